@@ -1,0 +1,83 @@
+#include "base/crc32c.h"
+
+#include <array>
+
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+#endif
+
+namespace rivulet {
+
+namespace {
+
+constexpr std::uint32_t polynomial = 0x82f63b78;  // reflected
+
+constexpr auto make_tables() {
+    std::array<std::array<std::uint32_t, 256>, 8> t{};
+    for (std::uint32_t i = 0; i < 256; ++i) {
+        std::uint32_t c = i;
+        for (int k = 0; k < 8; ++k) c = (c & 1U) ? (c >> 1) ^ polynomial : c >> 1;
+        t[0][i] = c;
+    }
+    for (std::size_t k = 1; k < 8; ++k)
+        for (std::size_t i = 0; i < 256; ++i) t[k][i] = (t[k - 1][i] >> 8) ^ t[0][t[k - 1][i] & 0xffU];
+    return t;
+}
+constexpr auto tables = make_tables();
+
+// Slicing-by-8 (Kounavis and Berry, 2005).
+std::uint32_t update_tables(std::uint32_t c, const std::uint8_t* p, std::size_t n) {
+    for (; n >= 8; p += 8, n -= 8) {
+        const std::uint32_t lo = c ^ load_le<std::uint32_t>(p);
+        const std::uint32_t hi = load_le<std::uint32_t>(p + 4);
+        c = tables[7][lo & 0xffU] ^ tables[6][(lo >> 8) & 0xffU] ^ tables[5][(lo >> 16) & 0xffU] ^ tables[4][lo >> 24] ^
+            tables[3][hi & 0xffU] ^ tables[2][(hi >> 8) & 0xffU] ^ tables[1][(hi >> 16) & 0xffU] ^ tables[0][hi >> 24];
+    }
+    for (; n != 0; ++p, --n) c = tables[0][(c ^ *p) & 0xffU] ^ (c >> 8);
+    return c;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) std::uint32_t update_sse42(std::uint32_t c, const std::uint8_t* p, std::size_t n) {
+    std::uint64_t wide = c;
+    for (; n >= 8; p += 8, n -= 8) wide = _mm_crc32_u64(wide, load_le<std::uint64_t>(p));
+    c = static_cast<std::uint32_t>(wide);
+    for (; n != 0; ++p, --n) c = _mm_crc32_u8(c, *p);
+    return c;
+}
+#endif
+
+// a x b modulo the polynomial, both reflected, over GF(2).
+std::uint32_t multiply(std::uint32_t a, std::uint32_t b) {
+    std::uint32_t product = 0;
+    for (std::uint32_t bit = 0x80000000U; bit != 0; bit >>= 1) {
+        if (a & bit) product ^= b;
+        b = (b & 1U) ? (b >> 1) ^ polynomial : b >> 1;
+    }
+    return product;
+}
+
+constexpr std::uint32_t one = 0x80000000U;
+
+}  // namespace
+
+std::uint32_t crc32c_software(Bytes bytes, std::uint32_t crc) { return ~update_tables(~crc, bytes.data(), bytes.size()); }
+
+std::uint32_t crc32c(Bytes bytes, std::uint32_t crc) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2")) return ~update_sse42(~crc, bytes.data(), bytes.size());
+#endif
+    return crc32c_software(bytes, crc);
+}
+
+std::uint32_t crc32c_combine(std::uint32_t crc_a, std::uint32_t crc_b, std::uint64_t length_b) {
+    std::uint32_t power = one >> 8;  // x^8: one byte
+    std::uint32_t shift = one;       // x^(8 * length_b), by square and multiply
+    for (; length_b != 0; length_b >>= 1) {
+        if (length_b & 1U) shift = multiply(shift, power);
+        power = multiply(power, power);
+    }
+    return multiply(shift, crc_a) ^ crc_b;
+}
+
+}  // namespace rivulet

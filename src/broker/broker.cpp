@@ -1,0 +1,159 @@
+#include "broker/broker.h"
+
+#include "env/log.h"
+
+namespace rivulet::broker {
+
+namespace {
+
+// The clock is looked at so often, and retention when it is due.
+constexpr std::int64_t tick_ns = ns_per_s;
+constexpr std::uint64_t wakes_per_turn = 256;
+
+}  // namespace
+
+Broker::Broker(env::Env& env, Arena& arena, const BrokerOptions& options)
+    : env_(env),
+      options_(options),
+      store_(env, arena, options.store, *this),
+      topics_(arena, options.topics_max),
+      clock_(options.clock_trust, options.clock_floor) {}
+
+std::size_t Broker::memory_bytes(const BrokerOptions& options) {
+    return sizeof(Broker) - sizeof(store::Store) + store::Store::memory_bytes(options.store) + TopicTable::memory_bytes(options.topics_max);
+}
+
+Result<store::OpenReport> Broker::open() {
+    RIVULET_TRY_ASSIGN(store::OpenReport report, store_.open(*this));
+    for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) apply_config(topics_.at(rank));
+    return report;
+}
+
+void Broker::serve(BrokerListener& listener) {
+    listener_ = &listener;
+    store_.serve(*this);
+    retention_due_ = env_.now() + options_.retention_check_ns;
+    on_tick();
+}
+
+void Broker::stop() {
+    env_.disarm(tick_);
+    store_.stop();
+}
+
+void Broker::reload(const config::TopicSection& defaults, std::int64_t retention_check_ns, config::ClockTrust clock_trust) {
+    options_.defaults = defaults;
+    options_.retention_check_ns = retention_check_ns;
+    clock_.set_mode(clock_trust);
+    for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
+        Topic& topic = topics_.at(rank);
+        // Durability is fixed at creation: the journal knows it.
+        const config::Durability durability = topic.config.durability;
+        config::follow(topic.config, defaults.config);
+        topic.config.durability = durability;
+        apply_config(topic);
+    }
+}
+
+void Broker::apply_config(Topic& topic) {
+    for (std::uint32_t p = 0; p < topic.partitions; ++p) {
+        store::Log* const log = store_.find(topic.first_log + p);
+        if (!log) continue;
+        log->log_append_time = topic.config.timestamp_type == config::TimestampType::log_append_time;
+        log->commit_interval_ns = topic.config.commit_interval_ms() * ns_per_ms;
+        log->pack_interval_ns = topic.config.pack_ms * ns_per_ms;
+        log->batch_bytes_max = topic.config.max_message_bytes;
+        log->retention_ms = topic.config.retention_ms;
+        log->retention_bytes = topic.config.retention_bytes;
+        log->owner = topics_.slot(topic);
+    }
+}
+
+Result<store::Appended> Broker::append(store::Log& log, const record::Reading& reading, const store::SessionReading& session) {
+    if (reading.timestamp.value >= 0) return store_.append(log, reading, false, session);
+    record::Reading stamped = reading;
+    stamped.timestamp = clock_.stamp(env_);
+    return store_.append(log, stamped, !clock_.trusted(), session);
+}
+
+void Broker::on_tick() {
+    const Instant now = env_.now();
+    if (clock_.update(env_)) {
+        env::LogLine(env_, env::LogLevel::info) << "the wall clock is trusted from now on";
+        store_.trust_clock(env_.wall().value, clock_.offset_ms(env_));
+    }
+    if (now >= retention_due_) {
+        store_.apply_retention(clock_.trusted() ? env_.wall().value : -1);
+        retention_due_ = now + options_.retention_check_ns;
+    }
+    env_.arm(tick_, now + tick_ns);
+}
+
+// --- Waiting
+
+void Broker::wake_soon() {
+    if (!wake_.armed()) env_.arm(wake_, env_.now());
+}
+
+void Broker::wait_for_commit(CommitWaiter& waiter) {
+    // Tickets of one session only grow, but sessions may wait for an older one than the last in line.
+    CommitWaiter* after = commit_waiters_.back();
+    if (!after || after->ticket <= waiter.ticket) {
+        commit_waiters_.push_back(waiter);
+    } else {
+        CommitWaiter* next = commit_waiters_.front();
+        while (next->ticket <= waiter.ticket) next = commit_waiters_.next(*next);
+        commit_waiters_.insert_before(*next, waiter);
+    }
+    if (waiter.ticket <= store_.durable_ticket() || store_.offline()) wake_soon();
+}
+
+void Broker::wait_for_room(RoomWaiter& waiter) {
+    room_waiters_.push_back(waiter);
+    if (store_.offline() || store_.stopping()) wake_soon();
+}
+
+void Broker::cancel(CommitWaiter& waiter) {
+    if (waiter.linked()) List<CommitWaiter>::remove(waiter);
+}
+
+void Broker::cancel(RoomWaiter& waiter) {
+    if (waiter.linked()) List<RoomWaiter>::remove(waiter);
+}
+
+void Broker::on_commit() { on_wake(); }
+
+// Wakes whom it can in one turn; the rest on the next.
+void Broker::on_wake() {
+    std::uint64_t left = wakes_per_turn;
+    while (left > 0) {
+        CommitWaiter* const waiter = commit_waiters_.front();
+        if (!waiter || (waiter->ticket > store_.durable_ticket() && !store_.offline())) break;
+        List<CommitWaiter>::remove(*waiter);
+        --left;
+        waiter->on_committed(waiter->ticket <= store_.durable_ticket() ? Error::none : Error::store_offline);
+    }
+    // Those that wait again while they are woken come behind the last of now.
+    RoomWaiter* const last = room_waiters_.back();
+    for (bool more = last != nullptr; more && left > 0; --left) {
+        RoomWaiter* const waiter = room_waiters_.pop_front();
+        more = waiter != last;
+        waiter->on_room();
+    }
+    while (left > 0) {
+        Fetch* const fetch = fresh_.pop_front();
+        if (!fetch) break;
+        --left;
+        try_fetch(*fetch);
+    }
+    if (left == 0) wake_soon();
+}
+
+void Broker::on_offline(Failure failure) {
+    wake_soon();
+    if (listener_) listener_->on_offline(failure);
+}
+
+void Broker::on_stopped(Status status) { listener_->on_stopped(status); }
+
+}  // namespace rivulet::broker

@@ -1,0 +1,142 @@
+// The broker without its protocols: topics over the store, appends, fetches that wait, retention, the trusted clock.
+// Owns:     the Store and the topic table; memory_bytes() from the arena.
+// Bounds:   BrokerOptions. Nothing allocates after construction.
+// Errors:   those of Store, and of topics: topic_exists, unknown_topic_or_partition, invalid_topic, invalid_partitions, invalid_replication_factor, invalid_config, limit_reached.
+// Guarantee: a topic change or append is durable once its ticket is (CommitWaiter); reads show nothing beyond the high watermark.
+// Thread:   loop only. No statics: several brokers run in one simulated process.
+#pragma once
+
+#include "broker/clock_trust.h"
+#include "broker/topic.h"
+#include "broker/waiters.h"
+#include "config/config.h"
+
+namespace rivulet::broker {
+
+struct BrokerOptions {
+    store::StoreOptions store;
+    config::TopicSection defaults;          // name unused
+    std::uint32_t topics_max = 1000;
+    std::int64_t retention_check_ns = 30 * ns_per_s;
+    config::ClockTrust clock_trust = config::ClockTrust::automatic;
+    Timestamp clock_floor{0};               // this build: no time before it is trusted
+};
+
+class BrokerListener {
+public:
+    virtual void on_offline(Failure failure) = 0;
+    virtual void on_stopped(Status status) = 0;
+
+protected:
+    ~BrokerListener() = default;
+};
+
+class Broker final : private store::StoreListener, private store::RecoveryListener, private store::CheckpointSource {
+public:
+    Broker(env::Env& env, Arena& arena, const BrokerOptions& options);
+    static std::size_t memory_bytes(const BrokerOptions& options);
+
+    // Blocking, before Env::serving(): recovers the store and the topics.
+    Result<store::OpenReport> open();
+    void serve(BrokerListener& listener);
+    // Finishes what was taken, marks the store clean, on_stopped().
+    void stop();
+    // Settings that a reload may change: defaults for new topics, intervals, clock trust.
+    void reload(const config::TopicSection& defaults, std::int64_t retention_check_ns, config::ClockTrust clock_trust);
+
+    // --- Topics
+    struct TopicRequest {
+        std::string_view name;
+        std::uint32_t partitions = 0;          // 0: the default
+        std::uint32_t replication_factor = 0;  // 0: the default
+        config::TopicConfig config;            // with its overrides set; others follow the defaults
+    };
+    struct TopicChanged {
+        Topic* topic = nullptr;                // nullptr once deleted
+        std::uint64_t ticket = 0;
+    };
+    // `why` gets a sentence on failure.
+    Result<TopicChanged> create_topic(const TopicRequest& request, Text& why);
+    Result<TopicChanged> delete_topic(std::string_view name, Text& why);
+    // A configuration as new topics have it, to set overrides in.
+    config::TopicConfig default_config() const;
+    Topic* find_topic(std::string_view name) { return topics_.find(name); }
+    TopicTable& topics() { return topics_; }
+    store::Log* partition(const Topic& topic, std::uint64_t index) {
+        return index < topic.partitions ? store_.find(topic.first_log + index) : nullptr;
+    }
+
+    // --- Appends. busy: wait with wait_for_room() and try again.
+    Result<store::Appended> append(store::Log& log, Bytes batch) { return store_.append(log, batch); }
+    // timestamp -1: stamped here, with the mark of an untrusted clock where that is so.
+    Result<store::Appended> append(store::Log& log, const record::Reading& reading, const store::SessionReading& session);
+    std::uint64_t durable_ticket() const { return store_.durable_ticket(); }
+    // waiter.ticket is set; if it is durable already the callback still comes later, on a next turn.
+    void wait_for_commit(CommitWaiter& waiter);
+    void wait_for_room(RoomWaiter& waiter);
+    static void cancel(CommitWaiter& waiter);
+    static void cancel(RoomWaiter& waiter);
+
+    // --- Reads. fetch.on_fetched() comes later, on this or a next turn, never from within the call.
+    void fetch(Fetch& fetch);
+    void cancel(Fetch& fetch);
+    void release(store::ReadView& view) { store_.release(view); }
+    // See store::Reader::refill.
+    bool refill(store::ReadView& view) { return store_.refill(view); }
+
+    bool clock_trusted() const { return clock_.trusted(); }
+    Timestamp wall() const { return env_.wall(); }
+    store::Store& store() { return store_; }
+    const store::Store& store() const { return store_; }
+    env::Env& env() { return env_; }
+    bool offline() const { return store_.offline(); }
+    bool stopping() const { return store_.stopping(); }
+
+private:
+    friend class Fetch;
+    struct Tick final : env::Timer {
+        explicit Tick(Broker& broker) : broker_(broker) {}
+        void on_timer() override { broker_.on_tick(); }
+        Broker& broker_;
+    };
+    struct Wake final : env::Timer {
+        explicit Wake(Broker& broker) : broker_(broker) {}
+        void on_timer() override { broker_.on_wake(); }
+        Broker& broker_;
+    };
+
+    void on_commit() override;
+    void on_readable(store::Log& log) override;
+    void on_offline(Failure failure) override;
+    void on_stopped(Status status) override;
+    Status on_checkpoint_chunk(store::Section section, Bytes chunk) override;
+    Status on_record(store::RecordType type, LogId first, std::uint32_t count, Bytes body) override;
+    Status on_orphan(store::Log& log) override;
+    bool encode_checkpoint(store::Section section, std::uint64_t& cursor, Writer& out) override;
+    std::span<const store::Section> checkpoint_sections() const override;
+
+    Status check_request(const TopicRequest& request, Topic& topic, Text& why) const;
+    Status restore_topic(Bytes entry);
+    void apply_config(Topic& topic);
+    void on_tick();
+    void on_wake();
+    void wake_soon();
+    void try_fetch(Fetch& fetch);
+    void finish(Fetch& fetch, Failure outcome);
+
+    env::Env& env_;
+    BrokerOptions options_;
+    store::Store store_;
+    TopicTable topics_;
+    ClockTrust clock_;
+    BrokerListener* listener_ = nullptr;
+    Tick tick_{*this};
+    Wake wake_{*this};
+    Instant retention_due_{0};
+    List<CommitWaiter> commit_waiters_;   // by ticket, which only grows
+    List<RoomWaiter> room_waiters_;
+    List<Fetch, FetchTag> fresh_;         // to be tried on the next turn
+    List<Fetch, FetchTag> parked_;        // wait for data; found by log
+};
+
+}  // namespace rivulet::broker

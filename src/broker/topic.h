@@ -1,0 +1,54 @@
+// Topics: name, identity, configuration, and the logs of their partitions.
+// Owns:     limits.topics Topic objects from the arena.
+// Bounds:   create past that, or past the bytes that a checkpoint keeps for the catalogue, is limit_reached.
+// Guarantee: iteration is in ascending order of name.
+// Thread:   loop only. Format: catalogue entries, src/store/FORMAT.md, section 7.
+#pragma once
+
+#include "base/arena.h"
+#include "base/uuid.h"
+#include "config/fixed_string.h"
+#include "config/topic_config.h"
+#include "store/store.h"
+
+namespace rivulet::broker {
+
+struct Topic {
+    Uuid id;
+    config::FixedString<config::topic_name_bytes_max> name;
+    LogId first_log{0};          // partition p is log first_log + p
+    std::uint32_t partitions = 0;
+    config::TopicConfig config;  // effective; its overrides are what is stored
+};
+
+constexpr std::size_t catalogue_entry_bytes_max = 16 + 3 + config::topic_name_bytes_max + 3 * varint_bytes_max + config::topic_config_bytes_max;
+// Of one topic, in LOG_CREATE, TOPIC and the checkpoint.
+void encode_catalogue_entry(const Topic& topic, Writer& out);
+// malformed, invalid_config, unsupported_version.
+Status decode_catalogue_entry(Reader& in, const config::TopicConfig& defaults, Topic& out);
+
+class TopicTable {
+public:
+    TopicTable(Arena& arena, std::uint32_t capacity);
+    static std::size_t memory_bytes(std::uint32_t capacity) { return capacity * (sizeof(Topic) + sizeof(std::uint32_t)) + 64; }
+
+    Topic* find(std::string_view name);
+    Topic* find(const Uuid& id);
+    Topic* find_log(LogId log);  // whose partition it is
+    // A copy of `topic` in the table; limit_reached, topic_exists (name or id).
+    Result<Topic*> add(const Topic& topic);
+    void remove(Topic& topic);
+    std::uint32_t count() const { return count_; }
+    Topic& at(std::uint32_t rank) { return topics_[order_[rank]]; }  // by name
+    std::uint32_t rank_after(std::string_view name) const;           // of the first topic with a name above this one
+    std::uint32_t slot(const Topic& topic) const { return static_cast<std::uint32_t>(&topic - topics_.data()); }
+    Topic& at_slot(std::uint32_t slot) { return topics_[slot]; }
+
+private:
+    std::uint32_t rank_from(std::string_view name) const;
+    std::span<Topic> topics_;  // those in use are constructed: the others' pages stay untouched
+    std::span<std::uint32_t> order_;
+    std::uint32_t count_ = 0;
+};
+
+}  // namespace rivulet::broker

@@ -1,0 +1,169 @@
+// Topics: creation, deletion, and what recovery and checkpoint make of them.
+#include "broker/broker.h"
+#include "env/log.h"
+
+namespace rivulet::broker {
+
+namespace {
+
+constexpr store::Section sections[] = {store::Section::catalogue};
+
+}  // namespace
+
+config::TopicConfig Broker::default_config() const {
+    config::TopicConfig config = options_.defaults.config;
+    config.overrides = 0;
+    return config;
+}
+
+Status Broker::check_request(const TopicRequest& request, Topic& topic, Text& why) const {
+    if (!config::valid_topic_name(request.name)) {
+        why << "a topic name has 1 to " << config::topic_name_bytes_max << " of a-z A-Z 0-9 . _ - and is neither \".\" nor \"..\"";
+        return fail(Error::invalid_topic);
+    }
+    const std::uint32_t factor = request.replication_factor != 0 ? request.replication_factor : options_.defaults.replication_factor;
+    if (factor > 1) {
+        why << "replication factor " << factor << ": this is a single board";
+        return fail(Error::invalid_replication_factor);
+    }
+    topic.partitions = request.partitions != 0 ? request.partitions : options_.defaults.partitions;
+    topic.config = request.config;
+    config::follow(topic.config, options_.defaults.config);
+    // Durability is part of what the journal knows of a log, so it is the topic's own from now on.
+    topic.config.overrides |= 1U << (static_cast<unsigned>(config::TopicKey::durability) - 1);
+    return config::check(topic.config, options_.store.batch_bytes_max, why);
+}
+
+Result<Broker::TopicChanged> Broker::create_topic(const TopicRequest& request, Text& why) {
+    Topic topic;
+    RIVULET_TRY(check_request(request, topic, why));
+    if (topics_.find(request.name)) {
+        why << "topic " << request.name << " exists";
+        return fail(Error::topic_exists);
+    }
+    if (topics_.count() == options_.topics_max) {
+        why << "limits.topics = " << options_.topics_max << " is reached";
+        return fail(Error::limit_reached);
+    }
+    if (topic.partitions > options_.store.logs_max - store_.log_count()) {
+        why << topic.partitions << " more partitions: " << store_.log_count() << " of limits.partitions = " << options_.store.logs_max << " are in use";
+        return fail(Error::limit_reached);
+    }
+    std::array<std::uint8_t, 16> random{};
+    env_.entropy(random);
+    topic.id = uuid_from_random(random);
+    RIVULET_CHECK(topic.name.assign(request.name));
+    topic.first_log = store_.next_log_id();
+    std::uint8_t buffer[catalogue_entry_bytes_max];
+    Writer entry(buffer);
+    encode_catalogue_entry(topic, entry);
+    RIVULET_CHECK(entry.ok());
+    const bool memory = topic.config.durability == config::Durability::memory;
+    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, store_.create_logs(topic.partitions, memory, entry.written()));
+    const Result<Topic*> added = topics_.add(topic);
+    RIVULET_CHECK(added.ok());
+    apply_config(**added);
+    env::LogLine(env_, env::LogLevel::info) << "topic " << request.name << " created: " << topic.partitions << " partitions, logs from " << topic.first_log.value;
+    return TopicChanged{*added, ticket};
+}
+
+Result<Broker::TopicChanged> Broker::delete_topic(std::string_view name, Text& why) {
+    Topic* const topic = topics_.find(name);
+    if (!topic) {
+        why << "no topic " << name;
+        return fail(Error::unknown_topic_or_partition);
+    }
+    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, store_.delete_logs(topic->first_log, topic->partitions));
+    // Fetches that wait for it are told on their next try.
+    for (Fetch* fetch = parked_.front(); fetch;) {
+        Fetch* const next = parked_.next(*fetch);
+        if (fetch->log >= topic->first_log && fetch->log < topic->first_log + topic->partitions) {
+            List<Fetch, FetchTag>::remove(*fetch);
+            fetch->parked_ = false;
+            fresh_.push_back(*fetch);
+        }
+        fetch = next;
+    }
+    wake_soon();
+    env::LogLine(env_, env::LogLevel::info) << "topic " << name << " deleted";
+    topics_.remove(*topic);
+    return TopicChanged{nullptr, ticket};
+}
+
+Status Broker::restore_topic(Bytes entry) {
+    Topic topic;
+    Reader in(entry);
+    RIVULET_TRY(decode_catalogue_entry(in, options_.defaults.config, topic));
+    if (Topic* known = topics_.find(topic.id)) {
+        known->config = topic.config;
+        return {};
+    }
+    const Result<Topic*> added = topics_.add(topic);
+    if (added) return {};
+    env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << " cannot come back: " << error_info(added.error()).text
+                                             << " (limits.topics = " << options_.topics_max << ")";
+    return added.failure();
+}
+
+Status Broker::on_checkpoint_chunk(store::Section section, Bytes chunk) {
+    if (section != store::Section::catalogue) return fail(Error::store_newer, static_cast<std::int64_t>(section));
+    Reader in(chunk);
+    while (!in.at_end()) {
+        const Bytes entry = in.block();
+        if (!in.ok()) return fail(Error::corrupt);
+        RIVULET_TRY(restore_topic(entry));
+    }
+    return {};
+}
+
+Status Broker::on_record(store::RecordType type, LogId first, std::uint32_t, Bytes body) {
+    switch (type) {
+        case store::RecordType::log_create:
+        case store::RecordType::topic:
+            return restore_topic(body);
+        case store::RecordType::log_delete:
+            if (Topic* topic = topics_.find_log(first)) topics_.remove(*topic);
+            return {};
+        default:
+            return fail(Error::store_newer, static_cast<std::int64_t>(type));
+    }
+}
+
+Status Broker::on_orphan(store::Log& log) {
+    char name[48];
+    Text text(name);
+    text << "recovered." << log.id.value;
+    Topic topic;
+    std::array<std::uint8_t, 16> random{};
+    env_.entropy(random);
+    topic.id = uuid_from_random(random);
+    RIVULET_CHECK(topic.name.assign(text.view()));
+    topic.first_log = log.id;
+    topic.partitions = 1;
+    topic.config = default_config();
+    const Result<Topic*> added = topics_.add(topic);
+    return added ? Status() : Status(added.failure());
+}
+
+bool Broker::encode_checkpoint(store::Section, std::uint64_t& cursor, Writer& out) {
+    // The cursor is the first log id not yet written: names may come and go in between, log ids only grow.
+    for (;;) {
+        Topic* next = nullptr;
+        for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
+            Topic& topic = topics_.at(rank);
+            if (topic.first_log.value >= cursor && (!next || topic.first_log < next->first_log)) next = &topic;
+        }
+        env_.charge(topics_.count() * 16);
+        if (!next) return false;
+        if (out.room() < catalogue_entry_bytes_max + 2 || out.size() > 4096) return true;
+        std::uint8_t buffer[catalogue_entry_bytes_max];
+        Writer entry(buffer);
+        encode_catalogue_entry(*next, entry);
+        out.block(entry.written());
+        cursor = next->first_log.value + 1;
+    }
+}
+
+std::span<const store::Section> Broker::checkpoint_sections() const { return sections; }
+
+}  // namespace rivulet::broker

@@ -1,0 +1,176 @@
+#include "cli/commands.h"
+
+#include "cli/version.h"
+
+namespace rivulet::cli {
+
+namespace {
+
+constexpr Option bootstrap_option{"bootstrap", "HOST:PORT[,...]", "brokers to try, in this order (default 127.0.0.1:9192)"};
+constexpr Option json_option{"json", "", "print JSON"};
+constexpr Option config_file_option{"config", "FILE", "configuration file; without it: the built-in defaults", false, 'c'};
+constexpr Option set_option{"set", "SECTION.KEY=VALUE", "rules over the file, may be given again", true};
+constexpr Option help_option{"help", "", "this text", false, 'h'};
+
+// ---- serve, check-config: done by main ----
+constexpr Option serve_options[] = {config_file_option, set_option, help_option};
+constexpr Example serve_examples[] = {
+    {"rivulet serve", "built-in defaults, data in ./rivulet-data, compact listener on 127.0.0.1:9192"},
+    {"rivulet serve -c /etc/rivulet/rivulet.conf", ""},
+    {"rivulet serve --set storage.dir=/mnt/ssd/rivulet --set storage.size=4G", ""},
+};
+constexpr Option check_config_options[] = {config_file_option, set_option, json_option, help_option};
+constexpr Example check_config_examples[] = {
+    {"rivulet check-config -c rivulet.conf", "exit 2 and every mistake with its line, if there is any"},
+    {"rivulet check-config --set memory.total=8M", "does it fit?"},
+};
+
+// ---- print-config ----
+constexpr Option print_config_options[] = {config_file_option, set_option, {"sample", "", "the commented sample with every key and its default"}, json_option, help_option};
+constexpr Example print_config_examples[] = {
+    {"rivulet print-config -c rivulet.conf", "what is in force and where it came from"},
+    {"rivulet print-config --sample > rivulet.conf", "a file to begin with"},
+};
+
+// ---- topic ----
+constexpr Option create_options[] = {
+    {"partitions", "N", "number of partitions (default: the broker's [defaults])"},
+    {"replication-factor", "R", "copies of each partition (default: the broker's [defaults])"},
+    {"config", "KEY=VALUE", "a setting of the topic, may be given again", true},
+    bootstrap_option, json_option, help_option};
+constexpr Example create_examples[] = {
+    {"rivulet topic create temps --partitions 4", ""},
+    {"rivulet topic create alarms --config retention.ms=30d --config commit.interval.ms=0", "kept 30 days, each record durable at once"},
+    {"rivulet topic create live --config durability=memory", "acknowledged before flash"},
+};
+constexpr Option list_options[] = {bootstrap_option, json_option, help_option};
+constexpr Example list_examples[] = {
+    {"rivulet topic list", ""},
+    {"rivulet topic list --bootstrap board1:9192,board2:9192 --json", ""},
+};
+constexpr Example describe_examples[] = {
+    {"rivulet topic describe temps", "settings, and per partition: offsets, size, what damage took"},
+    {"rivulet topic describe --json", "all topics"},
+};
+constexpr Option delete_options[] = {bootstrap_option, help_option};
+constexpr Example delete_examples[] = {{"rivulet topic delete temps", "its records are gone for good"}};
+
+// ---- produce ----
+constexpr Option produce_options[] = {
+    {"key", "K", "the key of all records"},
+    {"key-separator", "S", "each line is KEY S VALUE; S may be \\t"},
+    {"ignore-missing-key", "", "a line without the separator is a record without a key, not an error"},
+    {"partition", "N", "put all records there, whatever their key"},
+    {"acks", "0|1|all", "acknowledged when received, stored by the leader, or by all in-sync replicas (default all)"},
+    {"header", "NAME=VALUE", "a header of all records, may be given again", true},
+    {"timeout", "DUR", "how long to try to come back when the connection broke (default 10s)"},
+    {"session", "ID", "number of the session, 1 or more (default: random)"},
+    {"print-acks", "", "print the number of acknowledged lines whenever it grows, one per line"},
+    {"quiet", "", "no summary, no progress"},
+    bootstrap_option, help_option};
+constexpr Example produce_examples[] = {
+    {"echo 21.5 | rivulet produce temps", ""},
+    {"rivulet produce temps --key-separator , < readings.csv", "the first field is the key"},
+    {"tail -n +4711 readings.csv | rivulet produce temps --key-separator ,", "go on after \"the first 4710 lines are stored\""},
+    {"rivulet produce alarms --key boiler-3 --header unit=C --acks 1", "type records, end with ^D"},
+};
+
+// ---- consume ----
+constexpr Option consume_options[] = {
+    {"from-beginning", "", "from the oldest record (default: only new ones)"},
+    {"offset", "N", "from this offset, or earliest, or latest; N needs --partition if there are several"},
+    {"partition", "N", "this partition alone (default: all, each in its order)"},
+    {"group", "G", "as a member of a consumer group: not in this version"},
+    {"max-messages", "N", "end after so many"},
+    {"timeout", "DUR", "end when no record came for so long (default: never)"},
+    {"format", "FMT", "how a record is printed: see above"},
+    bootstrap_option, help_option};
+constexpr Example consume_examples[] = {
+    {"rivulet consume temps", "new records as they come, until ^C"},
+    {"rivulet consume temps --from-beginning --timeout 1s > all.txt", "everything there is"},
+    {"rivulet consume temps --from-beginning --format '%p %o %T %k=%v\\n'", ""},
+    {"rivulet consume temps --partition 2 --offset 1000 --max-messages 10", ""},
+};
+constexpr std::string_view consume_text =
+    "Prints values, each with a line end. With --format nothing is added:\n"
+    "  %t topic     %p partition     %o offset           %T timestamp in ms, -1 if there is none\n"
+    "  %k key       %v or %s value   %h headers, as name=value,name=value      %% a percent sign\n"
+    "  %K, %V       bytes of the key, of the value: -1 if it is null\n"
+    "  \\n \\t \\r \\0 \\\\ and \\xHH as usual\n"
+    "Damaged ranges are passed over: `rivulet topic describe` lists them.";
+
+// ---- store ----
+constexpr Option inspect_options[] = {
+    {"segment", "N", "the groups and extents of this segment, in place of the overview"},
+    {"log", "ID", "the extents of this log alone; 0: the store's own records"},
+    json_option, help_option};
+constexpr Example inspect_examples[] = {
+    {"rivulet store inspect /var/lib/rivulet", "files, segments, what recovery would start from"},
+    {"rivulet store inspect /var/lib/rivulet --log 16", "where one partition's records lie"},
+};
+constexpr Option verify_options[] = {json_option, help_option};
+constexpr Example verify_examples[] = {{"rivulet store verify /var/lib/rivulet", "reads all that is live; exit 1 if anything is damaged"}};
+
+constexpr Option only_help[] = {help_option};
+constexpr Option any_options[] = {bootstrap_option, json_option, help_option};
+constexpr std::string_view later = "not in this version";
+
+constexpr Command table[] = {
+    {"serve", "", 0, 0, "the broker", "Stops on ^C or SIGTERM, reads its configuration again on SIGHUP.", serve_options, serve_examples, nullptr, {}},
+    {"check-config", "", 0, 0, "check a configuration, print the memory and flash that it takes", "", check_config_options, check_config_examples, nullptr, {}},
+    {"print-config", "", 0, 0, "every key, its value and where it came from", "", print_config_options, print_config_examples, print_config, {}},
+    {"topic create", "NAME", 1, 1, "create a topic", "Exit 1 if there is one of that name.", create_options, create_examples, topic_create, {}},
+    {"topic list", "", 0, 0, "all topics", "", list_options, list_examples, topic_list, {}},
+    {"topic describe", "[NAME]", 0, 1, "settings and partitions of one topic, or of all", "", list_options, describe_examples, topic_describe, {}},
+    {"topic alter", "NAME", 0, 999, "change a topic's settings", "", any_options, {}, nullptr, later},
+    {"topic delete", "NAME", 1, 1, "delete a topic and its records", "", delete_options, delete_examples, topic_delete, {}},
+    {"produce", "TOPIC", 1, 1, "put the lines of standard input into a topic",
+     "One record per line, an empty line is an empty record; the line end (LF or CRLF) is not part of it.\n"
+     "When a connection breaks, produce comes back and sends again what was not acknowledged; within one run nothing is stored twice.\n"
+     "Ends with the number of lines sent and acknowledged; exit 3 if not all were, 1 if some were refused. Acknowledgement is in the\n"
+     "order of lines, so after \"the first N lines are stored\" go on with line N + 1. Lines after N may have been stored as well.\n"
+     "^C: reads no more, waits for what was sent; again: ends at once.",
+     produce_options, produce_examples, produce, {}},
+    {"consume", "TOPIC", 1, 1, "print the records of a topic", consume_text, consume_options, consume_examples, consume, {}},
+    {"group list", "", 0, 999, "consumer groups", "", any_options, {}, nullptr, later},
+    {"group describe", "G", 0, 999, "members, offsets and lag of a group", "", any_options, {}, nullptr, later},
+    {"group reset-offsets", "G", 0, 999, "move a group's offsets", "", any_options, {}, nullptr, later},
+    {"group delete", "G", 0, 999, "delete a group", "", any_options, {}, nullptr, later},
+    {"cluster status", "", 0, 999, "the boards of a cluster", "", any_options, {}, nullptr, later},
+    {"cluster format", "", 0, 999, "prepare a board for a cluster", "", any_options, {}, nullptr, later},
+    {"cluster rebalance", "", 0, 999, "spread leaders over the boards", "", any_options, {}, nullptr, later},
+    {"store inspect", "DIR", 1, 1, "look into a store, offline", "One line for each thing found: kind key=value...", inspect_options, inspect_examples, store_inspect, {}},
+    {"store verify", "DIR", 1, 1, "check all of a store, offline", "Changes nothing. Exit 1 on damage.", verify_options, verify_examples, store_verify, {}},
+    {"bench produce", "TOPIC", 0, 999, "a load generator", "", any_options, {}, nullptr, later},
+    {"bench consume", "TOPIC", 0, 999, "a load generator", "", any_options, {}, nullptr, later},
+    {"version", "", 0, 0, "the version", "", only_help, {}, print_version, {}},
+};
+
+}  // namespace
+
+std::span<const Command> commands() { return table; }
+
+const Command* find_command(std::span<const std::string_view> words, std::size_t& words_used) {
+    for (const Command& command : table) {
+        const std::size_t space = command.name.find(' ');
+        const std::size_t needed = space == std::string_view::npos ? 1 : 2;
+        if (words.size() < needed || words[0] != command.name.substr(0, space)) continue;
+        if (needed == 2 && words[1] != command.name.substr(space + 1)) continue;
+        words_used = needed;
+        return &command;
+    }
+    return nullptr;
+}
+
+bool is_group(std::string_view word) {
+    for (const Command& command : table)
+        if (command.name.size() > word.size() && command.name.starts_with(word) && command.name[word.size()] == ' ') return true;
+    return false;
+}
+
+int print_version(Arguments&, CliContext&, Output& output) {
+    output << "rivulet " << version() << "\n";
+    return exit_done;
+}
+
+}  // namespace rivulet::cli

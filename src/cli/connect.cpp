@@ -1,0 +1,99 @@
+#include "cli/connect.h"
+
+namespace rivulet::cli {
+
+namespace {
+
+// Answers about a topic of many partitions come in pages of this.
+constexpr client::ChannelOptions caller_options{.receive_bytes = 64U << 10, .send_bytes = 64U << 10, .name = "rivulet command line"};
+
+}  // namespace
+
+client::Bootstrap bootstrap_of(Arguments& arguments) {
+    const std::string_view list = arguments.text("bootstrap", bootstrap_default);
+    const auto bootstrap = client::Bootstrap::parse(list);
+    if (bootstrap) return *bootstrap;
+    const std::int64_t entry = bootstrap.failure().detail;
+    std::string text = "--bootstrap " + std::string(list) + ": ";
+    if (entry == 0) text += "empty";
+    else if (entry > static_cast<std::int64_t>(client::bootstrap_max)) text += "more than " + std::to_string(client::bootstrap_max) + " addresses";
+    else text += "address " + std::to_string(entry) + " is not HOST:PORT";
+    arguments.refuse(text);
+    return {};
+}
+
+std::string explain(const client::Ending& ending) {
+    const std::string where(ending.where);
+    const std::string why = explain(ending.failure, ending.text);
+    if (ending.from_broker && ending.stage != client::Stage::established) return where + " refused the connection: " + why;
+    if (ending.from_broker) return "the broker at " + where + " ended the connection: " + why;
+    switch (ending.stage) {
+    case client::Stage::resolve: return "could not find " + where + ": " + why;
+    case client::Stage::connect: return "could not connect to " + where + ": " + why;
+    case client::Stage::handshake: return where + " does not answer like a rivulet broker's compact listener: " + why;
+    case client::Stage::established: break;
+    }
+    return "connection to " + where + " lost: " + why;
+}
+
+int exit_code_of(const client::Ending& ending) {
+    return ending.failure.error == Error::none ? exit_done : exit_could_not;
+}
+
+Caller::Caller(CliContext& context, Output& output)
+    : context_(context), output_(output), memory_(client::Channel::memory_bytes(caller_options)),
+      channel_(context.env, caller_options, memory_.arena(), *this) {}
+
+Caller::~Caller() {
+    if (armed()) context_.env.disarm(*this);
+    if (closed_) return;
+    // The channel must not hear of its connection when it is gone.
+    closing_ = true;
+    channel_.drop();
+    while (!closed_ && context_.loop.run_once()) {}
+}
+
+bool Caller::open(const client::Bootstrap& bootstrap) {
+    closed_ = opened_ = false;
+    channel_.open(bootstrap);
+    while (!opened_ && !closed_ && context_.loop.run_once()) {}
+    return opened_ && !closed_;
+}
+
+void Caller::close() {
+    if (closed_) return;
+    closing_ = true;
+    channel_.close();
+    while (!closed_ && context_.loop.run_once()) {}
+}
+
+std::optional<Caller::Reply> Caller::wait() {
+    channel_.flush();
+    timed_out_ = false;
+    context_.env.arm(*this, context_.env.now() + answer_timeout_ms * ns_per_ms);
+    while (!answered_ && !closed_ && !timed_out_ && context_.loop.run_once()) {}
+    if (armed()) context_.env.disarm(*this);
+    if (answered_) return std::move(reply_);
+    if (!closed_) output_.error("no answer within " + std::to_string(answer_timeout_ms / 1000) + " s");
+    exit_code_ = exit_could_not;
+    return std::nullopt;
+}
+
+void Caller::on_answer(const client::protocol::FrameView& frame, const client::protocol::Answer& answer) {
+    if (frame.correlation != correlation_) return;
+    reply_.failure = fail(answer.error, answer.detail);
+    reply_.text = answer.text;
+    reply_.rest.assign(answer.rest.begin(), answer.rest.end());
+    reply_.flags = frame.flags;
+    answered_ = true;
+}
+
+void Caller::on_closed(const client::Ending& ending) {
+    closed_ = true;
+    if (closing_) return;
+    attempts_.tell(output_);
+    output_.error(explain(ending));
+    exit_code_ = exit_could_not;
+}
+
+}  // namespace rivulet::cli

@@ -1,0 +1,117 @@
+// What all commands that talk to a broker share: the address list, memory for a client, words about failed connections, and signals.
+// Owns:     as each says. Thread: loop only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/arena.h"
+#include "cli/arguments.h"
+#include "client/channel.h"
+
+namespace rivulet::cli {
+
+constexpr std::string_view bootstrap_default = "127.0.0.1:9192";
+
+// Of --bootstrap. A wrong list is a problem of `arguments`.
+client::Bootstrap bootstrap_of(Arguments& arguments);
+
+// Memory for one client, of which pages that are never used stay unused.
+class ClientMemory {
+public:
+    explicit ClientMemory(std::size_t bytes) : block_(std::make_unique_for_overwrite<std::uint8_t[]>(bytes)), arena_({block_.get(), bytes}) {}
+    Arena& arena() { return arena_; }
+
+private:
+    std::unique_ptr<std::uint8_t[]> block_;
+    Arena arena_;
+};
+
+// "could not connect to 10.0.0.7:9192: connection refused".
+std::string explain(const client::Ending& ending);
+// The exit code of a command that ended so.
+int exit_code_of(const client::Ending& ending);
+
+// Failed attempts, told together when none of the list worked out.
+class Attempts {
+public:
+    void failed(const client::Ending& ending) { lines_.push_back(explain(ending)); }
+    void clear() { lines_.clear(); }
+    void tell(Output& output) const {
+        for (const std::string& line : lines_) output.error(line);
+    }
+
+private:
+    std::vector<std::string> lines_;
+};
+
+// Counts ^C and SIGTERM (and SIGHUP, which ends a command too) for as long as it lives.
+class Interrupts final : public env::SignalHandler {
+public:
+    explicit Interrupts(env::Process& process) : process_(process) { process_.handle_signals(this); }
+    ~Interrupts() { process_.handle_signals(nullptr); }
+    Interrupts(const Interrupts&) = delete;
+    Interrupts& operator=(const Interrupts&) = delete;
+    int count() const { return count_; }
+
+private:
+    void on_signal(env::Signal) override { ++count_; }
+
+    env::Process& process_;
+    int count_ = 0;
+};
+
+// Requests one after the other, as a command that runs once sees them: each call drives the loop until its answer is there.
+class Caller final : client::ChannelHandler, env::Timer {
+public:
+    Caller(CliContext& context, Output& output);
+    ~Caller();
+
+    // False: could not connect, which has been told.
+    bool open(const client::Bootstrap& bootstrap);
+    void close();
+    // 0 until a connection failed.
+    int exit_code() const { return exit_code_; }
+
+    struct Reply {
+        Failure failure{Error::none, 0};
+        std::string text;  // of a failure
+        std::vector<std::uint8_t> rest;
+        std::uint8_t flags = 0;
+        bool ok() const { return failure.error == Error::none; }
+    };
+    // encode(Writer&, correlation) writes one request. Nothing: the connection broke or no answer came, which has been told.
+    template <class F>
+    std::optional<Reply> call(F&& encode) {
+        answered_ = false;
+        encode(channel_.out(), ++correlation_);
+        return wait();
+    }
+
+private:
+    static constexpr std::int64_t answer_timeout_ms = 30'000;
+
+    void on_open(const client::protocol::Opened&) override { opened_ = true; }
+    void on_answer(const client::protocol::FrameView& frame, const client::protocol::Answer& answer) override;
+    void on_attempt_failed(const client::Ending& ending) override { attempts_.failed(ending); }
+    void on_closed(const client::Ending& ending) override;
+    void on_timer() override { timed_out_ = true; }
+
+    std::optional<Reply> wait();
+
+    CliContext& context_;
+    Output& output_;
+    ClientMemory memory_;
+    client::Channel channel_;
+    Attempts attempts_;
+    std::uint64_t correlation_ = 0;
+    Reply reply_;
+    bool opened_ = false;
+    bool answered_ = false;
+    bool closed_ = true;
+    bool closing_ = false;
+    bool timed_out_ = false;
+    int exit_code_ = 0;
+};
+
+}  // namespace rivulet::cli

@@ -1,0 +1,204 @@
+// consume: prints the records of a topic, to the end of a count, a pause, or never.
+#include <limits>
+
+#include "cli/commands.h"
+#include "cli/connect.h"
+#include "cli/record_format.h"
+#include "client/fetcher.h"
+
+namespace rivulet::cli {
+
+namespace protocol = client::protocol;
+
+namespace {
+
+constexpr std::int64_t look_ms = 200;                              // how often the reader of our output and the pause are looked at
+constexpr std::size_t largest_answer = (64U << 20) + (64U << 10);  // a broker's limits.batch_bytes is at most 64M; unused memory stays untouched
+
+struct ConsumeOptions {
+    client::Bootstrap bootstrap;
+    std::string_view topic;
+    std::optional<std::uint64_t> partition;
+    Offset from{protocol::fetch_latest};
+    std::uint64_t messages_max = 0;  // 0: no limit
+    std::int64_t timeout_ms = 0;     // 0: none
+    RecordFormat format;
+};
+
+class ConsumeRun final : client::FetcherHandler, env::Timer {
+public:
+    ConsumeRun(CliContext& context, Output& output, const ConsumeOptions& options, std::vector<client::FetchPosition>& positions)
+        : context_(context), output_(output), options_(options), positions_(positions),
+          memory_(client::Fetcher::memory_bytes(fetcher_options(options))),
+          fetcher_(context.env, fetcher_options(options), positions, memory_.arena(), *this) {}
+    ~ConsumeRun() {
+        if (armed()) context_.env.disarm(*this);
+    }
+    int run();
+
+private:
+    static client::FetcherOptions fetcher_options(const ConsumeOptions& options) {
+        client::FetcherOptions fetcher;
+        fetcher.channel.receive_bytes = largest_answer;
+        fetcher.channel.name = "rivulet consume";
+        fetcher.topic = options.topic;
+        return fetcher;
+    }
+
+    void on_connected() override { outage_told_ = false; }
+    void on_fetched(std::size_t index, const protocol::Fetched& fetched) override;
+    void on_skipped(std::size_t index, Offset from, Offset to) override;
+    void on_interrupted(const client::Ending& ending) override;
+    void on_ended(const client::Ending& ending, std::optional<std::size_t> index) override;
+    void on_timer() override;
+    std::string partition_text(std::size_t index) const {
+        return std::string(options_.topic) + " partition " + std::to_string(positions_[index].partition);
+    }
+    void stop(int code) {
+        code_ = code;
+        stopping_ = true;
+        fetcher_.stop();
+    }
+
+    CliContext& context_;
+    Output& output_;
+    const ConsumeOptions& options_;
+    std::vector<client::FetchPosition>& positions_;
+    ClientMemory memory_;
+    client::Fetcher fetcher_;
+    std::string text_;
+    std::uint64_t messages_ = 0;
+    Instant last_message_;
+    int code_ = exit_done;
+    bool outage_told_ = false;
+    bool stopping_ = false;
+    bool ended_ = false;
+};
+
+int ConsumeRun::run() {
+    const Interrupts interrupts(context_.process);
+    last_message_ = context_.env.now();
+    fetcher_.start(options_.bootstrap);
+    on_timer();
+    while (!ended_ && context_.loop.run_once())
+        if (interrupts.count() != 0 && !stopping_) stop(exit_done);
+    return code_;
+}
+
+void ConsumeRun::on_fetched(std::size_t index, const protocol::Fetched& fetched) {
+    if (stopping_) return;
+    client::Batches batches(fetched.batches, fetched.offset);
+    text_.clear();
+    while (options_.messages_max == 0 || messages_ < options_.messages_max) {
+        const auto record = batches.next();
+        if (!record) break;
+        options_.format.print(text_, options_.topic, positions_[index].partition, *record);
+        ++messages_;
+        last_message_ = context_.env.now();
+    }
+    output_ << text_;
+    output_.flush();
+    if (batches.error() != Error::none) {
+        output_.error(partition_text(index) + ", offset " + std::to_string(batches.failed_at().value) + ": " + explain(fail(batches.error())));
+        return stop(exit_could_not);
+    }
+    if (output_.gone() || (options_.messages_max != 0 && messages_ >= options_.messages_max)) stop(exit_done);
+}
+
+void ConsumeRun::on_skipped(std::size_t index, Offset from, Offset to) {
+    output_.error(partition_text(index) + ": offsets " + std::to_string(from.value) + " to " + std::to_string(to.value - 1) + " are gone, going on at " +
+                  std::to_string(to.value));
+}
+
+void ConsumeRun::on_interrupted(const client::Ending& ending) {
+    if (outage_told_) return;
+    outage_told_ = true;
+    output_.error(explain(ending) + "; trying again");
+}
+
+void ConsumeRun::on_ended(const client::Ending& ending, std::optional<std::size_t> index) {
+    ended_ = true;
+    if (stopping_) return;
+    code_ = index ? exit_code_of(ending.failure.error) : exit_could_not;
+    if (!index) return output_.error(explain(ending));
+    std::string text = partition_text(*index) + ": ";
+    if (ending.failure.error == Error::offset_out_of_range)
+        text += "offset " + std::to_string(positions_[*index].next.value) + " is beyond the end, " + std::to_string(ending.failure.detail);
+    else text += explain(ending.failure, ending.text);
+    output_.error(text);
+}
+
+void ConsumeRun::on_timer() {
+    const Instant now = context_.env.now();
+    if (!stopping_ && output_.reader_has_gone()) return stop(exit_done);
+    if (!stopping_ && options_.timeout_ms != 0 && now - last_message_ >= options_.timeout_ms * ns_per_ms) return stop(exit_done);
+    const std::int64_t left = options_.timeout_ms == 0 ? look_ms : options_.timeout_ms - (now - last_message_) / ns_per_ms;
+    context_.env.arm(*this, now + (left < look_ms ? left > 1 ? left : 1 : look_ms) * ns_per_ms);
+}
+
+bool parse_offset(Arguments& arguments, ConsumeOptions& options) {
+    if (arguments.has("from-beginning")) options.from = Offset(protocol::fetch_earliest);
+    if (!arguments.has("offset")) return true;
+    if (arguments.has("from-beginning")) return arguments.refuse("--from-beginning and --offset do not go together"), false;
+    const std::string_view offset = arguments.text("offset");
+    if (offset == "earliest") options.from = Offset(protocol::fetch_earliest);
+    else if (offset == "latest") options.from = Offset(protocol::fetch_latest);
+    else options.from = Offset(arguments.number("offset", 0, 0, std::numeric_limits<std::int64_t>::max()));
+    return arguments.ok();
+}
+
+// How many partitions the topic has. Nothing: told, `code`.
+std::optional<std::uint64_t> partitions_of(const ConsumeOptions& options, CliContext& context, Output& output, int& code) {
+    Caller caller(context, output);
+    if (!caller.open(options.bootstrap)) return code = caller.exit_code(), std::nullopt;
+    const auto reply = caller.call([&](Writer& out, std::uint64_t correlation) { protocol::encode_topic_describe(out, correlation, {options.topic, 0, 1}); });
+    if (!reply) return code = caller.exit_code(), std::nullopt;
+    caller.close();
+    if (!reply->ok()) {
+        output.error(std::string(options.topic) + ": " + explain(reply->failure, reply->text));
+        return code = exit_code_of(reply->failure.error), std::nullopt;
+    }
+    const auto described = protocol::decode_topic_described(reply->rest, reply->flags);
+    if (described) return described->topic.partitions;
+    output.error("the broker's answer cannot be understood");
+    return code = exit_could_not, std::nullopt;
+}
+
+}  // namespace
+
+int consume(Arguments& arguments, CliContext& context, Output& output) {
+    ConsumeOptions options;
+    options.bootstrap = bootstrap_of(arguments);
+    options.topic = arguments.operands()[0];
+    if (arguments.has("group")) arguments.refuse("--group: consumer groups are not in this version");
+    parse_offset(arguments, options);
+    if (arguments.has("partition")) options.partition = static_cast<std::uint64_t>(arguments.number("partition", 0, 0, 1'000'000));
+    options.messages_max = static_cast<std::uint64_t>(arguments.number("max-messages", 0, 1, std::numeric_limits<std::int64_t>::max()));
+    options.timeout_ms = arguments.duration_ms("timeout", 0);
+    std::string problem;
+    if (arguments.has("format") && !options.format.parse(arguments.text("format"), problem)) arguments.refuse("--format: " + problem);
+    if (!arguments.ok()) {
+        output.error(arguments.problem());
+        return exit_usage;
+    }
+
+    int code = exit_done;
+    const auto partitions = partitions_of(options, context, output, code);
+    if (!partitions) return code;
+    if (options.partition && *options.partition >= *partitions) {
+        output.error(std::string(options.topic) + " has no partition " + std::to_string(*options.partition) + ": there are 0 to " + std::to_string(*partitions - 1));
+        return exit_no;
+    }
+    if (options.from >= Offset(0) && !options.partition && *partitions > 1) {
+        output.error("--offset " + std::to_string(options.from.value) + " needs --partition: " + std::string(options.topic) + " has " +
+                     std::to_string(*partitions) + " of them");
+        return exit_usage;
+    }
+    std::vector<client::FetchPosition> positions;
+    const std::uint64_t first = options.partition.value_or(0);
+    const std::uint64_t last = options.partition.value_or(*partitions - 1);
+    for (std::uint64_t partition = first; partition <= last && *partitions != 0; ++partition) positions.push_back({partition, options.from});
+    return ConsumeRun(context, output, options, positions).run();
+}
+
+}  // namespace rivulet::cli

@@ -1,0 +1,44 @@
+// The records of a FETCH answer, one after the other, as a reader of the topic sees them.
+// Owns:     nothing: views into the answer. Bounds: no allocation; each batch's CRC is checked once, before its first record.
+// Errors:   error(), then no more records: corrupt_batch, invalid_record, unsupported_compression (a compressed batch: of this version's
+//           brokers none comes). failed_at() tells where.
+// Format:   src/record: batch.h, record.h. Records below the offset that was asked for and control batches are passed over.
+#pragma once
+
+#include <optional>
+
+#include "record/batch.h"
+#include "record/record.h"
+
+namespace rivulet::client {
+
+struct FetchedRecord {
+    Offset offset{0};
+    Timestamp time{-1};
+    record::Record record;
+};
+
+class Batches {
+public:
+    Batches(Bytes batches, Offset from) : left_(batches), from_(from) {}
+
+    std::optional<FetchedRecord> next();
+    Error error() const { return error_; }
+    Offset failed_at() const { return header_.base_offset; }
+    record::Compression compression() const { return header_.compression(); }
+
+private:
+    bool next_batch();
+    std::nullopt_t refuse(Error error) { error_ = error; left_ = {}; return std::nullopt; }
+
+    Bytes left_;
+    Offset from_;
+    record::BatchHeader header_;
+    std::optional<record::RecordReader> records_;
+    Error error_ = Error::none;
+};
+
+// The offset behind the last batch; `from` if there is none.
+Offset end_of_batches(Bytes batches, Offset from);
+
+}  // namespace rivulet::client

@@ -1,0 +1,122 @@
+#include "config/topic_config.h"
+
+#include "config/nearest.h"
+#include "config/topic_keys.h"
+#include "config/value.h"
+
+namespace rivulet::config {
+
+namespace {
+
+const Key* find(std::string_view name) {
+    for (const Key& key : topic_keys()) {
+        if (key.name == name) return &key;
+    }
+    return nullptr;
+}
+
+std::uint32_t bit(const Key& key) { return 1U << (key.number - 1U); }
+
+Failure say_unknown(std::string_view name, Text& why) {
+    for (const RefusedKey& refused : refused_topic_keys()) {
+        if (refused.name != name) continue;
+        why << name << ": " << refused.why;
+        return fail(Error::unsupported);
+    }
+    Nearest nearest(name);
+    for (const Key& key : topic_keys()) nearest.offer(key.name);
+    why << name << ": unknown key";
+    if (!nearest.name().empty()) why << ", did you mean " << nearest.name() << "?";
+    return fail(Error::invalid_config);
+}
+
+}  // namespace
+
+TopicConfig::TopicConfig() { assign_defaults(topic_keys(), this); }
+
+Status set(TopicConfig& config, std::string_view name, std::string_view value, Text& why) {
+    const Key* const key = find(name);
+    if (!key) return say_unknown(name, why);
+    char buffer[160];
+    Text reason(buffer);
+    if (const Status status = assign(*key, &config, value, reason); !status) {
+        constexpr std::size_t shown_max = 64;
+        why << name << " = " << value.substr(0, shown_max) << (value.size() > shown_max ? "...: " : ": ") << reason.view();
+        return status;
+    }
+    config.overrides |= bit(*key);
+    return {};
+}
+
+Status reset(TopicConfig& config, std::string_view name, const TopicConfig& defaults, Text& why) {
+    const Key* const key = find(name);
+    if (!key) return say_unknown(name, why);
+    copy_value(*key, &defaults, &config);
+    config.overrides &= ~bit(*key);
+    return {};
+}
+
+void follow(TopicConfig& config, const TopicConfig& defaults) {
+    for (const Key& key : topic_keys()) {
+        if ((config.overrides & bit(key)) == 0) copy_value(key, &defaults, &config);
+    }
+}
+
+Status check(const TopicConfig& config, std::uint32_t batch_bytes_max, Text& why) {
+    if (config.max_message_bytes <= batch_bytes_max) return {};
+    why << "max.message.bytes = " << config.max_message_bytes << ": more than limits.batch_bytes = " << batch_bytes_max;
+    return fail(Error::invalid_config);
+}
+
+TopicKeyInfo topic_key_info(std::size_t index) {
+    RIVULET_CHECK(index < topic_keys_count);
+    const Key& key = topic_keys()[index];
+    return {static_cast<TopicKey>(key.number), key.name, key.default_text, key.why};
+}
+
+void print(const TopicConfig& config, TopicKey number, Text& out) {
+    const Key& key = topic_keys()[static_cast<std::size_t>(number) - 1];
+    // Kafka's tools know no "by durability": they get what it comes to.
+    print_plain(key, number == TopicKey::commit_interval_ms ? config.commit_interval_ms() : key.access.get(&config), out);
+}
+
+void encode(const TopicConfig& config, Writer& out) {
+    out.varint(static_cast<std::uint64_t>(std::popcount(config.overrides)));
+    for (const Key& key : topic_keys()) {
+        if ((config.overrides & bit(key)) == 0) continue;
+        out.varint(key.number);
+        out.zigzag_varint(key.access.get(&config));
+    }
+}
+
+Status decode(Reader& in, const TopicConfig& defaults, TopicConfig& config) {
+    TopicConfig decoded = defaults;
+    decoded.overrides = 0;
+    const std::uint64_t count = in.varint();
+    std::uint64_t previous = 0;
+    for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
+        const std::uint64_t number = in.varint();
+        const std::int64_t value = in.zigzag_varint();
+        if (!in.ok() || number <= previous) return fail(Error::malformed, static_cast<std::int64_t>(number));
+        if (number > topic_keys_count) return fail(Error::unsupported_version, static_cast<std::int64_t>(number));
+        const Key& key = topic_keys()[static_cast<std::size_t>(number) - 1];
+        if (!in_bounds(key, value)) return fail(Error::invalid_config, static_cast<std::int64_t>(number));
+        key.access.set(&decoded, value);
+        decoded.overrides |= bit(key);
+        previous = number;
+    }
+    if (!in.ok()) return fail(Error::malformed);
+    config = decoded;
+    return {};
+}
+
+bool valid_topic_name(std::string_view name) {
+    if (name.empty() || name.size() > topic_name_bytes_max || name == "." || name == "..") return false;
+    for (const char c : name) {
+        const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+        if (!good) return false;
+    }
+    return true;
+}
+
+}  // namespace rivulet::config

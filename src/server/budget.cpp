@@ -1,0 +1,230 @@
+#include "server/budget.h"
+
+#include "config/problems.h"
+#include "server/reloader.h"
+#include "server/serve.h"
+#include "store/checkpoint_load.h"
+
+namespace rivulet::server {
+
+namespace {
+
+constexpr std::uint64_t mib = 1024 * 1024;
+constexpr std::uint64_t tls_connection_bytes = 26 * 1024;  // 16K in, 4K out, and what mbedTLS keeps beside
+constexpr std::uint64_t tls_handshake_bytes = 16 * 1024;   // certificates, big numbers, a key exchange
+constexpr std::uint64_t page = 4096;
+constexpr std::uint64_t serving_bytes_max = 256;           // what serve.cpp keeps
+// No clock that tells a time before this release is trusted (June 2025).
+constexpr Timestamp clock_floor{1'748'736'000'000};
+
+class Planner {
+public:
+    Planner(const config::Config& config, const PlatformCosts& costs, std::string_view software, Budget& out, config::ProblemSink& problems)
+        : config_(config), costs_(costs), software_(software), out_(out), problems_(problems) {}
+    Status run();
+
+private:
+    void add(std::string_view name, std::uint64_t count, std::uint64_t each, std::string_view note, std::string_view keys = {}) {
+        add_sum(name, count, count * each, note, keys, each);
+    }
+    void add_sum(std::string_view name, std::uint64_t count, std::uint64_t bytes, std::string_view note, std::string_view keys = {}, std::uint64_t each = 0) {
+        RIVULET_CHECK(out_.line_count < Budget::lines_max);
+        out_.lines[out_.line_count++] = {name, count, each, bytes, note, keys};
+        sum_ += bytes;
+    }
+    void set_options();
+    void add_connections();
+    void add_store();
+    void add_rest();
+    void add_flash();
+    void complain_of_memory(std::uint64_t left, std::uint64_t needed);
+    void check_store();
+
+    const config::Config& config_;
+    const PlatformCosts& costs_;
+    std::string_view software_;
+    Budget& out_;
+    config::Problems problems_;
+    std::uint64_t sum_ = 0;
+    std::uint64_t parts_ = 0;  // of the broker, on lines of their own
+};
+
+void Planner::set_options() {
+    const config::Limits& limits = config_.limits;
+    store::StoreOptions& store = out_.broker.store;
+    store.dir = config_.storage.dir.view();
+    store.size = config_.storage.journal_bytes();
+    store.segment_bytes = config_.storage.segment_bytes;
+    store.checkpoint_area_bytes = static_cast<std::uint32_t>(config_.storage.checkpoint_bytes_max / page * page);
+    store.commit_bytes = static_cast<std::uint32_t>(config_.storage.commit_bytes);
+    store.batch_bytes_max = limits.batch_bytes;
+    store.mark_idle_ns = config_.storage.mark_idle_ms * ns_per_ms;
+    store.logs_max = limits.partitions;
+    store.sessions_max = limits.sessions;
+    store.index_samples_max = static_cast<std::uint32_t>(limits.index_bytes / sizeof(store::Sample));
+    store.blocks = 0;
+    store.windows = limits.read_windows;
+    out_.broker.defaults = config_.defaults;
+    out_.broker.topics_max = limits.topics;
+    out_.broker.retention_check_ns = config_.retention.check_interval_ms * ns_per_ms;
+    out_.broker.clock_trust = config_.clock.trust;
+    out_.broker.clock_floor = clock_floor;
+
+    compact::HubOptions& hub = out_.hub;
+    hub.connections = limits.connections;
+    hub.aliases_per_connection = limits.aliases_per_connection;
+    hub.parked_fetches = limits.parked_fetches;
+    hub.receive_pool_bytes = limits.receive_pool_bytes;
+    hub.frame_bytes = limits.frame_bytes;
+    hub.credit_bytes = limits.credit_bytes;
+    hub.inflight_bytes = limits.inflight_bytes;
+    const std::uint32_t framing = 64;
+    hub.reading_bytes_max = (limits.frame_bytes < limits.credit_bytes ? limits.frame_bytes : limits.credit_bytes) - framing;
+    hub.node = config_.broker.id;
+    hub.software = software_;
+}
+
+void Planner::add_connections() {
+    const config::Limits& limits = config_.limits;
+    const compact::HubOptions& hub = out_.hub;
+    using compact::Session;
+    add("connections", limits.connections, costs_.connection_bytes, "the platform's part", "limits.connections");
+    add_sum("sessions", limits.connections, LazyPool<Session>::memory_bytes(limits.connections), "the protocol's part", "limits.connections", sizeof(Session));
+    add_sum("receive buffers", 1, ReceivePool::memory_bytes(hub.receive()), "lent while bytes arrive", "limits.receive_pool_bytes");
+    add_sum("output buffers", hub.output_buffers(), BufferPool::memory_bytes(hub.output_buffers(), Session::output_bytes), "lent while there is something to send",
+            "limits.connections", Session::output_bytes);
+    add_sum("aliases", hub.alias_cells(), compact::AliasPool::memory_bytes(hub.alias_cells()), "per connection", "limits.connections, limits.aliases_per_connection", 64);
+    add_sum("parked fetches", limits.parked_fetches, LazyPool<compact::FetchRequest>::memory_bytes(limits.parked_fetches), "each with its view of what is read",
+            "limits.parked_fetches", sizeof(compact::FetchRequest));
+    add_sum("topic changes", compact::topic_requests_max, LazyPool<compact::TopicRequest>::memory_bytes(compact::topic_requests_max), "that wait for their commit", {},
+            sizeof(compact::TopicRequest));
+    add("TLS connections", limits.tls_connections, tls_connection_bytes, "reserved: 16K in, 4K out, session", "limits.tls_connections");
+    const std::uint64_t handshakes = limits.tls_connections != 0 ? limits.tls_handshakes : 0;
+    add("TLS handshakes", handshakes, tls_handshake_bytes, "reserved: keys and certificates", "limits.tls_handshakes");
+    out_.reserved_bytes = limits.tls_connections * tls_connection_bytes + handshakes * tls_handshake_bytes;
+}
+
+void Planner::add_store() {
+    const config::Limits& limits = config_.limits;
+    const store::StoreOptions& store = out_.broker.store;
+    const auto part = [&](std::string_view name, std::uint64_t count, std::uint64_t bytes, std::uint64_t each, std::string_view note, std::string_view keys) {
+        add_sum(name, count, bytes, note, keys, each);
+        parts_ += bytes;
+    };
+    part("index", store.index_samples_max, store::SegmentIndex::memory_bytes(store.index_samples_max), sizeof(store::Sample), "where on flash each log is", "limits.index_bytes");
+    part("logs", limits.partitions, store::LogTable::memory_bytes(limits.partitions), sizeof(store::Log), "one per partition", "limits.partitions");
+    part("sessions' states", limits.sessions, store::SessionTable::memory_bytes(limits.sessions), sizeof(store::Session), "(session, partition)", "limits.sessions");
+    part("topics", limits.topics, broker::TopicTable::memory_bytes(limits.topics), sizeof(broker::Topic), "", "limits.topics");
+    part("commit buffers", 1, store::GroupWriter::memory_bytes(store) + store::Committer::memory_bytes(store), 0, "group header, table, footer, records",
+         "limits.partitions, limits.batch_bytes");
+    part("read windows", limits.read_windows, store::Reader::memory_bytes(store), 0, "catch-up reads, each a batch and its directory", "limits.read_windows, limits.batch_bytes");
+    part("checkpoint buffer", 1, store::Checkpointer::memory_bytes(store), 0, "one slice", {});
+    part("zeroing buffer", 1, store::Zeroer::memory_bytes(), 0, "a store's first lap", {});
+    add_sum("broker", 1, broker::Broker::memory_bytes(out_.broker) - parts_, "fences, truncations, epochs, the rest", {});
+    add_sum("configuration", 1, Server::memory_bytes() + Reloader::memory_bytes() + serving_bytes_max, "in force, the next one, its text", {});
+}
+
+void Planner::add_rest() {
+    const std::uint64_t each = store::block_bytes + sizeof(store::Block);
+    const std::uint64_t left = config_.memory.total > sum_ ? config_.memory.total - sum_ : 0;
+    const std::uint64_t largest = 2 * std::uint64_t{config_.limits.batch_bytes};
+    const std::uint64_t needed = config_.memory.ring_min > largest ? config_.memory.ring_min : largest;
+    std::uint64_t blocks = left / each;
+    if (blocks * store::block_bytes < needed) {
+        complain_of_memory(left, needed);
+        blocks = (needed + store::block_bytes - 1) / store::block_bytes;
+    }
+    out_.broker.store.blocks = static_cast<std::uint32_t>(blocks);
+    add_sum("ring blocks", blocks, store::BlockPool::memory_bytes(static_cast<std::uint32_t>(blocks)), "the partitions' tails: what all others leave", "memory.total", each);
+    add_sum("spare", 1, config_.memory.total > sum_ ? config_.memory.total - sum_ : 0, "less than a block", {});
+    out_.total = sum_;
+    out_.arena_bytes = sum_ - costs_.process_bytes;
+}
+
+void Planner::complain_of_memory(std::uint64_t left, std::uint64_t needed) {
+    {
+        config::Problem problem(problems_, config_.file_name.view(), config::origin_default);
+        problem << "memory.total = " << config_.memory.total / mib << "M: " << left / 1024 << "K are left for ring blocks, at least " << (needed + 1023) / 1024
+                << "K are needed (the larger of memory.ring_min and twice limits.batch_bytes). The largest lines:";
+        std::uint64_t below = UINT64_MAX;
+        for (int i = 0; i < 4; ++i) {
+            const BudgetLine* largest = nullptr;
+            for (const BudgetLine& line : out_.memory_lines())
+                if (line.bytes < below && !line.keys.empty() && (!largest || line.bytes > largest->bytes)) largest = &line;
+            if (!largest) break;
+            below = largest->bytes;
+            problem << (i == 0 ? " " : "; ") << largest->name << ' ' << largest->bytes / 1024 << "K (lower " << largest->keys << ')';
+        }
+        problem << "; or raise memory.total by " << (needed - left + mib - 1) / mib << 'M';
+    }
+}
+
+void Planner::check_store() {
+    const store::StoreOptions& store = out_.broker.store;
+    const Status status = store.check();
+    if (status) return;
+    config::Problem problem(problems_, config_.file_name.view(), config::origin_default);
+    switch (status.failure().detail) {
+        case 1: problem << "storage.segment_bytes = " << store.segment_bytes << ": not a power of two from 64K on"; break;
+        case 2: problem << "storage.size = " << store.size << ": fewer than " << store::segment_count_min << " segments"; break;
+        case 3:
+            problem << "storage.segment_bytes = " << store.segment_bytes << ": too small for one batch of limits.batch_bytes = " << store.batch_bytes_max
+                    << " and a footer that names limits.partitions = " << store.logs_max;
+            break;
+        case 4:
+            problem << "storage.checkpoint_bytes_max = " << store.checkpoint_area_bytes << ": too small for the state of limits.partitions = " << store.logs_max
+                    << " and limits.sessions = " << store.sessions_max;
+            break;
+        case 5: problem << "memory.ring_min: less than two batches of limits.batch_bytes = " << store.batch_bytes_max; break;
+        case 6:
+            problem << "limits.index_bytes = " << config_.limits.index_bytes << ": needs " << 2 * sizeof(store::Sample) << " bytes for each of limits.partitions = "
+                    << store.logs_max;
+            break;
+        default: problem << "limits.batch_bytes = " << store.batch_bytes_max << ": too small"; break;
+    }
+}
+
+void Planner::add_flash() {
+    const config::Storage& storage = config_.storage;
+    const std::uint64_t area = out_.broker.store.checkpoint_area_bytes;
+    out_.flash[out_.flash_count++] = {"journal", storage.segments(), storage.segment_bytes, storage.journal_bytes(), "segments, used round and round", "storage.size"};
+    out_.flash[out_.flash_count++] = {"checkpoints", 2, area, 2 * area, "areas, written in turns", "storage.checkpoint_bytes_max"};
+    out_.flash[out_.flash_count++] = {"super", store::super_slots, store::page_bytes, store::super_bytes, "identity and clean mark", {}};
+    for (const BudgetLine& line : out_.flash_lines()) out_.flash_total += line.bytes;
+    // The kernel counts its own book-keeping in and doubles what is asked for.
+    std::uint64_t largest = 0;
+    bool known = true;
+    for (const config::Listener& listener : config_.listeners()) {
+        const std::uint64_t each = 2 * (std::uint64_t{listener.send_buffer} + listener.receive_buffer);
+        if (listener.send_buffer == 0 || listener.receive_buffer == 0) known = false;
+        if (each > largest) largest = each;
+    }
+    out_.sockets_bytes = known ? largest * config_.limits.connections : 0;
+}
+
+Status Planner::run() {
+    out_ = Budget();
+    set_options();
+    add("process", 1, costs_.process_bytes, "program image, stacks, C library: measured bound");
+    add("event loop", 1, costs_.env_bytes, "loop, files, timers, the library's pool", "limits.parked_fetches");
+    add_connections();
+    add_store();
+    add_rest();
+    add_flash();
+    check_store();
+    return problems_.finish();
+}
+
+}  // namespace
+
+EnvNeeds env_needs(const config::Config& config) {
+    // One timer for each fetch that waits; the broker, the store and the server have a handful.
+    constexpr std::size_t timers_of_our_own = 24;
+    return {config.limits.connections, config.limits.parked_fetches + timers_of_our_own, config.listener_count};
+}
+
+Status make_budget(const config::Config& config, const PlatformCosts& costs, std::string_view software, Budget& out, config::ProblemSink& problems) {
+    return Planner(config, costs, software, out, problems).run();
+}
+
+}  // namespace rivulet::server

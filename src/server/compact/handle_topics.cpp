@@ -1,0 +1,139 @@
+// TOPIC_CREATE, TOPIC_DELETE, TOPIC_LIST, TOPIC_DESCRIBE.
+#include "server/compact/hub.h"
+#include "server/compact/session.h"
+
+namespace rivulet::server::compact {
+
+namespace {
+
+constexpr std::size_t text_bytes_max = 160;
+constexpr std::size_t page_room_least = 1024;  // a head with all of its configuration and one partition
+
+constexpr std::string_view frame_limit_text = "the answer does not fit the frame limit of the client";
+
+frames::Durability durability_of(const broker::Topic& topic) {
+    return topic.config.durability == config::Durability::memory ? frames::Durability::memory : frames::Durability::disk;
+}
+
+Status read_config(const frames::List<frames::ConfigPair>& pairs, config::TopicConfig& config, Text& why) {
+    for (const frames::ConfigPair& pair : pairs) RIVULET_TRY(config::set(config, pair.key, pair.value, why));
+    return {};
+}
+
+}  // namespace
+
+Session::Progress Session::handle_topic_create(const frames::FrameView& frame) {
+    const auto wanted = frames::decode_topic_create(frame.body);
+    if (!wanted) return fail(wanted.failure());
+    if (too_many_requests()) return fail(rivulet::fail(Error::limit_reached, requests_max), "outstanding requests");
+    if (!output_room(text_bytes_max + 64)) return Progress::blocked;
+    char buffer[text_bytes_max];
+    Text why(buffer);
+    broker::Broker::TopicRequest request;
+    request.name = wanted->name;
+    request.partitions = static_cast<std::uint32_t>(wanted->partitions < UINT32_MAX ? wanted->partitions : UINT32_MAX);
+    request.replication_factor = static_cast<std::uint32_t>(wanted->replication_factor < UINT32_MAX ? wanted->replication_factor : UINT32_MAX);
+    request.config = hub_.broker().default_config();
+    if (const Status status = read_config(wanted->config, request.config, why); !status) return answer_failure(frame, status.failure(), why.view());
+    TopicRequest* const slot = hub_.topic_requests().take();
+    if (!slot) return answer_failure(frame, rivulet::fail(Error::busy), "too many topic changes at once");
+    const auto changed = hub_.broker().create_topic(request, why);
+    if (!changed) {
+        hub_.topic_requests().give(*slot);
+        return answer_failure(frame, changed.failure(), why.view());
+    }
+    own(*slot, frame);
+    slot->id = changed->topic->id;
+    slot->partitions = changed->topic->partitions;
+    slot->ticket = changed->ticket;
+    hub_.broker().wait_for_commit(*slot);
+    return Progress::done;
+}
+
+Session::Progress Session::handle_topic_delete(const frames::FrameView& frame) {
+    const auto wanted = frames::decode_topic_delete(frame.body);
+    if (!wanted) return fail(wanted.failure());
+    if (too_many_requests()) return fail(rivulet::fail(Error::limit_reached, requests_max), "outstanding requests");
+    if (!output_room(text_bytes_max + 64)) return Progress::blocked;
+    TopicRequest* const slot = hub_.topic_requests().take();
+    if (!slot) return answer_failure(frame, rivulet::fail(Error::busy), "too many topic changes at once");
+    char buffer[text_bytes_max];
+    Text why(buffer);
+    const auto changed = hub_.broker().delete_topic(wanted->name, why);
+    if (!changed) {
+        hub_.topic_requests().give(*slot);
+        return answer_failure(frame, changed.failure(), why.view());
+    }
+    own(*slot, frame);
+    slot->ticket = changed->ticket;
+    hub_.broker().wait_for_commit(*slot);
+    return Progress::done;
+}
+
+Session::Progress Session::handle_topic_list(const frames::FrameView& frame) {
+    const auto wanted = frames::decode_topic_list(frame.body);
+    if (!wanted) return fail(wanted.failure());
+    if (!output_room(page_room_least)) return Progress::blocked;
+    broker::TopicTable& topics = hub_.broker().topics();
+    Writer out = output();
+    frames::TopicListEncoder page(out, frame.correlation, s_.frame_bytes_max);
+    std::uint32_t rank = topics.rank_after(wanted->after);
+    std::uint64_t listed = 0;
+    bool more = false;
+    for (; rank < topics.count(); ++rank, ++listed) {
+        const broker::Topic& topic = topics.at(rank);
+        more = (wanted->topics_max != 0 && listed == wanted->topics_max) ||
+               !page.add({topic.name.view(), topic.id, topic.partitions, 1, durability_of(topic)});
+        if (more) break;
+    }
+    // A page with nothing on it would be asked for again and again.
+    if (more && listed == 0) return answer_failure(frame, rivulet::fail(Error::frame_too_large), frame_limit_text);
+    page.finish(more);
+    hub_.env().charge(out.size() + 1024);
+    written(out);
+    return Progress::done;
+}
+
+Session::Progress Session::handle_topic_describe(const frames::FrameView& frame) {
+    const auto wanted = frames::decode_topic_describe(frame.body);
+    if (!wanted) return fail(wanted.failure());
+    const broker::Topic* const topic = hub_.broker().find_topic(wanted->name);
+    if (!topic) return answer_failure(frame, rivulet::fail(Error::unknown_topic_or_partition), wanted->name);
+    if (!output_room(page_room_least)) return Progress::blocked;
+    Writer out = output();
+    frames::TopicDescribeEncoder page(out, frame.correlation, s_.frame_bytes_max, {topic->id, topic->partitions, 1, durability_of(*topic)});
+    bool fits = true;
+    for (std::size_t i = 0; wanted->partition_first == 0 && fits && i < config::topic_keys_count; ++i) {
+        const config::TopicKeyInfo key = config::topic_key_info(i);
+        char buffer[config::topic_value_text_max];
+        Text value(buffer);
+        config::print(topic->config, key.key, value);
+        fits = page.add_config({key.name, value.view()});
+    }
+    const std::uint64_t node = hub_.options().node;
+    const store::Fences& fences = hub_.broker().store().state().fences;
+    bool more = false;
+    std::uint64_t listed = 0;
+    for (std::uint64_t p = wanted->partition_first; fits && p < topic->partitions; ++p, ++listed) {
+        const store::Log* const log = hub_.broker().partition(*topic, p);
+        if (!log) break;
+        frames::PartitionStatus status{p, static_cast<std::int64_t>(node), log->epoch, log->start, log->durable_end, log->high_watermark(), log->end, log->bytes, 0};
+        frames::FencedRange ranges[frames::fenced_listed_max];
+        std::size_t count = 0;
+        for (std::size_t i = 0; i < fences.count(); ++i) {
+            const store::FenceImage& fence = fences.at(i);
+            if (fence.log != log->id) continue;
+            ++status.fenced_ranges;
+            if (count < frames::fenced_listed_max) ranges[count++] = {fence.from, static_cast<std::uint64_t>(fence.to - fence.from)};
+        }
+        hub_.env().charge(128 + fences.count() * 16);
+        more = (wanted->partitions_max != 0 && listed == wanted->partitions_max) || !page.add_partition(status, {&node, 1}, {&node, 1}, {ranges, count});
+        if (more) break;
+    }
+    if (!fits || (more && listed == 0)) return answer_failure(frame, rivulet::fail(Error::frame_too_large), frame_limit_text);
+    page.finish(more);
+    written(out);
+    return Progress::done;
+}
+
+}  // namespace rivulet::server::compact

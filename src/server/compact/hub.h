@@ -1,0 +1,91 @@
+// All compact connections: their sessions, what they share, and their turns.
+// Owns:     sessions, receive and output buffers, alias cells, request slots: memory_bytes() of the arena.
+// Bounds:   HubOptions. A turn digests for turn_sessions connections and sends turn_send_bytes, the others follow on the next one.
+// Guarantee: everything that one turn of the loop has for a connection leaves in one write at the end of that turn.
+// Thread:   loop only.
+#pragma once
+
+#include "server/compact/session.h"
+
+namespace rivulet::server::compact {
+
+struct HubOptions {
+    std::size_t connections = 0;
+    std::size_t aliases_per_connection = 0;
+    std::size_t parked_fetches = 0;
+    std::size_t receive_pool_bytes = 0;
+    std::uint32_t frame_bytes = 0;
+    std::uint32_t credit_bytes = 0;
+    std::uint32_t inflight_bytes = 0;
+    std::uint32_t reading_bytes_max = 0;  // of any topic: its batch less the headers
+    std::uint32_t node = 0;
+    std::string_view software;            // as OPEN's answer says it
+
+    ReceivePoolOptions receive() const { return {receive_pool_bytes, frame_bytes, in_hand_bytes}; }
+    std::size_t output_buffers() const;
+    std::size_t alias_cells() const { return connections * aliases_per_connection; }
+};
+
+struct HubStatistics {
+    std::uint64_t accepted = 0;
+    std::uint64_t readings = 0;
+    std::uint64_t reading_bytes = 0;
+    std::uint64_t duplicates = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t fetched_bytes = 0;
+    std::uint64_t protocol_errors = 0;
+};
+
+class Hub final : private env::Timer {
+public:
+    Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& options);
+
+    // nullptr: no session left.
+    env::ConnectionHandler* accept(env::Connection& connection);
+    void on_tick(Instant now);         // once a second: silence, readers that take nothing, buffers held too long
+    void drain();                      // CLOSE shutting_down to all
+    void abort();
+    std::size_t sessions_open() const { return sessions_.taken(); }
+    const HubStatistics& statistics() const { return statistics_; }
+
+    // --- for sessions
+    env::Env& env() { return env_; }
+    broker::Broker& broker() { return broker_; }
+    const HubOptions& options() const { return options_; }
+    HubStatistics& count() { return statistics_; }
+    ReceivePool& receive_pool() { return receive_pool_; }
+    BufferPool& output_pool() { return output_pool_; }
+    AliasPool& aliases() { return aliases_; }
+    LazyPool<FetchRequest>& fetches() { return fetches_; }
+    LazyPool<TopicRequest>& topic_requests() { return topic_requests_; }
+    void run_soon(Session& session);
+    void flush_soon(Session& session);
+    void release(Session& session);
+    // Another connection has opened this session: the newer one wins.
+    void drop_older(const Session& newer, std::uint64_t session);
+    MutableBytes scratch() { return scratch_; }  // within one call
+
+private:
+    static constexpr std::size_t turn_sessions = 8;
+    static constexpr std::size_t turn_send_bytes = 512 * 1024;
+
+    void on_timer() override;
+    void turn_soon();
+
+    env::Env& env_;
+    broker::Broker& broker_;
+    HubOptions options_;
+    LazyPool<Session> sessions_;
+    ReceivePool receive_pool_;
+    BufferPool output_pool_;
+    AliasPool aliases_;
+    LazyPool<FetchRequest> fetches_;
+    LazyPool<TopicRequest> topic_requests_;
+    List<Session, LazyPoolTag> open_;
+    List<Session, RunTag> run_;
+    List<Session, FlushTag> flush_;
+    HubStatistics statistics_;
+    std::uint8_t scratch_[AliasPool::key_bytes_max] = {};
+};
+
+}  // namespace rivulet::server::compact

@@ -1,0 +1,284 @@
+// Receiving and the life of a connection. Output: session_output.cpp; frames: handle_*.cpp.
+#include "server/compact/session.h"
+
+#include "env/log.h"
+#include "server/compact/hub.h"
+
+namespace rivulet::server::compact {
+
+void Session::begin(env::Connection& connection) {
+    s_ = State();
+    s_.phase = Phase::fresh;
+    s_.heard = s_.held_since = hub_.env().now();
+    std::uint8_t random[4];
+    hub_.env().entropy(random);
+    s_.seed = load_le<std::uint32_t>(random);
+    connection_ = &connection;
+}
+
+// ---- receiving ----
+
+MutableBytes Session::receive_buffer() {
+    if (s_.blocked || (s_.phase != Phase::fresh && s_.phase != Phase::open)) return {};
+    if (receive_.empty()) {
+        const MutableBytes buffer = hub_.receive_pool().small_buffers().take();
+        if (buffer.empty()) {
+            ReceiveWaiter& waiter = *this;
+            if (!waiter.linked()) hub_.receive_pool().small_buffers().wait(waiter);
+            return {};
+        }
+        adopt(buffer);
+    }
+    return payload().subspan(s_.filled);
+}
+
+void Session::adopt(MutableBytes buffer) {
+    receive_ = buffer;
+    s_.filled = s_.position = 0;
+    s_.held_since = hub_.env().now();
+    ::new (static_cast<void*>(buffer.data())) InHand();
+}
+
+// A small one, to go on reading; or the large one that the frame in the small one needs.
+void Session::on_receive_buffer(MutableBytes buffer) {
+    if (!receive_.empty()) {
+        const MutableBytes small = receive_;
+        const std::uint32_t filled = s_.filled;
+        copy(Bytes(payload()).first(filled), buffer.subspan(in_hand_bytes));
+        adopt(buffer);
+        s_.filled = filled;
+        s_.blocked = false;
+        hub_.env().charge(filled);
+        hub_.receive_pool().give(small);
+    } else {
+        adopt(buffer);
+    }
+    connection_->resume_reading();
+}
+
+void Session::on_received(std::size_t n) {
+    if (receive_.empty()) return;
+    s_.filled += static_cast<std::uint32_t>(n);
+    if (n != 0) s_.heard = hub_.env().now();
+    if (s_.blocked) return;
+    Budget budget;
+    digest(budget);
+}
+
+void Session::digest(Budget& budget) {
+    while (!receive_.empty()) {
+        InHand& hand = in_hand();
+        if (s_.frame_bytes == 0) {
+            if (budget.frames == 0 || budget.bytes == 0) {
+                block();
+                return wake();
+            }
+            const auto step = s_.reader.next(Bytes(payload()).subspan(s_.position, s_.filled - s_.position));
+            if (step.outcome == frames::FrameReader::Outcome::need_more) return await_more(step.bytes);
+            if (step.outcome == frames::FrameReader::Outcome::failed) return static_cast<void>(fail(step.failure));
+            hand.frame = step.frame;
+            s_.frame_bytes = static_cast<std::uint32_t>(step.bytes);
+            --budget.frames;
+            budget.bytes -= step.bytes < budget.bytes ? step.bytes : budget.bytes;
+            hub_.env().charge(step.bytes + 64);
+        }
+        switch (handle(hand, budget)) {
+            case Progress::ended: return;
+            case Progress::blocked: return block();
+            case Progress::done: break;
+        }
+        s_.position += s_.frame_bytes;
+        s_.frame_bytes = 0;
+        s_.held_since = hub_.env().now();
+    }
+    if (connection_) connection_->resume_reading();
+}
+
+// All whole frames are digested; `frame_bytes`: of the next one, as far as known.
+void Session::await_more(std::size_t frame_bytes) {
+    const std::size_t left = s_.filled - s_.position;
+    if (left == 0) {
+        give_receive_buffer();
+    } else {
+        if (s_.position != 0) {
+            std::memmove(payload().data(), payload().data() + s_.position, left);
+            hub_.env().charge(left);
+        }
+        s_.filled = static_cast<std::uint32_t>(left);
+        s_.position = 0;
+        if (frame_bytes > payload().size()) {
+            BufferPool& pool = hub_.receive_pool().large_buffers();
+            const MutableBytes large = pool.take();
+            if (!large.empty()) return on_receive_buffer(large);
+            block();
+            ReceiveWaiter& waiter = *this;
+            return pool.wait(waiter);
+        }
+    }
+    connection_->resume_reading();
+}
+
+Session::Progress Session::handle(InHand& hand, Budget& budget) {
+    const frames::FrameView& frame = hand.frame;
+    const auto state = s_.phase == Phase::fresh ? frames::State::fresh : frames::State::open;
+    if (frames::admit(frame.kind, frames::Side::broker, state) != frames::Admission::take) return fail(rivulet::fail(Error::out_of_order));
+    switch (frame.kind) {
+        case frames::Kind::open: return handle_open(frame);
+        case frames::Kind::alias: return handle_alias(frame);
+        case frames::Kind::put:
+        case frames::Kind::put_packed: return handle_put(hand, budget);
+        case frames::Kind::ping: return handle_ping(frame);
+        case frames::Kind::pong: return frames::decode_ping(frame.body) ? Progress::done : fail(rivulet::fail(Error::malformed));
+        case frames::Kind::error: end(); return Progress::ended;
+        case frames::Kind::close: return handle_close(frame);
+        case frames::Kind::fetch: return handle_fetch(frame);
+        case frames::Kind::offsets: return handle_offsets(frame);
+        case frames::Kind::metadata: return handle_metadata(frame);
+        case frames::Kind::topic_create: return handle_topic_create(frame);
+        case frames::Kind::topic_delete: return handle_topic_delete(frame);
+        case frames::Kind::topic_list: return handle_topic_list(frame);
+        case frames::Kind::topic_describe: return handle_topic_describe(frame);
+        default: return fail(rivulet::fail(Error::unsupported, static_cast<std::int64_t>(frame.kind)));
+    }
+}
+
+Session::Progress Session::handle_ping(const frames::FrameView& frame) {
+    const auto ping = frames::decode_ping(frame.body);
+    if (!ping) return fail(ping.failure());
+    if (!output_room(frames::ping_bytes_max + 4)) return Progress::blocked;
+    Writer out = output();
+    frames::encode_pong(out, *ping);
+    written(out);
+    return Progress::done;
+}
+
+Session::Progress Session::handle_close(const frames::FrameView& frame) {
+    const auto close = frames::decode_close(frame.body);
+    if (!close) return fail(close.failure());
+    drain(Error::none);
+    return Progress::ended;
+}
+
+void Session::block() {
+    s_.blocked = true;
+    connection_->pause_reading();
+}
+
+void Session::wake() { hub_.run_soon(*this); }
+
+void Session::run() {
+    if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
+    ReceiveWaiter& waiter = *this;
+    if (waiter.linked()) return;  // for a large buffer
+    s_.blocked = false;
+    s_.wants_output = false;
+    Budget budget;
+    digest(budget);
+}
+
+// ---- the end ----
+
+void Session::check_time(Instant now) {
+    if (s_.phase == Phase::gone) return;
+    if (s_.sending) {
+        const bool pinning = stream_ && stream_->view.window >= 0;
+        if (now - s_.sending_since > (pinning ? pinning_ns_max : sending_ns_max)) return end();
+    }
+    if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
+    const bool incomplete = !receive_.empty() && !s_.blocked && s_.frame_bytes == 0;
+    if (incomplete && hub_.receive_pool().starving() && now - s_.held_since > ReceivePool::hold_ns_max)
+        return static_cast<void>(fail(rivulet::fail(Error::timed_out), "frame incomplete for too long while buffers are short"));
+    if (s_.blocked || s_.request_count != 0) return;
+    if (now - s_.heard > (s_.phase == Phase::fresh ? open_ns_max : idle_ns_max)) drain(Error::timed_out);
+}
+
+void Session::give_receive_buffer() {
+    if (receive_.empty()) return;
+    const MutableBytes buffer = receive_;
+    receive_ = {};
+    s_.filled = s_.position = s_.frame_bytes = 0;
+    hub_.receive_pool().give(buffer);
+}
+
+// Nothing more is taken from this connection.
+void Session::stop_receiving() {
+    broker::RoomWaiter& room = *this;
+    broker::Broker::cancel(room);
+    ReceiveWaiter& waiter = *this;
+    BufferPool::cancel(waiter);
+    if (ListNode<Session, RunTag>& node = *this; node.linked()) List<Session, RunTag>::remove(*this);
+    connection_->pause_reading();
+    give_receive_buffer();
+}
+
+void Session::drain(Error reason) {
+    if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
+    s_.close_reason = reason;
+    s_.phase = Phase::draining;
+    stop_receiving();
+    for (Request* request = requests_.front(); request; request = requests_.next(*request)) {
+        if (!request->is_fetch || (request->state != Request::State::waiting && request->state != Request::State::deferred)) continue;
+        hub_.broker().cancel(static_cast<broker::Fetch&>(static_cast<FetchRequest&>(*request)));
+        request->outcome = rivulet::fail(reason == Error::none ? Error::canceled : reason);
+        request->state = Request::State::ready;
+    }
+    hub_.flush_soon(*this);
+}
+
+Session::Progress Session::fail(Failure failure, std::string_view text) {
+    if (s_.phase == Phase::ending || s_.phase == Phase::gone) return Progress::ended;
+    ++hub_.count().protocol_errors;
+    env::LogLine(hub_.env(), env::LogLevel::debug) << connection_->peer() << ": " << error_info(failure.error).text << " (" << failure.detail << ") " << text;
+    // In the middle of an answer there is no place for another frame.
+    Writer out = output();
+    if (!stream_ && output_room(256)) {
+        out = output();
+        frames::encode_error(out, failure, text.substr(0, 160));
+    }
+    if (out.size() == 0) {
+        end();
+        return Progress::ended;
+    }
+    written(out);
+    s_.phase = Phase::ending;
+    stop_receiving();
+    broker::CommitWaiter& commit = *this;
+    broker::Broker::cancel(commit);
+    while (Request* request = requests_.front()) forget(*request);
+    return Progress::ended;
+}
+
+void Session::abort() {
+    if (s_.phase != Phase::gone) end();
+}
+
+void Session::end() {
+    s_.phase = Phase::gone;
+    stop_receiving();
+    connection_->close();
+}
+
+void Session::on_closed(Error) {
+    s_.phase = Phase::gone;
+    stop_receiving();
+    release();
+    connection_ = nullptr;
+    hub_.release(*this);
+}
+
+void Session::release() {
+    broker::CommitWaiter& commit = *this;
+    broker::Broker::cancel(commit);
+    OutputWaiter& waiter = *this;
+    BufferPool::cancel(waiter);
+    if (ListNode<Session, FlushTag>& node = *this; node.linked()) List<Session, FlushTag>::remove(*this);
+    stream_ = nullptr;
+    while (Request* request = requests_.front()) forget(*request);
+    hub_.aliases().give(s_.aliases);
+    if (output_.empty()) return;
+    const MutableBytes buffer = output_;
+    output_ = {};
+    hub_.output_pool().give(buffer);
+}
+
+}  // namespace rivulet::server::compact

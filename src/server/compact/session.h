@@ -1,0 +1,196 @@
+// One connection that speaks the compact framing (src/wire/compact/PROTOCOL.md), from accept to close.
+// Owns:     while needed: a receive buffer, an output buffer, alias cells, request slots; all from the hub's pools.
+// Bounds:   session_bytes_max idle. A turn digests turn_bytes or turn_frames or turn_readings, the rest follows on the next turns. requests_max requests at once.
+// Errors:   a frame that breaks the protocol: ERROR with its code, and the end. What does not fit now (room in the store, buffers) waits: the connection is not read meanwhile.
+// Guarantee: an ACK leaves only when the store has reported the commit of everything that it covers, and its alias asks for that.
+// Thread:   loop only.
+//
+// phases:  fresh --OPEN--> open --CLOSE, drain()--> draining --all settled and answered--> ending --all sent--> gone
+//          any --fail()--> ending;  any --connection lost--> gone
+// A frame is digested in place. What stops one (Progress::blocked) calls wake() later, and it goes on where it stood: frame and reading in hand are kept
+// in the front of the receive buffer (InHand).
+#pragma once
+
+#include <optional>
+
+#include "server/compact/aliases.h"
+#include "server/compact/requests.h"
+#include "server/compact/settling.h"
+#include "server/receive_pool.h"
+#include "wire/compact/admin_frames.h"
+#include "wire/compact/frame_reader.h"
+#include "wire/compact/put_state.h"
+
+namespace rivulet::server::compact {
+
+class Hub;
+struct FlushTag;
+struct RunTag;
+
+namespace frames = rivulet::wire::compact;
+
+// Two buffers may be waited for at once; the classes tell them apart.
+class ReceiveWaiter : public BufferWaiter {
+    void on_granted(MutableBytes buffer) final { on_receive_buffer(buffer); }
+    virtual void on_receive_buffer(MutableBytes buffer) = 0;
+
+protected:
+    ~ReceiveWaiter() = default;
+};
+class OutputWaiter : public BufferWaiter {
+    void on_granted(MutableBytes buffer) final { on_output_buffer(buffer); }
+    virtual void on_output_buffer(MutableBytes buffer) = 0;
+
+protected:
+    ~OutputWaiter() = default;
+};
+
+// What of the received bytes is being digested; lies in front of them.
+struct InHand {
+    frames::FrameView frame;
+    frames::Puts puts;
+    std::optional<frames::Readings::Iterator> reading;
+    std::uint64_t index = 0;  // of the reading
+};
+constexpr std::size_t in_hand_bytes = (sizeof(InHand) + 15) / 16 * 16;
+
+class Session final : public env::ConnectionHandler,
+                      private broker::CommitWaiter,
+                      private broker::RoomWaiter,
+                      private ReceiveWaiter,
+                      private OutputWaiter,
+                      public ListNode<Session, LazyPoolTag>,
+                      public ListNode<Session, FlushTag>,
+                      public ListNode<Session, RunTag> {
+public:
+    static constexpr std::size_t requests_max = 16;
+    static constexpr std::size_t output_bytes = 2048;
+    static constexpr std::size_t turn_bytes = 64 * 1024;
+    static constexpr std::size_t turn_frames = 256;
+    static constexpr std::size_t turn_readings = 512;
+    static constexpr std::int64_t open_ns_max = 10 * ns_per_s;       // silence before OPEN
+    static constexpr std::int64_t idle_ns_max = 300 * ns_per_s;      // afterwards
+    static constexpr std::int64_t sending_ns_max = 60 * ns_per_s;    // a reader that takes nothing
+    static constexpr std::int64_t pinning_ns_max = 10 * ns_per_s;    // ... while its answer holds a read window
+
+    explicit Session(Hub& hub) : hub_(hub) {}
+    void begin(env::Connection& connection);
+
+    // For the hub, on its turns.
+    void run();                     // digests on
+    std::size_t flush();            // sends what there is; bytes sent
+    void check_time(Instant now);
+    // CLOSE with this reason, once everything taken is settled and answered; what was not taken is dropped.
+    void drain(Error reason);
+    void abort();                   // closes at once
+
+    bool is_session(std::uint64_t id) const { return s_.id == id && (s_.phase == Phase::fresh || s_.phase == Phase::open); }
+    void on_fetched(FetchRequest& request);
+    void on_ready(Request& request);
+
+private:
+    enum class Phase : std::uint8_t { fresh, open, draining, ending, gone };
+    enum class Progress : std::uint8_t { done, blocked, ended };
+    struct Budget {
+        std::size_t bytes = turn_bytes;
+        std::size_t frames = turn_frames;
+        std::size_t readings = turn_readings;
+    };
+
+    // --- session.cpp: receiving
+    MutableBytes receive_buffer() override;
+    void on_received(std::size_t n) override;
+    void on_closed(Error reason) override;
+    void on_receive_buffer(MutableBytes buffer) override;
+    void on_room() override { wake(); }
+    void digest(Budget& budget);
+    Progress handle(InHand& in_hand, Budget& budget);
+    void await_more(std::size_t frame_bytes);
+    void block();                   // not read until wake()
+    void wake();
+    void adopt(MutableBytes buffer);
+    void give_receive_buffer();
+    InHand& in_hand() { return *reinterpret_cast<InHand*>(receive_.data()); }
+    MutableBytes payload() { return receive_.subspan(in_hand_bytes); }
+    void stop_receiving();
+    Progress fail(Failure failure, std::string_view text = {});
+    void end();                     // closes the connection
+    void release();                 // gives everything back
+
+    // --- session_output.cpp
+    void on_sent() override;
+    void on_output_buffer(MutableBytes buffer) override;
+    // Room for n more bytes of output; false: block and wait for wake().
+    bool output_room(std::size_t n);
+    Writer output() { return Writer(output_.subspan(s_.output_used)); }
+    void written(const Writer& out);
+    bool write_acks();
+    bool write_refusal();
+    bool write_answer(Request& request);
+    Request* next_answer();
+    void send_some();
+    void finish_stream();
+    void forget(Request& request);
+
+    // --- handle_*.cpp
+    Progress handle_open(const frames::FrameView& frame);
+    Progress handle_alias(const frames::FrameView& frame);
+    Progress handle_put(InHand& in_hand, Budget& budget);
+    Progress take_reading(const Alias& alias, const frames::Reading& reading, std::uint64_t sequence);
+    Progress refuse(std::uint64_t sequence, Error error);
+    void on_committed(Error error) override;
+    Progress handle_ping(const frames::FrameView& frame);
+    Progress handle_close(const frames::FrameView& frame);
+    Progress handle_fetch(const frames::FrameView& frame);
+    Progress handle_offsets(const frames::FrameView& frame);
+    Progress handle_metadata(const frames::FrameView& frame);
+    Progress handle_topic_create(const frames::FrameView& frame);
+    Progress handle_topic_delete(const frames::FrameView& frame);
+    Progress handle_topic_list(const frames::FrameView& frame);
+    Progress handle_topic_describe(const frames::FrameView& frame);
+    Progress answer_failure(const frames::FrameView& frame, Failure failure, std::string_view text = {});
+    bool too_many_requests() const { return s_.request_count == requests_max; }
+    void own(Request& request, const frames::FrameView& frame);
+    std::uint32_t partition_of_session(std::uint32_t partitions) const;
+
+    // What begins anew with each connection.
+    struct State {
+        frames::FrameReader reader{frames::Side::client};
+        frames::RunningCrc output_sum;
+        frames::PutState puts;
+        Settling settling;
+        frames::Refusal refusal;         // not sent yet
+        std::uint64_t id = 0;            // of the sensor's session
+        Instant heard;
+        Instant held_since;              // the receive buffer, with the frame in it
+        Instant sending_since;
+        std::uint32_t incarnation = 0;
+        std::uint32_t seed = 0;          // places readings without session and key
+        std::uint32_t frame_bytes_max = 0;  // the client's
+        std::uint32_t filled = 0;        // of the receive buffer
+        std::uint32_t position = 0;      // digested of that
+        std::uint32_t frame_bytes = 0;   // of the frame in hand; 0: none
+        std::uint32_t output_used = 0;
+        std::uint32_t output_sent = 0;   // handed to the connection
+        std::uint32_t ready_bytes = 0;   // of answers that wait to be sent
+        CellIndex aliases = no_cell;
+        Error close_reason = Error::none;
+        std::uint8_t request_count = 0;
+        Phase phase = Phase::gone;
+        bool blocked = false;
+        bool wants_output = false;       // blocked until output has left
+        bool sending = false;
+    };
+
+    Hub& hub_;
+    env::Connection* connection_ = nullptr;
+    MutableBytes receive_;
+    MutableBytes output_;
+    FetchRequest* stream_ = nullptr;     // its batches are on their way
+    List<Request, OwnedTag> requests_;   // in order of arrival
+    State s_;
+};
+constexpr std::size_t session_bytes_max = 640;
+static_assert(sizeof(Session) <= session_bytes_max);
+
+}  // namespace rivulet::server::compact

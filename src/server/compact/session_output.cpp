@@ -1,0 +1,272 @@
+// What a connection sends: acks, answers and, straight from the store's memory, record batches.
+#include "server/compact/hub.h"
+#include "server/compact/session.h"
+
+namespace rivulet::server::compact {
+
+namespace {
+
+constexpr std::size_t ack_bytes_max = 2 + 5 * varint_bytes_max + frames::check_bytes;
+constexpr std::size_t failure_bytes_max = 256;
+constexpr std::size_t answers_per_flush = 4;
+
+}  // namespace
+
+bool Session::output_room(std::size_t n) {
+    // Behind the batches that are on their way, not among them.
+    if (stream_) {
+        s_.wants_output = true;
+        return false;
+    }
+    if (output_.empty()) {
+        OutputWaiter& waiter = *this;
+        if (!waiter.linked()) {
+            output_ = hub_.output_pool().take();
+            s_.output_used = s_.output_sent = 0;
+            if (output_.empty()) hub_.output_pool().wait(waiter);
+        }
+    }
+    if (s_.output_sent == s_.output_used && !s_.sending) s_.output_sent = s_.output_used = 0;
+    if (s_.output_used + n > output_.size()) {
+        s_.wants_output = true;
+        return false;
+    }
+    hub_.flush_soon(*this);  // gives the buffer back if nothing is written after all
+    return true;
+}
+
+void Session::on_output_buffer(MutableBytes buffer) {
+    output_ = buffer;
+    s_.output_used = s_.output_sent = 0;
+    hub_.flush_soon(*this);
+    if (s_.wants_output) wake();
+}
+
+void Session::written(const Writer& out) {
+    RIVULET_CHECK(out.ok());
+    s_.output_used += static_cast<std::uint32_t>(out.size());
+    hub_.flush_soon(*this);
+}
+
+// ---- what is sent next ----
+
+bool Session::write_refusal() {
+    if (!output_room(ack_bytes_max)) return false;
+    frames::Ack ack;
+    ack.sequence = s_.settling.settled();
+    ack.credit = s_.settling.grant();
+    ack.refusal = s_.refusal;
+    Writer out = output();
+    frames::encode_ack(out, s_.output_sum, s_.puts, ack);
+    written(out);
+    s_.refusal = {};
+    return true;
+}
+
+bool Session::write_acks() {
+    if (s_.phase != Phase::open && s_.phase != Phase::draining) return true;
+    if (s_.refusal.count == 0 && s_.settling.settled() == s_.puts.acked() && s_.settling.credit() == 0) return true;
+    return write_refusal();
+}
+
+Request* Session::next_answer() {
+    for (Request* request = requests_.front(); request; request = requests_.next(*request))
+        if (request->state == Request::State::ready) return request;
+    return nullptr;
+}
+
+bool Session::write_answer(Request& request) {
+    if (!output_room(failure_bytes_max)) return false;
+    Writer out = output();
+    if (request.outcome.error != Error::none) {
+        frames::encode_failure(out, request.kind, request.correlation, request.outcome, {});
+    } else if (!request.is_fetch) {
+        const auto& change = static_cast<TopicRequest&>(request);
+        if (request.kind == frames::Kind::topic_create) frames::encode_topic_created(out, request.correlation, {change.id, change.partitions, 1});
+        else frames::encode_done(out, request.kind, request.correlation);
+    } else {
+        auto& fetch = static_cast<FetchRequest&>(request);
+        const store::Log* const log = hub_.broker().store().find(fetch.log);
+        if (!log) {
+            frames::encode_failure(out, request.kind, request.correlation, rivulet::fail(Error::unknown_topic_or_partition), {});
+        } else {
+            const frames::Fetched head{fetch.offset, log->epoch, log->start, log->high_watermark(), log->durable_end, log->end, {}};
+            frames::encode_fetched_head(out, request.correlation, head, fetch.view.bytes);
+            hub_.count().fetched_bytes += fetch.view.bytes;
+            if (!fetch.view.empty()) {
+                fetch.piece = fetch.piece_done = 0;
+                fetch.state = Request::State::sending;
+                stream_ = &fetch;
+            }
+        }
+    }
+    written(out);
+    if (!stream_) forget(request);
+    return true;
+}
+
+// ---- sending ----
+
+std::size_t Session::flush() {
+    if (!connection_ || s_.phase == Phase::gone || s_.sending) return 0;
+    std::size_t bytes = 0;
+    for (std::size_t answers = 0; answers < answers_per_flush; ++answers) {
+        if (!stream_ && write_acks()) {
+            Request* request = next_answer();
+            while (request && !stream_ && write_answer(*request)) request = next_answer();
+        }
+        const bool idle = !stream_ && s_.output_sent == s_.output_used;
+        if (idle && s_.phase == Phase::draining && requests_.empty() && !s_.settling.waiting() && output_room(failure_bytes_max)) {
+            Writer out = output();
+            frames::encode_close(out, {s_.close_reason});
+            written(out);
+            s_.phase = Phase::ending;
+        } else if (idle) {
+            break;
+        }
+        const std::uint32_t before = s_.output_sent;
+        send_some();
+        bytes += s_.output_sent - before + Session::output_bytes;
+        if (s_.phase == Phase::gone || s_.sending) return bytes;
+    }
+    const bool all_sent = !stream_ && s_.output_sent == s_.output_used;
+    if (!all_sent || next_answer()) {
+        OutputWaiter& waiter = *this;
+        if (!waiter.linked()) hub_.flush_soon(*this);
+    }
+    if (s_.wants_output) wake();
+    if (!all_sent) return bytes;
+    if (s_.phase == Phase::ending) {
+        end();
+    } else if (!output_.empty() && !s_.wants_output) {
+        const MutableBytes buffer = output_;
+        output_ = {};
+        s_.output_used = s_.output_sent = 0;
+        hub_.output_pool().give(buffer);
+    }
+    return bytes;
+}
+
+// Everything at once: what the output buffer has, and the batches behind it.
+void Session::send_some() {
+    Bytes buffers[1 + store::ReadView::pieces_max];
+    std::size_t count = 0;
+    if (s_.output_used != s_.output_sent) buffers[count++] = Bytes(output_).subspan(s_.output_sent, s_.output_used - s_.output_sent);
+    if (stream_) {
+        for (std::size_t i = stream_->piece; i < stream_->view.piece_count; ++i)
+            buffers[count++] = stream_->view.pieces[i].subspan(i == stream_->piece ? stream_->piece_done : 0);
+    }
+    std::size_t taken = connection_->send({buffers, count});
+    hub_.env().charge(taken + 64);
+    s_.sending = connection_->sending();
+    if (s_.sending) s_.sending_since = hub_.env().now();
+    const std::size_t own = s_.output_used - s_.output_sent;
+    s_.output_sent += static_cast<std::uint32_t>(own < taken ? own : taken);
+    taken -= own < taken ? own : taken;
+    while (stream_ && taken != 0) {
+        const std::size_t left = stream_->view.pieces[stream_->piece].size() - stream_->piece_done;
+        const std::size_t n = left < taken ? left : taken;
+        stream_->piece_done += n;
+        taken -= n;
+        if (n == left) {
+            ++stream_->piece;
+            stream_->piece_done = 0;
+        }
+    }
+    if (!s_.sending) finish_stream();
+}
+
+void Session::on_sent() {
+    s_.sending = false;
+    finish_stream();
+    hub_.flush_soon(*this);
+}
+
+// Nothing is kept by the connection any more: an answer that was handed over whole is done.
+void Session::finish_stream() {
+    if (!stream_ || stream_->piece != stream_->view.piece_count) return;
+    if (stream_->view.more()) {
+        // One batch of more pieces than a view holds: the rest takes their place.
+        stream_->piece = 0;
+        stream_->piece_done = 0;
+        // Deleted or cut meanwhile: what the frame promised cannot be sent any more.
+        if (!hub_.broker().refill(stream_->view)) end();
+        return;
+    }
+    FetchRequest& done = *stream_;
+    stream_ = nullptr;
+    forget(done);
+}
+
+// ---- requests ----
+
+void Session::own(Request& request, const frames::FrameView& frame) {
+    request.session = this;
+    request.state = Request::State::waiting;
+    request.kind = frame.kind;
+    request.correlation = frame.correlation;
+    request.outcome = {Error::none, 0};
+    requests_.push_back(request);
+    ++s_.request_count;
+}
+
+void Session::on_ready(Request& request) {
+    request.state = Request::State::ready;
+    hub_.flush_soon(*this);
+}
+
+// The request is answered or dropped; its slot goes back, and a fetch that had to wait for room gets its turn.
+void Session::forget(Request& request) {
+    List<Request, OwnedTag>::remove(request);
+    --s_.request_count;
+    if (!request.is_fetch) {
+        auto& change = static_cast<TopicRequest&>(request);
+        broker::Broker::cancel(static_cast<broker::CommitWaiter&>(change));
+        return hub_.topic_requests().give(change);
+    }
+    auto& fetch = static_cast<FetchRequest&>(request);
+    if (request.state == Request::State::waiting) hub_.broker().cancel(static_cast<broker::Fetch&>(fetch));
+    if (!fetch.view.empty()) {
+        s_.ready_bytes -= static_cast<std::uint32_t>(fetch.view.bytes);
+        hub_.broker().release(fetch.view);
+    }
+    hub_.fetches().give(fetch);
+    if (s_.phase != Phase::open) return;
+    for (Request* next = requests_.front(); next; next = requests_.next(*next)) {
+        if (next->state != Request::State::deferred) continue;
+        next->state = Request::State::waiting;
+        auto& again = static_cast<FetchRequest&>(*next);
+        again.wait_ns_max = 0;
+        return hub_.broker().fetch(again);
+    }
+}
+
+void Session::on_fetched(FetchRequest& request) {
+    if (request.outcome.error == Error::none && !request.view.empty()) {
+        const std::size_t bytes = request.view.bytes;
+        const bool too_large = bytes + frames::fetched_head_bytes_max > s_.frame_bytes_max;
+        const bool too_much = s_.ready_bytes != 0 && s_.ready_bytes + bytes > hub_.options().inflight_bytes;
+        if (too_large || too_much) hub_.broker().release(request.view);
+        if (too_large) {
+            request.outcome = rivulet::fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));
+        } else if (too_much) {
+            request.state = Request::State::deferred;
+            return;
+        } else {
+            s_.ready_bytes += static_cast<std::uint32_t>(bytes);
+        }
+    }
+    on_ready(request);
+}
+
+void FetchRequest::on_fetched(Failure failure) {
+    outcome = failure;
+    session->on_fetched(*this);
+}
+
+void TopicRequest::on_committed(Error error) {
+    outcome = rivulet::fail(error);
+    session->on_ready(*this);
+}
+
+}  // namespace rivulet::server::compact

@@ -1,0 +1,143 @@
+#include "server/serve.h"
+
+#include "env/log.h"
+#include "server/arguments.h"
+#include "server/reloader.h"
+#include "server/server.h"
+
+namespace rivulet::server {
+
+namespace {
+
+using env::LogLevel;
+using env::LogLine;
+
+// What a person can do about it.
+std::string_view advice(Error error) {
+    switch (error) {
+        case Error::no_space: return ": the whole store is reserved at the first start, see storage.size; nothing was left behind";
+        case Error::read_only:
+        case Error::permission: return ": the broker must be able to write there, see storage.dir";
+        case Error::store_in_use: return ": only one broker may use it";
+        case Error::store_mismatch: return ": storage.size, segment_bytes, checkpoint_bytes_max and limits.batch_bytes must be those that it was made with";
+        case Error::store_newer: return ": use that version, or another storage.dir";
+        case Error::not_a_store: return ": an empty directory is needed, or a store";
+        case Error::limit_reached: return ": it has more than limits.topics, partitions or sessions allow";
+        default: return "";
+    }
+}
+
+class Serving final : private env::SignalHandler, private ServerListener {
+public:
+    Serving(Host& host, const config::Config& config, const Budget& budget, const ConfigSource& source, const Host::Started& started)
+        : host_(host),
+          env_(*started.env),
+          process_(*started.process),
+          server_(started.arena->make<Server>(env_, *started.arena, config, budget, static_cast<ServerListener&>(*this))),
+          reloader_(started.arena->make<Reloader>(env_, *started.arena, source, host)) {}
+
+    int run(Arena& arena);
+
+private:
+    bool open();
+    void say_ready();
+    void on_signal(env::Signal signal) override;
+    void on_server_stopped(Status status) override;
+
+    Host& host_;
+    env::Env& env_;
+    env::Process& process_;
+    Server& server_;
+    Reloader& reloader_;
+    Status stopped_;
+};
+
+bool Serving::open() {
+    const std::string_view dir = server_.config().storage.dir.view();
+    const auto report = server_.open();
+    if (!report) {
+        const Failure failure = report.failure();
+        LogLine(env_, LogLevel::error) << "store " << dir << ": " << error_info(failure.error).text << " (" << failure.detail << ')' << advice(failure.error);
+        return false;
+    }
+    const store::Damage& damage = server_.broker().store().state().damage;
+    LogLine line(env_, LogLevel::info);
+    if (report->created) line << "store " << dir << " is new";
+    else
+        line << "store " << dir << (report->was_clean ? " was stopped cleanly" : " was not stopped cleanly") << ": " << server_.broker().topics().count() << " topics, "
+             << report->groups << " commits replayed from " << report->bytes_read << " bytes";
+    if (damage.corrupt_groups + damage.corrupt_extents + damage.unproved_extents_lost != 0)
+        line << "; damage: " << damage.corrupt_groups << " groups, " << damage.corrupt_extents << " extents, " << damage.unproved_extents_lost << " of the last commit, "
+             << damage.lost_bytes << " bytes fenced";
+    return true;
+}
+
+void Serving::say_ready() {
+    char buffer[512];
+    Text text(buffer);
+    text << host_.software() << " ready:";
+    const config::Config& config = server_.config();
+    for (std::size_t i = 0; i < server_.listeners().size(); ++i) text << ' ' << config.listeners()[i].name.view() << ' ' << server_.listeners()[i]->local() << ',';
+    text << " data " << config.storage.dir.view() << ", memory " << config.memory.total / 1024 / 1024 << "M, flash " << config.storage.journal_bytes() / 1024 / 1024 << "M\n";
+    host_.write_error(text.view());
+}
+
+int Serving::run(Arena& arena) {
+    process_.handle_signals(this);
+    int code = exit_failed;
+    if (open() && server_.listen()) {
+        LogLine(env_, LogLevel::debug) << arena.used() << " of " << arena.size() << " bytes of the arena are taken";
+        arena.seal();
+        say_ready();
+        env_.serving();
+        server_.serve();
+        host_.run();
+        if (stopped_) {
+            LogLine(env_, LogLevel::info) << "stopped";
+            code = exit_done;
+        } else {
+            LogLine(env_, LogLevel::error) << "stopped, but not cleanly (" << error_info(stopped_.error()).text << "): the next start recovers";
+        }
+    }
+    process_.handle_signals(nullptr);
+    return code;
+}
+
+void Serving::on_signal(env::Signal signal) {
+    if (signal == env::Signal::reload) {
+        if (!server_.stopping()) reloader_.reload(server_);
+        return;
+    }
+    if (server_.stopping()) return server_.stop_now();
+    LogLine(env_, LogLevel::info) << "stopping: once more stops at once";
+    server_.stop();
+}
+
+void Serving::on_server_stopped(Status status) {
+    stopped_ = status;
+    env_.stop();
+}
+
+}  // namespace
+
+int serve(std::span<const std::string_view> given, Host& host) {
+    Arguments arguments;
+    if (!parse_arguments("serve", given, host, arguments)) return exit_usage;
+    PrintedProblems problems(host);
+    config::Config config;
+    {
+        std::uint8_t text[config_text_bytes_max];
+        if (!load_config(host.disk(), arguments.source(), text, config, problems)) return exit_usage;
+    }
+    const EnvNeeds needs = env_needs(config);
+    Budget budget;
+    if (!make_budget(config, host.costs(needs), host.software(), budget, problems)) return exit_usage;
+    const auto started = host.start(static_cast<std::size_t>(budget.arena_bytes), config.memory.prefault, needs, config.broker.log_level);
+    if (!started) {
+        problems.on_problem("memory.total: the system does not give that much");
+        return exit_usage;
+    }
+    return started->arena->make<Serving>(host, config, budget, arguments.source(), *started).run(*started->arena);
+}
+
+}  // namespace rivulet::server

@@ -1,0 +1,12 @@
+// `rivulet serve`: configuration, budget, memory, recovery, listening, the loop, a clean stop.
+// Returns:  the exit code: 0 stopped cleanly, 2 usage or configuration, 3 could not start, or did not stop cleanly.
+// Signals:  interrupt and terminate stop cleanly, the second one at once; reload reads the configuration again.
+#pragma once
+
+#include "server/host.h"
+
+namespace rivulet::server {
+
+int serve(std::span<const std::string_view> arguments, Host& host);
+
+}  // namespace rivulet::server

@@ -1,0 +1,207 @@
+#include "server/server.h"
+
+#include "env/log.h"
+
+namespace rivulet::server {
+
+using env::LogLevel;
+using env::LogLine;
+
+Server::Server(env::Env& env, Arena& arena, const config::Config& config, const Budget& budget, ServerListener& listener)
+    : env_(env), config_(config), listener_(listener), broker_(env, arena, budget.broker), hub_(env, arena, broker_, budget.hub) {
+    arena.take_bytes(static_cast<std::size_t>(budget.reserved_bytes));
+}
+
+std::size_t Server::memory_bytes() { return sizeof(Server) - sizeof(broker::Broker) + 2 * alignof(std::max_align_t); }
+
+// ---- start ----
+
+Result<store::OpenReport> Server::open() {
+    RIVULET_TRY_ASSIGN(store::OpenReport report, broker_.open());
+    for (const config::TopicSection& section : config_.topics()) RIVULET_TRY(seed(section));
+    return report;
+}
+
+Status Server::seed(const config::TopicSection& section) {
+    if (const broker::Topic* topic = broker_.find_topic(section.name.view())) {
+        compare(section, *topic);
+        return {};
+    }
+    char buffer[160];
+    Text why(buffer);
+    broker::Broker::TopicRequest request;
+    request.name = section.name.view();
+    request.partitions = section.partitions;
+    request.replication_factor = section.replication_factor;
+    request.config = section.config;
+    const auto created = broker_.create_topic(request, why);
+    if (created) return {};
+    LogLine(env_, LogLevel::error) << "[topic." << section.name.view() << "]: " << error_info(created.error()).text << ": " << why.view();
+    return created.failure();
+}
+
+// The stored values rule; what the configuration says otherwise is told.
+void Server::compare(const config::TopicSection& section, const broker::Topic& topic) {
+    if (section.partitions != topic.partitions)
+        LogLine(env_, LogLevel::warning) << "topic " << topic.name.view() << ": partitions = " << section.partitions << " in the configuration, " << topic.partitions
+                                         << " in the store, which rules";
+    for (std::size_t i = 0; i < config::topic_keys_count; ++i) {
+        const config::TopicKeyInfo key = config::topic_key_info(i);
+        if (!section.config.is_set(key.key)) continue;
+        char here_buffer[config::topic_value_text_max];
+        char there_buffer[config::topic_value_text_max];
+        Text here(here_buffer);
+        Text there(there_buffer);
+        config::print(section.config, key.key, here);
+        config::print(topic.config, key.key, there);
+        if (here.view() != there.view())
+            LogLine(env_, LogLevel::warning) << "topic " << topic.name.view() << ": " << key.name << " = " << here.view() << " in the configuration, " << there.view()
+                                             << " in the store, which rules";
+    }
+}
+
+Status Server::listen() {
+    for (const config::Listener& listener : config_.listeners()) {
+        env::ListenOptions options;
+        options.backlog = static_cast<int>(listener.backlog);
+        options.send_buffer_bytes = listener.send_buffer;
+        options.receive_buffer_bytes = listener.receive_buffer;
+        const auto opened = env_.network().listen(listener.bind_address(), options, *this);
+        if (!opened) {
+            LogLine(env_, LogLevel::error) << "listener." << listener.name.view() << ".bind = " << listener.bind.view() << ": " << error_info(opened.error()).text;
+            return opened.failure();
+        }
+        listeners_[listener_count_++] = *opened;
+    }
+    return {};
+}
+
+void Server::serve() {
+    serving_ = true;
+    broker_.serve(*this);
+    reported_ = totals();
+    report_due_ = env_.now() + report_ns;
+    env_.arm(*this, env_.now() + tick_ns);
+}
+
+env::ConnectionHandler* Server::on_accept(env::Connection& connection) { return stopping_ ? nullptr : hub_.accept(connection); }
+
+// ---- while serving ----
+
+void Server::on_timer() {
+    const Instant now = env_.now();
+    if (finished_) return;
+    if (stopping_) {
+        if (store_stopped_ && hub_.sessions_open() == 0) return finish(store_status_);
+        if (now >= stop_deadline_) {
+            LogLine(env_, LogLevel::warning) << "not everything ended within broker.drain_timeout: " << hub_.sessions_open() << " connections are cut off";
+            hub_.abort();
+            return finish(store_stopped_ ? store_status_ : Status(fail(Error::timed_out)));
+        }
+    }
+    hub_.on_tick(now);
+    if (now >= report_due_ && !stopping_) report(now);
+    env_.arm(*this, now + (stopping_ ? stop_tick_ns : tick_ns));
+}
+
+Server::Totals Server::totals() const {
+    return {hub_.statistics(), broker_.store().commit_statistics(), broker_.store().checkpoint_bytes()};
+}
+
+void Server::report(Instant now) {
+    const Totals at = totals();
+    const std::uint64_t seconds = static_cast<std::uint64_t>((now - report_due_ + report_ns) / ns_per_s);
+    report_due_ = now + report_ns;
+    const std::uint64_t readings = at.hub.readings - reported_.hub.readings;
+    const std::uint64_t payload = at.hub.reading_bytes - reported_.hub.reading_bytes;
+    const std::uint64_t flash = at.commits.written_bytes - reported_.commits.written_bytes + at.checkpoint_bytes - reported_.checkpoint_bytes;
+    const std::uint64_t fetched = at.hub.fetched_bytes - reported_.hub.fetched_bytes;
+    const std::uint64_t commits = at.commits.commits - reported_.commits.commits;
+    const std::uint64_t refused = at.hub.refused - reported_.hub.refused;
+    reported_ = at;
+    if (readings == 0 && fetched == 0 && flash == 0) return;
+    LogLine line(env_, LogLevel::info);
+    line << hub_.sessions_open() << " connections; in " << readings / seconds << " readings/s, " << payload / seconds << " B/s; out " << fetched / seconds << " B/s; flash "
+         << flash / seconds << " B/s in " << commits << " commits";
+    if (payload != 0) {
+        const std::uint64_t hundredths = flash * 100 / payload;
+        line << ", " << hundredths / 100 << '.' << hundredths / 10 % 10 << hundredths % 10 << " bytes per payload byte";
+    }
+    if (refused != 0) line << "; " << refused << " refused";
+}
+
+void Server::on_offline(Failure) {
+    // The store has logged it. Produces fail from now on, reads go on; nothing restarts by itself.
+}
+
+// ---- reload ----
+
+namespace {
+
+class LoggedChanges final : public config::ChangeSink, public config::ProblemSink {
+public:
+    explicit LoggedChanges(env::Env& env) : env_(env) {}
+    void on_change(const config::Change& change) override {
+        LogLine line(env_, change.effect == config::Effect::applied ? LogLevel::info : LogLevel::warning);
+        line << "reload: " << change.section;
+        if (change.key.empty()) line << (change.before.empty() ? " is new" : " is gone");
+        else line << '.' << change.key << " = " << change.after << " (was " << change.before << ')';
+        if (change.effect == config::Effect::needs_restart) line << ": needs a restart";
+        ++changes;
+    }
+    void on_problem(std::string_view text) override { LogLine(env_, LogLevel::error) << "reload: " << text; }
+    std::size_t changes = 0;
+
+private:
+    env::Env& env_;
+};
+
+}  // namespace
+
+Status Server::reload(const config::Config& next) {
+    LoggedChanges changes(env_);
+    if (const Status status = config::reload(config_, next, changes, changes); !status) {
+        LogLine(env_, LogLevel::error) << "reload: the configuration is not taken over, the old one stays in force";
+        return status;
+    }
+    broker_.reload(config_.defaults, config_.retention.check_interval_ms * ns_per_ms, config_.clock.trust);
+    // New topic sections are created; what cannot be has been logged.
+    for (const config::TopicSection& section : config_.topics()) static_cast<void>(seed(section));
+    LogLine(env_, LogLevel::info) << "reload: done, " << changes.changes << " differences";
+    return {};
+}
+
+// ---- stop ----
+
+void Server::stop() {
+    if (stopping_) return;
+    stopping_ = true;
+    for (env::Listener* listener : listeners()) listener->close();
+    listener_count_ = 0;
+    if (!serving_) return finish({});
+    stop_deadline_ = env_.now() + config_.broker.drain_timeout_ms * ns_per_ms;
+    hub_.drain();
+    broker_.stop();
+    env_.arm(*this, env_.now());
+}
+
+void Server::stop_now() {
+    if (finished_) return;
+    stopping_ = true;
+    hub_.abort();
+    finish(store_stopped_ ? store_status_ : Status(fail(Error::canceled)));
+}
+
+void Server::on_stopped(Status status) {
+    store_stopped_ = true;
+    store_status_ = status;
+}
+
+void Server::finish(Status status) {
+    if (finished_) return;
+    finished_ = true;
+    env_.disarm(*this);
+    listener_.on_server_stopped(status);
+}
+
+}  // namespace rivulet::server

@@ -1,0 +1,110 @@
+// Page 0 of a checkpoint area, and the chunks of its body.
+// Errors:   corrupt, store_newer.  Format: FORMAT.md, section 8.
+#pragma once
+
+#include "store/format.h"
+
+namespace rivulet::store {
+
+struct CheckpointHeader {
+    Geometry geometry;
+    std::uint64_t sequence = 0;
+    Lsn replay_from;
+    std::uint64_t salt = 0;
+    Lsn run_start;
+    std::uint64_t run = 0;
+    Lsn durable;
+    std::uint64_t first_live = 0;
+    std::uint64_t zeroed_through = 0;
+    std::uint64_t next_log_id = first_user_log.value;
+    std::uint32_t body_bytes = 0;
+    std::uint32_t body_crc = 0;
+    bool operator==(const CheckpointHeader&) const = default;
+};
+
+void encode_checkpoint_header(const CheckpointHeader& header, std::span<std::uint8_t, page_bytes> page);
+Result<CheckpointHeader> decode_checkpoint_header(std::span<const std::uint8_t, page_bytes> page);
+
+enum class Section : std::uint16_t {
+    logs = 1,
+    truncations = 2,
+    fences = 3,
+    boots = 4,
+    sessions = 5,
+    catalogue = 32,  // this and above: the layer above
+};
+
+constexpr std::size_t chunk_header_bytes = 8;
+
+struct ChunkHeader {
+    Section section{};
+    std::uint32_t length = 0;
+};
+
+void encode_chunk_header(const ChunkHeader& chunk, std::span<std::uint8_t, chunk_header_bytes> out);
+// From the first bytes of a chunk; that `length` fits what follows is for the caller to check.
+Result<ChunkHeader> decode_chunk_header(Bytes bytes);
+
+constexpr std::size_t log_epochs_max = 32;
+
+struct EpochStart {
+    Epoch epoch;
+    Offset start;
+    bool operator==(const EpochStart&) const = default;
+};
+
+// An entry of section logs.
+struct LogImage {
+    LogId log;
+    bool memory = false;
+    Offset start;
+    Offset end;
+    Offset last_stable;
+    std::uint64_t bytes = 0;
+    Lsn last_extent;
+    Offset ceiling;
+    std::uint32_t epoch_count = 0;
+    EpochStart epochs[log_epochs_max];
+};
+constexpr std::size_t log_image_bytes_max = 96 + log_epochs_max * 15;
+void encode_log_image(const LogImage& image, Writer& out);
+bool decode_log_image(Reader& in, LogImage& out);  // false: malformed
+
+struct TruncationImage {
+    LogId log;
+    Offset offset;
+    Lsn lsn;
+};
+void encode_truncation(const TruncationImage& image, Writer& out);
+bool decode_truncation(Reader& in, TruncationImage& out);
+
+enum class FenceCause : std::uint8_t { damage = 1, lost_group = 2, restart = 3 };
+struct FenceImage {
+    LogId log;
+    Offset from;
+    Offset to;
+    FenceCause cause{};
+    bool operator==(const FenceImage&) const = default;
+};
+void encode_fence(const FenceImage& image, Writer& out);
+bool decode_fence(Reader& in, FenceImage& out);
+
+struct BootImage {
+    std::uint32_t index = 0;
+    Uuid boot_id;
+    bool fixed = false;
+    std::int64_t offset_ms = 0;
+};
+void encode_boot(const BootImage& image, Writer& out);
+bool decode_boot(Reader& in, BootImage& out);
+
+struct SessionImage {
+    std::uint64_t session = 0;
+    std::uint32_t incarnation = 0;
+    LogId log;
+    std::uint64_t last_sequence = 0;
+};
+void encode_session(const SessionImage& image, Writer& out);
+bool decode_session(Reader& in, SessionImage& out);
+
+}  // namespace rivulet::store

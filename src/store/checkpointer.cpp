@@ -1,0 +1,187 @@
+#include "store/checkpointer.h"
+
+#include "base/crc32c.h"
+#include "env/log.h"
+#include "store/checkpoint_load.h"
+
+namespace rivulet::store {
+
+namespace {
+
+constexpr Section own_sections[] = {Section::logs, Section::truncations, Section::fences, Section::boots, Section::sessions};
+constexpr std::size_t own_section_count = sizeof own_sections / sizeof own_sections[0];
+constexpr std::size_t entries_per_slice = 128;
+// Bytes appended between checkpoints per byte of a checkpoint: 6.25% of what is written (DESIGN.md, "Checkpoint").
+constexpr std::uint64_t bytes_per_checkpoint_byte = 16;
+
+LogImage image_of(const Log& log) {
+    LogImage image;
+    image.log = log.id;
+    image.memory = log.memory;
+    image.start = log.start;
+    // What is gathered: the groups from replay_from on bring the rest.
+    image.end = log.has_unflushed() ? log.flush_offset : log.end;
+    image.last_stable = log.high_watermark() < image.end ? log.high_watermark() : image.end;
+    image.bytes = log.bytes;
+    image.last_extent = log.last_extent;
+    image.ceiling = log.ceiling_asked;  // durable with what else is captured
+    for (std::uint32_t i = 0; i < log.epoch_count; ++i)
+        if (log.epoch_starts[i] < image.end) image.epochs[image.epoch_count++] = {log.epochs[i], log.epoch_starts[i]};
+    return image;
+}
+
+}  // namespace
+
+Checkpointer::Checkpointer(env::Env& env, Arena& arena, State& state, CheckpointSource& source)
+    : Job(env::JobKind::commit),
+      env_(env),
+      state_(state),
+      source_(source),
+      buffer_(arena.take_bytes(checkpoint_chunk_bytes(state.options.group_bytes_max()))) {}
+
+std::size_t Checkpointer::memory_bytes(const StoreOptions& options) { return checkpoint_chunk_bytes(options.group_bytes_max()) + 64; }
+
+bool Checkpointer::due() const {
+    const std::uint64_t by_size = bytes_per_checkpoint_byte * last_size_;
+    std::uint64_t distance = by_size < state_.geometry.segment_bytes ? state_.geometry.segment_bytes : by_size;
+    if (distance > state_.geometry.journal_bytes() / 4) distance = state_.geometry.journal_bytes() / 4;
+    return state_.head.next - state_.checkpoint_lsn >= distance;
+}
+
+void Checkpointer::on_commit(std::uint64_t durable_ticket, std::uint64_t open_ticket) {
+    open_ticket_ = open_ticket;
+    if (phase_ == Phase::gated && durable_ticket >= gate_ticket_) return seal();
+    if (phase_ == Phase::idle && !state_.offline && due()) begin();
+}
+
+void Checkpointer::request(std::uint64_t open_ticket) {
+    open_ticket_ = open_ticket;
+    if (phase_ == Phase::idle && !state_.offline) begin();
+}
+
+void Checkpointer::begin() {
+    phase_ = Phase::capturing;
+    const Head& head = state_.head;
+    header_ = {};
+    header_.geometry = state_.geometry;
+    header_.sequence = state_.checkpoint_sequence + 1;
+    header_.replay_from = head.next;
+    header_.salt = head.salt;
+    header_.run_start = head.run_start;
+    header_.run = head.run;
+    section_ = 0;
+    cursor_ = 0;
+    next_slice();
+}
+
+// Entries of one section into a chunk until it is full, enough, or the section ends. True: the section has ended.
+bool Checkpointer::encode_entries(Section section, Writer& out) {
+    switch (section) {
+        case Section::logs:
+            for (std::size_t n = 0; n < entries_per_slice; ++n) {
+                const std::uint32_t rank = state_.logs.rank_from(LogId(cursor_));
+                if (rank == state_.logs.count()) return true;
+                if (out.room() < log_image_bytes_max) return false;
+                const Log& log = state_.logs.at(rank);
+                encode_log_image(image_of(log), out);
+                cursor_ = log.id.value + 1;
+            }
+            return false;
+        case Section::truncations:
+            for (std::size_t i = 0; i < state_.truncations.count(); ++i) encode_truncation(state_.truncations.at(i), out);
+            return true;
+        case Section::fences:
+            for (std::size_t i = 0; i < state_.fences.count(); ++i) encode_fence(state_.fences.at(i), out);
+            return true;
+        case Section::boots:
+            for (std::size_t i = 0; i < state_.boots.count(); ++i) encode_boot(state_.boots.at(i), out);
+            return true;
+        case Section::sessions: {
+            SessionImage image;
+            for (std::size_t n = 0; n < entries_per_slice * 4; ++n) {
+                if (cursor_ == state_.sessions.capacity()) return true;
+                if (out.room() < 64) return false;
+                if (state_.sessions.image_at(static_cast<std::uint32_t>(cursor_++), image)) encode_session(image, out);
+            }
+            return false;
+        }
+        default:
+            return !source_.encode_checkpoint(section, cursor_, out);
+    }
+}
+
+// The next chunk; false when all sections are written.
+bool Checkpointer::encode_slice(Writer& out) {
+    const std::span<const Section> upper = source_.checkpoint_sections();
+    while (section_ < own_section_count + upper.size()) {
+        const Section section = section_ < own_section_count ? own_sections[section_] : upper[section_ - own_section_count];
+        out.rewind(0);
+        out.zeros(chunk_header_bytes);
+        const bool ended = encode_entries(section, out);
+        RIVULET_CHECK(out.ok());
+        if (ended) {
+            ++section_;
+            cursor_ = 0;
+        }
+        if (out.size() == chunk_header_bytes && ended) continue;
+        encode_chunk_header({section, static_cast<std::uint32_t>(out.size() - chunk_header_bytes)}, buffer_.first<chunk_header_bytes>());
+        return true;
+    }
+    return false;
+}
+
+void Checkpointer::next_slice() {
+    Writer out(buffer_);
+    if (!encode_slice(out)) {
+        phase_ = Phase::gated;
+        gate_ticket_ = open_ticket_;
+        listener_->on_checkpoint_progress();
+        return;
+    }
+    env_.charge(out.size());
+    slice_ = out.written();
+    slice_position_ = page_bytes + header_.body_bytes;
+    if (slice_position_ + slice_.size() > state_.geometry.checkpoint_area_bytes) return fail_with(fail(Error::limit_reached));
+    header_.body_bytes += static_cast<std::uint32_t>(slice_.size());
+    env_.submit(*this);
+}
+
+void Checkpointer::seal() {
+    phase_ = Phase::sealing;
+    header_.durable = state_.head.durable;
+    header_.first_live = state_.head.first_live;
+    header_.zeroed_through = state_.head.zeroed_through;
+    header_.next_log_id = state_.next_log_id.value;
+    encode_checkpoint_header(header_, buffer_.first<page_bytes>());
+    slice_ = buffer_.first<page_bytes>();
+    slice_position_ = 0;
+    env_.submit(*this);
+}
+
+void Checkpointer::run(env::Disk& disk) {
+    env::File& area = *state_.checkpoints[header_.sequence % 2];
+    if (phase_ == Phase::capturing) header_.body_crc = crc32c(slice_, header_.body_crc);
+    status_ = disk.write(area, slice_position_, slice_);
+    if (status_ && phase_ == Phase::sealing) status_ = disk.sync(area);
+}
+
+void Checkpointer::done() {
+    if (!status_) return fail_with(status_.failure());
+    bytes_written_ += slice_.size();
+    if (phase_ == Phase::capturing) return next_slice();
+    phase_ = Phase::idle;
+    ++finished_;
+    last_size_ = page_bytes + header_.body_bytes;
+    state_.older_checkpoint_lsn = state_.checkpoint_lsn;
+    state_.checkpoint_lsn = header_.replay_from;
+    state_.checkpoint_sequence = header_.sequence;
+    listener_->on_checkpoint_progress();
+}
+
+void Checkpointer::fail_with(Failure failure) {
+    phase_ = Phase::idle;
+    env::LogLine(env_, env::LogLevel::error) << "checkpoint failed: " << error_info(failure.error).text;
+    listener_->on_checkpoint_failed(failure);
+}
+
+}  // namespace rivulet::store

@@ -1,0 +1,55 @@
+#include "store/read_view.h"
+
+namespace rivulet::store {
+
+using record::batch_header_bytes;
+
+ViewBuilder::Verdict ViewBuilder::judge(const record::BatchHeader& header) const {
+    if (header.last_offset() < view_.next) return Verdict::skip;
+    if (header.base_offset >= limit_) return Verdict::beyond;
+    // The first batch is given whole, so that a reader with a small limit gets on (KIP-74).
+    if (view_.batches != 0 && (view_.bytes >= bytes_max_ || header.total_bytes() > bytes_max_ - view_.bytes)) return Verdict::full;
+    return Verdict::take;
+}
+
+bool ViewBuilder::add_piece(Bytes piece) {
+    if (piece.empty()) return true;
+    if (view_.piece_count != 0) {
+        Bytes& last = view_.pieces[view_.piece_count - 1];
+        if (last.data() + last.size() == piece.data()) {
+            last = Bytes(last.data(), last.size() + piece.size());
+            return true;
+        }
+    }
+    if (view_.piece_count == ReadView::pieces_max) return false;
+    view_.pieces[view_.piece_count++] = piece;
+    return true;
+}
+
+Bytes ViewBuilder::patch_header(Bytes header, const Boots& boots, std::uint32_t boot) {
+    std::uint8_t* const copied = view_.headers[view_.header_count++];
+    copy(header.first(batch_header_bytes), {copied, batch_header_bytes});
+    const BootImage* const known = boots.find(boot);
+    record::rebase_timestamps({copied, batch_header_bytes}, known && known->fixed ? known->offset_ms : 0);
+    return {copied, batch_header_bytes};
+}
+
+void ViewBuilder::count(const record::BatchHeader& header) {
+    if (view_.batches++ == 0) view_.first = header.base_offset;
+    view_.bytes += header.total_bytes();
+    view_.next = header.last_offset() + 1;
+}
+
+bool ViewBuilder::add(const record::BatchHeader& header, Bytes bytes, const Boots& boots, std::uint32_t boot) {
+    if (header.clock_untrusted()) {
+        if (!has_header_room() || view_.piece_count + 2 > ReadView::pieces_max) return false;
+        add_piece(patch_header(bytes, boots, boot));
+        add_piece(bytes.subspan(batch_header_bytes));
+    } else if (!add_piece(bytes)) {
+        return false;
+    }
+    count(header);
+    return true;
+}
+
+}  // namespace rivulet::store

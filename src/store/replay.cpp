@@ -1,0 +1,242 @@
+#include "store/replay.h"
+
+#include "env/log.h"
+
+namespace rivulet::store {
+
+using env::LogLevel;
+using env::LogLine;
+
+Result<ReplayReport> Replay::run() {
+    RIVULET_TRY(find_durable());
+    WalkStart from = start_.walk;
+    from.durable = durable_;
+    from.known_end = known_end_;
+    JournalWalk walk(env_.disk(), *state_.journal, state_.geometry, window_, from, start_.super);
+    for (;;) {
+        switch (walk.next()) {
+            case JournalWalk::Step::group:
+                RIVULET_TRY(apply_group(walk));
+                break;
+            case JournalWalk::Step::hole:
+                hole(walk.hole_from(), walk.hole_to());
+                break;
+            case JournalWalk::Step::table_lost:
+                LogLine(env_, LogLevel::warning) << "group at LSN " << walk.header().lsn.value << " has lost its table: " << walk.header().extent_count
+                                                 << " extents, " << walk.header().payload_bytes << " bytes";
+                if (walk.header().lsn < durable_) break;
+                state_.damage.unproved_extents_lost += walk.header().extent_count;
+                unproved_lost_ = true;
+                break;
+            case JournalWalk::Step::failed:
+                return walk.failure();
+            case JournalWalk::Step::end:
+                settle_holes();
+                report_.end = walk.position();
+                report_.salt = walk.salt();
+                report_.durable = unproved_lost_ && durable_ < report_.end ? durable_ : report_.end;
+                report_.bytes_read += walk.bytes_read();
+                report_.run = state_.head.run;
+                return report_;
+        }
+    }
+}
+
+// The first walk: D, the highest durable_lsn of any valid group, and what TRUNCATE records make void, so that the second walk takes nothing that an
+// earlier recovery gave up (its readings would count in the sessions).
+Status Replay::find_durable() {
+    JournalWalk walk(env_.disk(), *state_.journal, state_.geometry, window_, start_.walk, start_.super);
+    for (;;) {
+        const JournalWalk::Step step = walk.next();
+        if (step == JournalWalk::Step::failed) return walk.failure();
+        if (step == JournalWalk::Step::end) break;
+        if (step == JournalWalk::Step::group && walk.header().lsn >= start_.walk.position) RIVULET_TRY(find_truncations(walk));
+    }
+    durable_ = walk.highest_durable();
+    known_end_ = walk.position();
+    report_.bytes_read += walk.bytes_read();
+    return {};
+}
+
+Status Replay::find_truncations(JournalWalk& walk) {
+    Extent extent;
+    TableReader table(walk.header(), walk.table());
+    if (!table.next(extent) || extent.log != control_log) return {};
+    RIVULET_TRY_ASSIGN(const bool holds, walk.extent_holds(extent));
+    if (!holds) return {};
+    RIVULET_TRY_ASSIGN(const Bytes payload, walk.payload());
+    RecordsReader records(payload.subspan(extent.position, extent.bytes));
+    for (JournalRecord record; records.next(record);)
+        if (record.type == RecordType::truncate) RIVULET_TRY(state_.truncations.add(record.truncate.log, record.truncate.end, walk.header().lsn));
+    return {};
+}
+
+void Replay::enter_segment(std::uint64_t sequence) {
+    if (sequence == segment_) return;
+    segment_ = sequence;
+    for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) state_.logs.at(rank).in_head = {};
+    state_.logs_in_head = 0;
+}
+
+void Replay::note(Log& log, const Extent& extent, Lsn group) {
+    const Lsn last = log.last_extent;
+    state_.note_extent(log, extent, group);
+    if (last > log.last_extent) log.last_extent = last;
+}
+
+Status Replay::apply_group(JournalWalk& walk) {
+    const Lsn lsn = walk.header().lsn;
+    const bool proved = lsn < durable_;
+    const bool before_checkpoint = lsn < start_.walk.position;
+    ++report_.groups;
+    enter_segment(state_.geometry.sequence(lsn));
+    unit_log_ = LogId(0);
+    Extent extent;
+    TableReader table(walk.header(), walk.table());
+    while (table.next(extent)) {
+        if (before_checkpoint) {
+            if (Log* log = extent.log == control_log ? nullptr : state_.logs.find(extent.log)) note(*log, extent, lsn);
+        } else if (extent.log == control_log) {
+            RIVULET_TRY(apply_records(walk, extent, proved));
+        } else {
+            bool holds = true;
+            if (!proved) {
+                if (extent.log != unit_log_) {
+                    RIVULET_TRY_ASSIGN(unit_holds_, unit_holds(walk, extent));
+                    unit_log_ = extent.log;
+                }
+                holds = unit_holds_;
+                if (!holds) {
+                    // Not packed: extent by extent.
+                    RIVULET_TRY_ASSIGN(holds, unit_packed_ ? Result<bool>(false) : walk.extent_holds(extent));
+                }
+            }
+            RIVULET_TRY(apply_extent(walk, extent, proved, holds));
+        }
+    }
+    return judge(table.error(), lsn);
+}
+
+// An error in what its CRC proves: a newer version wrote it, or it was damaged before it was sealed, which does not keep the rest from being served.
+Status Replay::judge(Error error, Lsn lsn) {
+    if (error == Error::none) return {};
+    if (error == Error::store_newer) return fail(error, static_cast<std::int64_t>(lsn.value));
+    ++state_.damage.corrupt_groups;
+    LogLine(env_, LogLevel::error) << "journal: the group at LSN " << lsn.value << " is sealed but malformed: the rest of it is skipped";
+    return {};
+}
+
+// The trailer of the last extent counts the readings of all extents of its log in the group: they stand or fall together.
+Result<bool> Replay::unit_holds(JournalWalk& walk, const Extent& first) {
+    unit_packed_ = false;
+    bool all = true;
+    Extent extent;
+    for (TableReader table(walk.header(), walk.table()); table.next(extent);) {
+        if (extent.log != first.log) continue;
+        unit_packed_ |= (extent.flags & extent_packed) != 0;
+        RIVULET_TRY_ASSIGN(const bool holds, walk.extent_holds(extent));
+        all &= holds;
+    }
+    return all;
+}
+
+// An extent of a log that is not known: its LOG_CREATE was lost, or its LOG_DELETE came before the checkpoint.
+Result<Log*> Replay::log_of(const Extent& extent) {
+    if (Log* log = state_.logs.find(extent.log)) return log;
+    if (start_.have_checkpoint && extent.log < state_.next_log_id) return nullptr;
+    RIVULET_TRY_ASSIGN(Log * log, state_.logs.create(extent.log, false));
+    // What came before the oldest segment is gone.
+    log->start = log->end = extent.base;
+    if (state_.next_log_id <= extent.log) state_.next_log_id = extent.log + 1;
+    ++report_.orphans;
+    RIVULET_TRY(listener_.on_orphan(*log));
+    LogLine(env_, LogLevel::warning) << "log " << extent.log.value << " has records but no topic: it comes back as a topic of its own";
+    return log;
+}
+
+void Replay::drop(Log& log, const Extent& extent) {
+    unproved_lost_ = true;
+    ++state_.damage.unproved_extents_lost;
+    state_.damage.lost_bytes += extent.bytes;
+    log.cut_by_recovery = true;
+    LogLine(env_, LogLevel::warning) << "log " << log.id.value << ": offsets " << extent.base.value << " to " << extent.last().value
+                                     << " of the last, unproved commit are lost; it ends at " << log.end.value;
+}
+
+Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved, bool holds) {
+    RIVULET_TRY_ASSIGN(Log * log, log_of(extent));
+    if (!log) return {};
+    const Lsn lsn = walk.header().lsn;
+    if (extent.flags & extent_relocated) {
+        if (holds) note(*log, extent, lsn);
+        return {};
+    }
+    const Offset void_from = state_.truncations.void_from(extent.log, lsn);
+    if (extent.base >= void_from) return {};
+    // What is missing before an unproved extent, or the TRUNCATE that moved its log back, may lie in a hole.
+    const bool after_hole = last_hole_ > log->last_extent;
+    if (!proved && (!holds || log->cut_by_recovery || (extent.base != log->end && !after_hole))) {
+        drop(*log, extent);
+        return {};
+    }
+    // Newer than all that is known of the log and yet not behind it: the log was cut here, and the TRUNCATE is lost.
+    if (extent.base < log->end && lsn > log->last_extent) {
+        LogLine(env_, LogLevel::error) << "log " << log->id.value << " was truncated at " << extent.base.value << ", though the record of it is damaged";
+        apply_truncate({log->id, extent.base, extent.epoch}, lsn);
+    }
+    if (extent.last() < log->end) {
+        note(*log, extent, lsn);
+    } else {
+        if (extent.base > log->end) {
+            state_.fences.add(log->id, log->end, extent.base, FenceCause::lost_group);
+            LogLine(env_, LogLevel::error) << "log " << log->id.value << ": offsets " << log->end.value << " to " << extent.base.value - 1
+                                           << " are damaged and will not be served";
+        }
+        note(*log, extent, lsn);
+        log->note_epoch(extent.epoch, extent.base);
+        log->end = extent.last() + 1;
+    }
+    if (extent.last() >= void_from) {
+        // Cut within the extent: what its sessions had beyond is not known.
+        log->end = void_from;
+        state_.sessions.remove_log(*log);
+        return {};
+    }
+    if (extent.flags & extent_packed) {
+        // A full table of sessions forgets the oldest; a malformed trailer cannot be, under a table CRC that holds.
+        RIVULET_TRY(state_.sessions.apply_trailer(extent.trailer, log->id));
+    }
+    return {};
+}
+
+void Replay::hole(Lsn from, Lsn to) {
+    const std::uint64_t bytes = to - from;
+    if (from >= durable_) {
+        unproved_lost_ = report_.ends_uncertain = true;
+        LogLine(env_, LogLevel::warning) << "journal: " << bytes << " bytes of the last, unproved commit are missing at LSN " << from.value;
+        state_.damage.lost_bytes += bytes;
+        return;
+    }
+    ++state_.damage.corrupt_groups;
+    state_.damage.lost_bytes += bytes;
+    LogLine(env_, LogLevel::error) << "journal: synced bytes are damaged, LSN " << from.value << " to " << to.value;
+    if (to <= start_.walk.position) return;  // the checkpoint knows what they said
+    last_hole_ = from;
+    hole_bytes_ += bytes;
+}
+
+// What a lost group had last of a log cannot be known: it goes on beyond all that it can have been.
+void Replay::settle_holes() {
+    if (hole_bytes_ == 0) return;
+    for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
+        Log& log = state_.logs.at(rank);
+        if (log.last_extent > last_hole_) continue;
+        log.resumes_at = log.end + static_cast<std::int64_t>(hole_bytes_ / lost_record_bytes_min + 1);
+        state_.fences.add(log.id, log.end, log.resumes_at, FenceCause::lost_group);
+        LogLine(env_, LogLevel::error) << "log " << log.id.value << ": may have lost offsets from " << log.end.value << " on; it goes on at "
+                                       << log.resumes_at.value;
+    }
+    hole_bytes_ = 0;
+}
+
+}  // namespace rivulet::store

@@ -1,0 +1,108 @@
+// Replay of the store's own records (FORMAT.md, section 7).
+#include "env/log.h"
+#include "store/replay.h"
+
+namespace rivulet::store {
+
+Status Replay::apply_records(JournalWalk& walk, const Extent& extent, bool proved) {
+    RIVULET_TRY_ASSIGN(const bool holds, walk.extent_holds(extent));
+    if (!holds) {
+        ++(proved ? state_.damage.corrupt_extents : state_.damage.unproved_extents_lost);
+        unproved_lost_ |= !proved;
+        env::LogLine(env_, env::LogLevel::error) << "journal: records of the group at LSN " << walk.header().lsn.value << " are damaged";
+        return {};
+    }
+    RIVULET_TRY_ASSIGN(const Bytes payload, walk.payload());
+    RecordsReader records(payload.subspan(extent.position, extent.bytes));
+    for (JournalRecord record; records.next(record);) RIVULET_TRY(apply_record(record, walk.header().lsn));
+    return judge(records.error(), walk.header().lsn);
+}
+
+Status Replay::apply_record(const JournalRecord& record, Lsn lsn) {
+    switch (record.type) {
+        case RecordType::run_start:
+            return apply_run_start(record.run_start);
+        case RecordType::log_create:
+            return apply_create(record.log_create, lsn);
+        case RecordType::log_delete:
+            for (std::uint32_t i = 0; i < record.log_delete.count; ++i)
+                if (Log* log = state_.logs.find(record.log_delete.first + i)) state_.remove_log(*log);
+            return listener_.on_record(record.type, record.log_delete.first, record.log_delete.count, {});
+        case RecordType::log_start:
+            if (Log* log = state_.logs.find(record.log_start.log); log && log->start < record.log_start.start) {
+                log->start = record.log_start.start;
+                state_.fences.raise_start(log->id, log->start);
+            }
+            return {};
+        case RecordType::truncate:
+            apply_truncate(record.truncate, lsn);
+            return {};
+        case RecordType::ceiling:
+            if (Log* log = state_.logs.find(record.ceiling.log); log && log->ceiling < record.ceiling.ceiling) log->ceiling = record.ceiling.ceiling;
+            return {};
+        case RecordType::retire:
+            return apply_retire(record.retire);
+        case RecordType::clock:
+            state_.boots.fix(record.clock.boot, record.clock.offset_ms);
+            return {};
+        case RecordType::fence:
+            if (state_.logs.find(record.fence.log)) state_.fences.add(record.fence.log, record.fence.from, record.fence.to, record.fence.cause);
+            return {};
+        case RecordType::epoch:
+            if (Log* log = state_.logs.find(record.epoch.log)) log->note_epoch(record.epoch.epoch, record.epoch.start);
+            return {};
+        default:
+            return listener_.on_record(record.type, LogId(0), 0, record.passed);
+    }
+}
+
+Status Replay::apply_run_start(const RunStartRecord& record) {
+    state_.head.run = record.run;
+    state_.boots.restore({record.boot, record.boot_id, false, 0});
+    return {};
+}
+
+Status Replay::apply_create(const LogCreateRecord& record, Lsn lsn) {
+    for (std::uint32_t i = 0; i < record.count; ++i) {
+        const LogId id = record.first + i;
+        Log* log = state_.logs.find(id);
+        if (!log) {
+            // Deleted again before a fuzzy checkpoint captured it, with an id below its counter: LOG_DELETE follows, and then it goes again.
+            RIVULET_TRY_ASSIGN(log, state_.logs.create(id, record.memory));
+        }
+        if (log->last_extent < lsn) log->last_extent = lsn;
+    }
+    if (state_.next_log_id < record.first + record.count) state_.next_log_id = record.first + record.count;
+    return listener_.on_record(RecordType::log_create, record.first, record.count, record.catalogue);
+}
+
+void Replay::apply_truncate(const TruncateRecord& record, Lsn lsn) {
+    Log* log = state_.logs.find(record.log);
+    if (!log) return;
+    if (record.end >= log->end) {
+        // A recovery went on there. What it knew below may have been lost since; else its FENCE record says the same.
+        state_.fences.add(log->id, log->end, record.end, log->memory ? FenceCause::restart : FenceCause::lost_group);
+        log->end = record.end;
+    } else {
+        // A full table can only come from damage elsewhere: the extents stay hidden behind the log's end until they are overwritten there.
+        if (!state_.truncations.add(log->id, record.end, lsn)) env::LogLine(env_, env::LogLevel::error) << "too many truncations";
+        log->end = record.end;
+        log->truncate_epochs(record.end);
+        state_.fences.truncate(log->id, record.end);
+    }
+    if (log->last_extent < lsn) log->last_extent = lsn;
+}
+
+Status Replay::apply_retire(const RetireRecord& record) {
+    if (state_.head.first_live < record.first_live) state_.head.first_live = record.first_live;
+    RetireReader entries(record);
+    for (LogStartRecord entry; entries.next(entry);) {
+        Log* log = state_.logs.find(entry.log);
+        if (!log || log->start >= entry.start) continue;
+        log->start = entry.start;
+        state_.fences.raise_start(log->id, log->start);
+    }
+    return entries.ok() ? Status() : Status(fail(Error::corrupt));
+}
+
+}  // namespace rivulet::store

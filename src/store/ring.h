@@ -1,0 +1,76 @@
+// The tail of each log in RAM: batches, verbatim, in a chain of pool blocks. Write buffer and read cache at once.
+// Owns:     nothing; works on the logs and blocks of a State.
+// Bounds:   append and reserve take blocks from the pool, evicting the longest flushed; busy if too few are free or evictable, and nothing has changed then.
+// Guarantee: a batch header is contiguous within a block; a body continues through the blocks that follow. Bytes before Block::used never change once their batch is closed.
+// Thread:   loop only.
+#pragma once
+
+#include "record/batch.h"
+#include "store/state.h"
+
+namespace rivulet::store {
+
+class Ring {
+public:
+    // Changes of flags or epoch that a log with sessions may have between two commits.
+    static constexpr std::uint32_t runs_max = 16;
+
+    explicit Ring(State& state) : state_(state) {}
+
+    // A whole batch; its base offset and epoch are set in RAM, and log.end, closed_end move past it. Any open pack was closed before.
+    Status append(Log& log, Bytes batch);
+    // One reading into the log's open pack, which is begun if there is none. Only log.end moves.
+    Status add_reading(Log& log, const record::Reading& reading, std::uint16_t attributes);
+    // Writes the pack's header: its records become a closed batch. No-op without an open pack.
+    void close_pack(Log& log);
+
+    // Drops everything from `end` on, a batch's base (TRUNCATE).
+    void truncate(Log& log, Offset end);
+    // Drops the whole chain (deletion).
+    void drop(Log& log);
+
+    // Makes at least `count` blocks free, evicting; false if that cannot be.
+    bool make_room(std::uint32_t count);
+    // Blocks that could be had now.
+    std::uint32_t available() const { return state_.blocks.free() + state_.blocks.evictable(); }
+
+    // A closed batch and where it lies.
+    struct Batch {
+        ChainPosition at;
+        record::BatchHeader header;
+    };
+    // The closed batch that holds `offset` or is the next after it; false if there is none in RAM.
+    bool find(const Log& log, Offset offset, Batch& out) const;
+    // The batch at a position (corrected to the next block where a block ends); false behind the last closed one.
+    bool at(const Log& log, ChainPosition position, Batch& out) const;
+    ChainPosition after(const Batch& batch) const { return advance(batch.at, batch.header.total_bytes()); }
+    // Moves on by n bytes of batches.
+    ChainPosition advance(ChainPosition position, std::size_t n) const;
+    // Calls visit(BlockIndex, Bytes) for the n bytes from a position, block by block.
+    template <class Visit>
+    void slices(ChainPosition position, std::size_t n, Visit visit) const {
+        while (n != 0) {
+            const Block& block = state_.blocks[position.block];
+            const std::size_t here = block.used - position.byte < n ? block.used - position.byte : n;
+            if (here != 0) visit(position.block, Bytes(state_.blocks.bytes(position.block) + position.byte, here));
+            n -= here;
+            position = {block.next, 0};
+        }
+    }
+
+private:
+    Status reserve(Log& log, std::size_t contiguous, std::size_t n, std::uint16_t attributes);
+    // Blocks to take so that `n` bytes can be appended, the first `contiguous` of them in one block.
+    std::uint32_t blocks_needed(const Log& log, std::size_t contiguous, std::size_t n) const;
+    BlockIndex extend(Log& log);
+    std::uint64_t bytes_between(ChainPosition from, ChainPosition to) const;
+    // Opens a batch: room for its header in one block; notes it in the block.
+    ChainPosition begin_batch(Log& log, Offset base);
+    void put(Log& log, Bytes bytes);
+    void drop_front(Log& log);
+    void note_unflushed(Log& log, ChainPosition at, Offset base, std::uint16_t attributes);
+
+    State& state_;
+};
+
+}  // namespace rivulet::store

@@ -1,0 +1,96 @@
+#include "store/state.h"
+
+#include "store/footer.h"
+
+namespace rivulet::store {
+
+namespace {
+
+constexpr std::uint32_t table_bytes_most = 32 * 1024;
+
+}  // namespace
+
+std::uint32_t StoreOptions::table_bytes_max() const {
+    const std::uint64_t share = segment_bytes / 8;
+    return share < table_bytes_most ? static_cast<std::uint32_t>(share) : table_bytes_most;
+}
+
+std::uint32_t StoreOptions::group_bytes_max() const {
+    return static_cast<std::uint32_t>(page_ceil(group_header_bytes + table_bytes_max() + std::uint64_t{batch_bytes_max}));
+}
+
+std::uint32_t StoreOptions::group_payload_max() const {
+    return group_bytes_max() - static_cast<std::uint32_t>(group_header_bytes) - table_bytes_max();
+}
+
+Status StoreOptions::check() const {
+    if (segment_bytes < segment_bytes_min || (segment_bytes & (segment_bytes - 1)) != 0) return fail(Error::invalid_argument, 1);
+    if (size % segment_bytes != 0 || size / segment_bytes < segment_count_min) return fail(Error::invalid_argument, 2);
+    // An empty segment takes any one group and the footer that comes after it.
+    if (page_bytes + group_bytes_max() + footer_room(logs_max) > segment_bytes) return fail(Error::invalid_argument, 3);
+    // One chunk of a checkpoint, with all truncations in it, fits a window.
+    if (group_bytes_max() < 16 * 1024) return fail(Error::invalid_argument, 7);
+    // The bounded state fits a checkpoint area.
+    const std::uint64_t state = page_bytes + std::uint64_t{logs_max} * (log_image_bytes_max + 64) + std::uint64_t{sessions_max} * 32 +
+                                Truncations::capacity * 24 + Fences::capacity * 32 + Boots::capacity * 48;
+    if (state > checkpoint_area_bytes || checkpoint_area_bytes % page_bytes != 0) return fail(Error::invalid_argument, 4);
+    // RAM takes at least two of the largest batches: one that arrives while one is written.
+    if (std::uint64_t{blocks} * block_bytes < 2 * std::uint64_t{batch_bytes_max}) return fail(Error::invalid_argument, 5);
+    if (windows < 1 || logs_max < 1 || sessions_max < 1 || index_samples_max < 2 * logs_max) return fail(Error::invalid_argument, 6);
+    return {};
+}
+
+State::State(Arena& arena, const StoreOptions& given)
+    : options(given),
+      logs(arena, given.logs_max),
+      blocks(arena, given.blocks),
+      index(arena, given.index_samples_max),
+      sessions(arena, given.sessions_max) {}
+
+std::size_t State::memory_bytes(const StoreOptions& options) {
+    return sizeof(State) + LogTable::memory_bytes(options.logs_max) + BlockPool::memory_bytes(options.blocks) +
+           SegmentIndex::memory_bytes(options.index_samples_max) + SessionTable::memory_bytes(options.sessions_max) + 256;
+}
+
+std::uint64_t State::room(std::uint32_t more_logs) const {
+    const std::uint64_t segment_end = geometry.segment_start(geometry.sequence(head.next) + 1).value;
+    const std::uint64_t used = head.next.value + footer_room(logs_in_head + more_logs);
+    return used < segment_end ? segment_end - used : 0;
+}
+
+std::uint32_t State::extent_time(const Extent& extent) const {
+    if ((extent.flags & extent_clock_untrusted) == 0) return sample_time(extent.max_timestamp);
+    const BootImage* const boot_image = boots.find(extent.boot);
+    if (!boot_image || !boot_image->fixed) return time_unknown;
+    return sample_time(extent.max_timestamp + boot_image->offset_ms);
+}
+
+void State::remove_log(Log& log) {
+    sessions.remove_log(log);
+    index.drop_all(log);
+    truncations.remove_log(log.id);
+    fences.remove_log(log.id);
+    if (log.in_head.extents != 0) --logs_in_head;
+    logs.remove(log);
+}
+
+void State::note_extent(Log& log, const Extent& extent, Lsn group) {
+    const std::uint32_t time = extent_time(extent);
+    index.note(logs, log, geometry, group, extent.base, extent.bytes, time);
+    log.bytes += extent.bytes;
+    log.last_extent = group;
+    InSegment& in = log.in_head;
+    if (in.extents == 0) {
+        in = {extent.base, extent.last(), 0, 0, static_cast<std::uint32_t>(geometry.position_in_segment(group) / page_bytes), extent.max_timestamp,
+              extent.max_timestamp, false};
+        ++logs_in_head;
+    }
+    ++in.extents;
+    in.bytes += extent.bytes;
+    if (in.last < extent.last()) in.last = extent.last();
+    if (extent.max_timestamp < in.min_timestamp) in.min_timestamp = extent.max_timestamp;
+    if (in.max_timestamp < extent.max_timestamp) in.max_timestamp = extent.max_timestamp;
+    in.clock_untrusted |= (extent.flags & extent_clock_untrusted) != 0;
+}
+
+}  // namespace rivulet::store

@@ -1,0 +1,274 @@
+#include "store/store.h"
+
+#include "env/log.h"
+
+namespace rivulet::store {
+
+namespace {
+
+// A memory log asks for the next ceiling when it is this near to the last.
+constexpr std::int64_t ceiling_margin = 16 * 1024;
+constexpr std::int64_t ceiling_step = 64 * 1024;
+// Sessions with readings in one log between two commits.
+std::uint32_t pending_sessions_max(const StoreOptions& options) {
+    return static_cast<std::uint32_t>(options.table_bytes_max() / 4 / trailer_entry_bytes_max);
+}
+
+}  // namespace
+
+Store::Store(env::Env& env, Arena& arena, const StoreOptions& options, CheckpointSource& source)
+    : env_(env),
+      state_(arena, options),
+      ring_(state_),
+      writer_(arena, state_),
+      committer_(env, arena, state_, writer_, ring_),
+      reader_(env, arena, state_),
+      checkpointer_(env, arena, state_, source),
+      zeroer_(env, arena, state_) {}
+
+std::size_t Store::memory_bytes(const StoreOptions& options) {
+    return State::memory_bytes(options) + GroupWriter::memory_bytes(options) + Committer::memory_bytes(options) + Reader::memory_bytes(options) +
+           Checkpointer::memory_bytes(options) + Zeroer::memory_bytes() + sizeof(Store);
+}
+
+Result<OpenReport> Store::open(RecoveryListener& listener) { return open_store(env_, state_, writer_, reader_.scratch(), listener); }
+
+void Store::serve(StoreListener& listener) {
+    listener_ = &listener;
+    committer_.start(*this);
+    checkpointer_.start(*this);
+    reader_.load_index(*this);
+    zeroer_.start();
+}
+
+void Store::stop() {
+    stopping_ = true;
+    zeroer_.stop();
+    if (state_.offline) return listener_->on_stopped(fail(Error::store_offline));
+    committer_.request();
+    close_if_settled();
+}
+
+void Store::on_commit() {
+    checkpointer_.on_commit(committer_.durable_ticket(), committer_.open_ticket());
+    if (!closing_) listener_->on_commit();
+    close_if_settled();
+}
+
+void Store::close_if_settled() {
+    if (!stopping_ || closing_ || state_.offline) return;
+    if (!committer_.settled()) return;  // a write of zeros may be under way: it touches nothing that is in use
+    // A capture that ended waits for a ticket that no commit may bring any more: it is given up, the one before stays valid.
+    if (checkpointer_.writing()) return;
+    closing_ = true;
+    committer_.close();
+    env_.submit(close_job_);
+}
+
+// A checkpoint must finish well before the tail reaches the replay point of the last one; its slices and a commit share the one commit slot, and its last step waits
+// for a commit. So commits hold back while it captures and what could still be written is little more than what is in RAM.
+bool Store::may_commit() {
+    const Geometry& geometry = state_.geometry;
+    const std::uint64_t head = geometry.sequence(state_.head.previous_end - 1);
+    const std::uint64_t last = geometry.sequence(state_.checkpoint_lsn) + geometry.segment_count - 2;
+    const std::uint64_t needed = 2 + std::uint64_t{state_.blocks.count()} * block_bytes / (geometry.segment_bytes / 2);
+    if (head + needed <= last) return true;
+    if (!checkpointer_.under_way()) checkpointer_.request(committer_.open_ticket());
+    return !checkpointer_.capturing();
+}
+
+void Store::on_progress() {
+    committer_.retry();
+    close_if_settled();
+}
+
+void Store::on_offline(Failure failure) {
+    env::LogLine(env_, env::LogLevel::error) << "log offline after a disk error (" << error_info(failure.error).text << ", " << failure.detail
+                                             << "): read-only until restarted";
+    listener_->on_offline(failure);
+    if (stopping_ && !closing_) {
+        closing_ = true;
+        listener_->on_stopped(failure);
+    }
+}
+
+// The topic's limit, and what a commit group can take.
+std::uint32_t Store::batch_limit(const Log& log) const {
+    return log.batch_bytes_max < state_.options.batch_bytes_max ? log.batch_bytes_max : state_.options.batch_bytes_max;
+}
+
+Status Store::writable(const Log&) const {
+    if (state_.offline) return fail(Error::store_offline);
+    if (stopping_) return fail(Error::shutting_down);
+    return {};
+}
+
+// What is short now is short until a commit: hasten it.
+Failure Store::busy(Failure failure) {
+    if (failure.error == Error::busy) committer_.request();
+    return failure;
+}
+
+Result<std::uint64_t> Store::create_logs(std::uint32_t count, bool memory, Bytes catalogue) {
+    if (stopping_) return fail(Error::shutting_down);
+    if (state_.logs.count() + count > state_.logs.capacity()) return fail(Error::limit_reached);
+    const std::size_t bytes = catalogue.size() + 64 + (memory ? count * 32U : 0);
+    RIVULET_TRY_ASSIGN(Writer * records, committer_.records(bytes));
+    const LogId first = state_.next_log_id;
+    encode(LogCreateRecord{first, count, memory, catalogue}, *records);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const Result<Log*> log = state_.logs.create(first + i, memory);
+        RIVULET_CHECK(log.ok());
+        log.value()->epoch = Epoch(static_cast<std::int32_t>(state_.head.run));
+        if (!memory) continue;
+        log.value()->ceiling_asked = Offset(ceiling_step);
+        log.value()->ceiling_ticket = committer_.open_ticket();
+        encode(CeilingRecord{first + i, Offset(ceiling_step)}, *records);
+    }
+    state_.next_log_id = first + count;
+    committer_.note_records(0);
+    return committer_.open_ticket();
+}
+
+void Store::delete_log(Log& log) {
+    committer_.forget(log);
+    reader_.forget(log);
+    ring_.drop(log);
+    state_.remove_log(log);
+}
+
+Result<std::uint64_t> Store::delete_logs(LogId first, std::uint32_t count) {
+    RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
+    encode(LogDeleteRecord{first, count}, *records);
+    for (std::uint32_t i = 0; i < count; ++i)
+        if (Log* log = state_.logs.find(first + i)) delete_log(*log);
+    committer_.note_records(0);
+    return committer_.open_ticket();
+}
+
+Result<std::uint64_t> Store::set_start(Log& log, Offset start) {
+    if (start > log.high_watermark()) return fail(Error::offset_out_of_range, start.value);
+    RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
+    if (start <= log.start) return committer_.durable_ticket();
+    encode(LogStartRecord{log.id, start}, *records);
+    log.start = start;
+    state_.fences.raise_start(log.id, start);
+    committer_.note_records(log.commit_interval_ns);
+    return committer_.open_ticket();
+}
+
+Result<std::uint64_t> Store::truncate(Log& log, Offset end, Epoch epoch) {
+    RIVULET_TRY(writable(log));
+    RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
+    ring_.close_pack(log);
+    if (end < log.start || end > log.end) return fail(Error::offset_out_of_range, end.value);
+    RIVULET_TRY(state_.truncations.add(log.id, end, state_.head.next));
+    encode(TruncateRecord{log.id, end, epoch}, *records);
+    reader_.forget(log);
+    ring_.truncate(log, end);
+    if (log.durable_end > end) log.durable_end = end;
+    if (log.epoch < epoch) log.epoch = epoch;
+    state_.fences.truncate(log.id, end);
+    // What sessions had in what is gone is not known: they start over, at least once.
+    state_.sessions.remove_log(log);
+    committer_.note_truncated(log);
+    committer_.note_records(0);
+    return committer_.open_ticket();
+}
+
+Result<std::uint64_t> Store::append_record(RecordType type, Bytes body) {
+    RIVULET_CHECK(type >= RecordType::topic);
+    RIVULET_TRY_ASSIGN(Writer * records, committer_.records(body.size() + 32));
+    encode_passed(type, body, *records);
+    committer_.note_records(0);
+    return committer_.open_ticket();
+}
+
+// A memory log gives out no offset at or above its durable ceiling.
+Status Store::ensure_ceiling(Log& log, std::int64_t records) {
+    if (!log.memory) return {};
+    if (log.end + (records + ceiling_margin) > log.ceiling_asked) {
+        RIVULET_TRY_ASSIGN(Writer * out, committer_.records(32));
+        const Offset ceiling = log.end + (records + ceiling_margin + ceiling_step);
+        encode(CeilingRecord{log.id, ceiling}, *out);
+        log.ceiling_asked = ceiling;
+        log.ceiling_ticket = committer_.open_ticket();
+        committer_.note_records(0);
+    }
+    if (log.ceiling < log.ceiling_asked && log.ceiling_ticket <= committer_.durable_ticket()) log.ceiling = log.ceiling_asked;
+    return log.end + records > log.ceiling ? Status(fail(Error::busy)) : Status();
+}
+
+Result<Appended> Store::append(Log& log, Bytes batch) {
+    RIVULET_TRY(writable(log));
+    if (batch.size() > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(batch.size()));
+    const record::BatchHeader header = record::decode_header(batch);
+    if (Status status = ensure_ceiling(log, std::int64_t{header.last_offset_delta} + 1); !status) return busy(status.failure());
+    ring_.close_pack(log);
+    const Offset base = log.end;
+    if (Status status = ring_.append(log, batch); !status) return busy(status.failure());
+    env_.charge(batch.size());
+    committer_.note_append(log);
+    if (log.memory) listener_->on_readable(log);
+    return Appended{base, log.end - 1, committer_.open_ticket()};
+}
+
+Result<Appended> Store::append(Log& log, const record::Reading& reading, bool untrusted, const SessionReading& session) {
+    RIVULET_TRY(writable(log));
+    const std::uint16_t attributes = untrusted ? record::attribute_clock_untrusted : 0;
+    const std::uint64_t alone = record::Pack(attributes).size_with(reading);
+    // Before its session is looked at: what was refused once is refused again, whatever has been stored since.
+    if (alone > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(alone));
+    Session* known = nullptr;
+    if (session.session != 0) {
+        RIVULET_TRY_ASSIGN(known, state_.sessions.open(session.session, session.incarnation, log.id));
+        if (session.sequence <= known->last_sequence) return Appended{Offset(-1), Offset(-1), known->ticket};
+        if (log.pending_session_count >= pending_sessions_max(state_.options)) return busy(fail(Error::busy));
+        // The trailer that counts it goes into one group with all that waits, also with what came without a session.
+        if (log.unflushed_bytes + alone > state_.options.group_payload_max()) return busy(fail(Error::busy));
+    }
+    if (Status status = ensure_ceiling(log, 1); !status) return busy(status.failure());
+    if (log.pack_open() && (log.pack.attributes() != attributes || log.pack.size_with(reading) > batch_limit(log))) ring_.close_pack(log);
+    const Offset base = log.end;
+    if (Status status = ring_.add_reading(log, reading, attributes); !status) return busy(status.failure());
+    if (known) {
+        state_.sessions.advance(*known, log, session.sequence);
+        known->ticket = committer_.open_ticket();
+    }
+    env_.charge(reading.value.size() + 128);
+    committer_.note_append(log);
+    if (log.memory && !pack_timer_.armed()) env_.arm(pack_timer_, env_.now() + log.pack_interval_ns);
+    return Appended{base, base, committer_.open_ticket()};
+}
+
+void Store::close_memory_packs() {
+    for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
+        Log& log = state_.logs.at(rank);
+        if (!log.memory || !log.pack_open()) continue;
+        ring_.close_pack(log);
+        listener_->on_readable(log);
+    }
+    env_.charge(state_.logs.count() * 16);
+}
+
+void Store::apply_retention(std::int64_t now_ms) {
+    if (state_.offline || stopping_) return;
+    for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
+        Log& log = state_.logs.at(rank);
+        if (log.retention_ms < 0 && log.retention_bytes < 0) continue;
+        const Offset start = retention_start(state_, log, now_ms);
+        // Without room for the record the start moves in RAM only, and again at the next pass after a restart.
+        if (start > log.start && !set_start(log, start)) log.start = start;
+    }
+    env_.charge(state_.logs.count() * 64);
+}
+
+void Store::trust_clock(std::int64_t now_ms, std::int64_t offset_ms) {
+    state_.index.settle_unknown_times(state_.logs, static_cast<std::uint32_t>((now_ms + 999) / 1000));
+    const Result<Writer*> records = committer_.records(32);
+    if (!records || !state_.boots.fix(state_.boot, offset_ms)) return;
+    encode(ClockRecord{state_.boot, offset_ms}, **records);
+    committer_.note_records(ns_per_s);
+}
+
+}  // namespace rivulet::store

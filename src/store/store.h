@@ -1,0 +1,149 @@
+// The store: logs that survive a power cut, in one journal of fixed size. The only header of this folder that the layers above need.
+// Owns:     everything under StoreOptions::dir, and all tables and buffers, from the arena.
+// Bounds:   memory_bytes(); no allocation after construction. Full pools: Error::busy, and StoreListener::on_room when a retry may succeed.
+// Errors:   open(): see opening.h. Appends: busy, store_offline, limit_reached, shutting_down.
+// Guarantee: an offset is durable only after the disk reported the sync of its group: on_commit() with its ticket. Records below a log's durable_end are readable until retention.
+// Thread:   loop only. Format: FORMAT.md.
+#pragma once
+
+#include "store/checkpointer.h"
+#include "store/committer.h"
+#include "store/opening.h"
+#include "store/reader.h"
+#include "store/retention.h"
+#include "store/zeroing.h"
+
+namespace rivulet::store {
+
+class StoreListener {
+public:
+    // durable_ticket() has moved, or blocks have become free.
+    virtual void on_commit() = 0;
+    // The high watermark of this log has moved: parked fetches may have something.
+    virtual void on_readable(Log& log) = 0;
+    // A disk error: appends fail from now on, reads go on.
+    virtual void on_offline(Failure failure) = 0;
+    // stop() is complete.
+    virtual void on_stopped(Status status) = 0;
+
+protected:
+    ~StoreListener() = default;
+};
+
+struct Appended {
+    Offset base{0};
+    Offset last{0};
+    std::uint64_t ticket = 0;  // durable when Store::durable_ticket() has reached it
+};
+
+// A sensor session's reading: whose, and which.
+struct SessionReading {
+    std::uint64_t session = 0;      // 0: none, at least once
+    std::uint32_t incarnation = 0;
+    std::uint64_t sequence = 0;
+};
+
+class Store final : private CommitListener, private CheckpointListener, private IndexListener {
+public:
+    Store(env::Env& env, Arena& arena, const StoreOptions& options, CheckpointSource& source);
+    static std::size_t memory_bytes(const StoreOptions& options);
+
+    // Blocking, before Env::serving().
+    Result<OpenReport> open(RecoveryListener& listener);
+    // The loop runs from here on.
+    void serve(StoreListener& listener);
+    // Commits what is there, marks the store clean, then on_stopped(). Appends fail with shutting_down.
+    void stop();
+
+    // --- Logs. Each call becomes a journal record, durable with the returned ticket.
+    LogId next_log_id() const { return state_.next_log_id; }
+    // `count` logs with ids from next_log_id(); `catalogue` is kept in the record for the layer above.
+    Result<std::uint64_t> create_logs(std::uint32_t count, bool memory, Bytes catalogue);
+    Result<std::uint64_t> delete_logs(LogId first, std::uint32_t count);
+    Result<std::uint64_t> set_start(Log& log, Offset start);
+    // Cuts the log at `end`, a batch's base; what is appended afterwards has at least `epoch`.
+    Result<std::uint64_t> truncate(Log& log, Offset end, Epoch epoch);
+    // A record of the layer above.
+    Result<std::uint64_t> append_record(RecordType type, Bytes body);
+    Log* find(LogId id) { return state_.logs.find(id); }
+    std::uint32_t log_count() const { return state_.logs.count(); }
+    Log& log_at(std::uint32_t rank) { return state_.logs.at(rank); }
+
+    // --- Appends.
+    // One whole record batch, already validated (record/validate.h). Base offset and leader epoch are set.
+    Result<Appended> append(Log& log, Bytes batch);
+    // One reading, packed with others. untrusted: its timestamp comes from our own clock, which is not trusted yet. A reading that its session has appended
+    // before is not appended again: base is then -1 and the ticket that of the latest commit that may hold it.
+    Result<Appended> append(Log& log, const record::Reading& reading, bool untrusted, const SessionReading& session);
+    std::uint64_t open_ticket() const { return committer_.open_ticket(); }
+    std::uint64_t durable_ticket() const { return committer_.durable_ticket(); }
+
+    // --- Reads.
+    ReadOutcome read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter) {
+        return reader_.read(log, from, log.high_watermark(), bytes_max, view, waiter);
+    }
+    void release(ReadView& view) { reader_.release(view); }
+    bool refill(ReadView& view) { return reader_.refill(view); }
+    void cancel(ReadWaiter& waiter) { reader_.cancel(waiter); }
+
+    // --- Time.
+    // One pass over all logs; now_ms = -1 while the clock is not trusted.
+    void apply_retention(std::int64_t now_ms);
+    // The wall clock is right from now on: offset_ms is what to add to times stamped in this boot.
+    void trust_clock(std::int64_t now_ms, std::int64_t offset_ms);
+
+    bool offline() const { return state_.offline; }
+    bool stopping() const { return stopping_; }
+    const State& state() const { return state_; }
+    const SessionTable& sessions() const { return state_.sessions; }
+    const Committer::Statistics& commit_statistics() const { return committer_.statistics(); }
+    const Reader::Statistics& read_statistics() const { return reader_.statistics(); }
+    std::uint64_t checkpoint_bytes() const { return checkpointer_.bytes_written(); }
+
+private:
+    struct CloseJob final : env::Job {
+        explicit CloseJob(Store& store) : Job(env::JobKind::commit), store_(store) {}
+        void run(env::Disk& disk) override { status_ = close_store(disk, store_.state_); }
+        void done() override { store_.listener_->on_stopped(status_); }
+        Store& store_;
+        Status status_;
+    };
+    struct PackTimer final : env::Timer {
+        explicit PackTimer(Store& store) : store_(store) {}
+        void on_timer() override { store_.close_memory_packs(); }
+        Store& store_;
+    };
+
+    void on_commit() override;
+    bool may_commit() override;
+    void on_checkpoint_progress() override { on_progress(); }
+    void on_checkpoint_failed(Failure failure) override { committer_.go_offline(failure); }
+    void on_index_loaded() override { on_progress(); }
+    // A checkpoint or the index got further: what a commit waited for may be there.
+    void on_progress();
+    void on_readable(Log& log) override { listener_->on_readable(log); }
+    void on_offline(Failure failure) override;
+    Status writable(const Log& log) const;
+    std::uint32_t batch_limit(const Log& log) const;
+    Status ensure_ceiling(Log& log, std::int64_t records);
+    Failure busy(Failure failure);
+    void close_if_settled();
+    void close_memory_packs();
+    void delete_log(Log& log);
+
+    env::Env& env_;
+    State state_;
+    Ring ring_;
+    GroupWriter writer_;
+    Committer committer_;
+    Reader reader_;
+    Checkpointer checkpointer_;
+    Zeroer zeroer_;
+    StoreListener* listener_ = nullptr;
+    CloseJob close_job_{*this};
+    PackTimer pack_timer_{*this};
+    bool stopping_ = false;
+    bool closing_ = false;
+};
+
+}  // namespace rivulet::store

@@ -1,0 +1,79 @@
+// The windows of all catch-up reads, and who waits for which to be loaded.
+// Owns:     StoreOptions::windows windows, the list of waiters, one timer.
+// Bounds:   loads_at_once loads under way. A call walks the windows, a load that ends the waiters; a waiter is called at most once per load.
+// Guarantee: the longest waiting waiter is served by the next load; others whose position lies within that load share it. A window with pins is not loaded anew, and of
+//           the others the one used longest ago goes first. Whoever reads from within on_read_ready() finds its window there; of those that read later at least one
+//           does, if it comes within patience_ns: so every load brings somebody forward, however few windows there are.
+// Thread:   loop only.
+#pragma once
+
+#include "store/window.h"
+
+namespace rivulet::store {
+
+class ReadWaiter : public ListNode<ReadWaiter> {
+public:
+    // What was pending may be read again now; called on the loop, not from within a call of this reader's user. The waiter is off the list. Best read at once: what
+    // was loaded may be replaced later.
+    virtual void on_read_ready() = 0;
+
+    // For the Reader: how far it looked for this offset.
+    LogId log{0};
+    Offset from{0};
+    Lsn wanted{0};
+
+protected:
+    ~ReadWaiter() = default;
+};
+
+class WindowSetOwner {
+public:
+    // Before its waiters are called.
+    virtual void on_window_loaded(Window& window) = 0;
+
+protected:
+    ~WindowSetOwner() = default;
+};
+
+class WindowSet final : private WindowOwner, private env::Timer {
+public:
+    static constexpr std::int64_t patience_ns = 50 * ns_per_ms;
+    static constexpr int loads_at_once = env::job_slots[static_cast<int>(env::JobKind::read)];
+
+    WindowSet(env::Env& env, Arena& arena, State& state, WindowSetOwner& owner);
+    static std::size_t memory_bytes(const StoreOptions& options);
+
+    // The loaded window that has this position, counted as used; nullptr if there is none.
+    Window* covering(Lsn lsn);
+    // LSN of a loaded group with an extent that holds the offset, perhaps a void one: what is in force then lies beyond. Lsn(0) if there is none.
+    Lsn holding(const Log& log, Offset offset) const;
+    void wait(ReadWaiter& waiter);  // for waiter.wanted
+    // Loads what follows this window, if it is part of a forward scan and a spare window is there.
+    void read_ahead(Window& window);
+
+    void pin(Window& window) { ++window.pins; }
+    void unpin(std::int32_t number);
+    MutableBytes scratch() { return windows_[0]->buffer(); }
+
+private:
+    void on_loaded(Window& window) override;
+    void on_timer() override;
+    bool live(const Window& window) const { return window.loaded() && window.sequence() >= state_.head.first_live; }
+    bool under_way(Lsn lsn) const;
+    void schedule();
+    Lsn load_begin(const ReadWaiter& oldest);
+    Window* spare();
+    void load(Window& window, Lsn begin);
+
+    env::Env& env_;
+    State& state_;
+    WindowSetOwner& owner_;
+    std::span<Window*> windows_;
+    List<ReadWaiter> waiters_;  // longest waiting first
+    int loading_ = 0;
+    bool calling_ = false;      // waiters are being called
+    bool starved_ = false;      // somebody waits for a window to become free
+    std::uint64_t uses_ = 0;
+};
+
+}  // namespace rivulet::store

@@ -1,0 +1,487 @@
+"""Runs the benchmarks and prints a line for each figure: name, figure, target, pass or fail. README.md says what they measure."""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+OUT = os.environ.get("OUT", "build/native-release")
+RIVULET = os.environ.get("RIVULET", OUT + "/rivulet")
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+MIB = 1 << 20
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Report:
+    """The lines that a person reads, and their sum."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def check(self, name, figure, limit, above=False, unit=""):
+        good = figure >= limit if above else figure <= limit
+        self.passed += good
+        self.failed += not good
+        sign = ">=" if above else "<="
+        self.line(name, f"{figure:.2f}{unit}", f"{sign} {limit:g}{unit}", "pass" if good else "FAIL")
+
+    def fail(self, name, why):
+        self.failed += 1
+        self.line(name, "-", why, "FAIL")
+
+    def note(self, name, figure):
+        self.line(name, figure, "", "")
+
+    def skip(self, name, why):
+        self.line(name, "-", "", f"SKIPPED: {why}")
+
+    @staticmethod
+    def line(name, figure, target, verdict):
+        print(f"{name:<62} {figure:>12}  {target:<11} {verdict}".rstrip(), flush=True)
+
+
+def program(name):
+    return f"{OUT}/bench_{name}"
+
+
+def load(port, command, **options):
+    argv = [program("load"), command, "--port", str(port)]
+    for key, value in options.items():
+        argv += ["--" + key, str(value)]
+    return argv
+
+
+def run(argv):
+    """Runs to the end; the last JSON line that it printed."""
+    done = subprocess.run(argv, stdout=subprocess.PIPE, timeout=120, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}")
+    lines = done.stdout.splitlines()
+    return json.loads(lines[-1]) if lines else {}
+
+
+class Marked:
+    """A program that says when counters are to be read."""
+
+    def __init__(self, argv):
+        self.argv = argv
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+
+    def mark(self, which):
+        for line in self.process.stdout:
+            found = json.loads(line)
+            if found.get("mark") == which:
+                return found
+        raise RuntimeError(f"{' '.join(self.argv)}: ended without the mark {which}")
+
+    def end(self):
+        self.process.stdout.close()
+        stop(self.process)
+
+
+@contextlib.contextmanager
+def beside(argv):
+    """A program that runs while we do something else, and no longer."""
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        yield process
+    finally:
+        stop(process)
+        process.stdout.close()
+
+
+def stop(process, sign=signal.SIGTERM):
+    if process.poll() is None:
+        process.send_signal(sign)
+    try:
+        return process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def counters(pid):
+    """What /proc says of a process: bytes through read and write calls, CPU seconds, memory."""
+    with open(f"/proc/{pid}/io") as f:
+        found = {k: int(v) for k, v in (line.split(":") for line in f)}
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    found["cpu"] = (int(fields[11]) + int(fields[12])) / TICK
+    return found
+
+
+def memory(pid):
+    with open(f"/proc/{pid}/status") as f:
+        found = dict(re.findall(r"^(VmRSS|VmHWM|RssAnon|RssFile):\s+(\d+) kB", f.read(), re.M))
+    return {k: int(v) * 1024 for k, v in found.items()}
+
+
+class Broker:
+    """The shipped program on a free port, with its store in `folder`."""
+
+    def __init__(self, folder, settings=None, config=None):
+        self.port = free_port()
+        self.folder = folder
+        self.log_path = folder + ".log"
+        self.argv = [RIVULET, "serve"] + (["-c", config] if config else [])
+        sets = {"storage.dir": folder, "listener.compact.bind": f"127.0.0.1:{self.port}"}
+        sets.update(settings or {})
+        for key, value in sets.items():
+            self.argv += ["--set", f"{key}={value}"]
+        self.started = time.monotonic()
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+        self.pid = self.process.pid
+        with beside(load(self.port, "await", seconds=60)) as waiting:
+            while waiting.poll() is None and self.process.poll() is None:
+                time.sleep(0.005)
+            if self.process.poll() is None:
+                answer = waiting.communicate()[0]
+            else:
+                answer = None
+        if not answer:
+            stop(self.process)
+            raise RuntimeError(f"the broker does not start: {self.log().strip()}")
+        self.ready = json.loads(answer)["ready"]
+
+    def log(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def topic(self, name="bench", partitions=64, config=""):
+        run(load(self.port, "topic", topic=name, partitions=partitions, config=config))
+
+    def load(self, command, **options):
+        return run(load(self.port, command, **options))
+
+    def counters(self):
+        return counters(self.pid)
+
+    def kill(self):
+        stop(self.process, signal.SIGKILL)
+
+    def stop(self):
+        return stop(self.process)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+
+@contextlib.contextmanager
+def temporary(where=None):
+    folder = tempfile.mkdtemp(prefix="rivulet-bench.", dir=where)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def in_memory(bytes_needed):
+    """A folder whose files live in RAM, so that no disk is worn or waited for; the usual temporary folder if there is none."""
+    with contextlib.suppress(OSError):
+        if os.statvfs("/dev/shm").f_bavail * os.statvfs("/dev/shm").f_frsize > bytes_needed and os.access("/dev/shm", os.W_OK):
+            return "/dev/shm"
+    return None
+
+
+class LoopDevice:
+    """ext4 on a loop device over a file in RAM: its counters are what reaches a card."""
+
+    def __init__(self, folder, name, size):
+        self.image = f"{folder}/{name}.image"
+        self.mount = f"{folder}/{name}"
+        self.device = None
+        self.mounted = False
+        try:
+            with open(self.image, "wb") as f:
+                f.truncate(size)
+            os.mkdir(self.mount)
+            self.device = self._do("losetup", "--find", "--show", self.image).strip()
+            self._do("mkfs.ext4", "-q", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.device)
+            self._do("mount", self.device, self.mount)
+            self.mounted = True
+        except (RuntimeError, OSError):
+            self.close()
+            raise
+
+    @staticmethod
+    def _do(*argv):
+        path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PATH": path})
+        if done.returncode != 0:
+            raise RuntimeError(f"{argv[0]}: {(done.stderr or done.stdout).strip()}")
+        return done.stdout
+
+    def bytes_written(self):
+        with open(f"/sys/block/{os.path.basename(self.device)}/stat") as f:
+            return int(f.read().split()[6]) * 512
+
+    def close(self):
+        if self.mounted:
+            self._do("umount", self.mount)
+        if self.device:
+            self._do("losetup", "--detach", self.device)
+        self.mounted = self.device = None
+
+
+# ---- 1. bytes to flash ----
+
+SHAPES = {  # name -> readings, bytes, sessions of a partition; most bytes handed to the disk per payload byte
+    "64 x 200 B": (1, 200, 1, 1.7),
+    "64 x 4 x 50 B, one session": (4, 50, 1, 2.1),
+    "64 x 4 x 50 B, four sessions": (4, 50, 4, 2.3),
+}
+DEVICE_LIMIT = 1.9  # of the first shape
+# Small segments, so that they change and checkpoints are written while we look; with less memory than flash, as always.
+SMALL_RING = {
+    "memory.total": "12M", "storage.size": "32M", "storage.segment_bytes": "512K", "storage.checkpoint_bytes_max": "128K", "limits.batch_bytes": "64K",
+    "defaults.max.message.bytes": "64K", "limits.topics": 8, "limits.partitions": 64, "limits.sessions": 512, "limits.connections": 300,
+    "limits.tls_connections": 16, "limits.parked_fetches": 64,
+}
+
+
+def flash(report, quick):
+    hours = 0.2 if quick else 2
+    done = subprocess.run([program("store_bytes"), str(hours)], stdout=subprocess.PIPE, text=True, timeout=120)
+    limits = {name: shape[3] for name, shape in SHAPES.items()}
+    limits["64 x 200 B, all at once"] = 1.7
+    for line in done.stdout.splitlines():
+        found = json.loads(line)
+        name = f"flash, {hours:g} virtual hours: {found['name']}"
+        if found["name"] in limits:
+            report.check(name, found["ratio"], limits[found["name"]])
+        else:
+            report.note(name, f"{found['ratio']:.2f}")
+    if done.returncode != 0:
+        report.fail("flash, virtual hours", f"exit {done.returncode}")
+    flash_real(report, 20 if quick else 42)
+
+
+def flash_real(report, seconds):
+    """All shapes at once, each on a device of its own: at a reading a second they do not disturb each other."""
+    with temporary(in_memory(128 * MIB * 4)) as folder, contextlib.ExitStack() as stack:
+        devices = {}
+        try:
+            for number, name in enumerate([*SHAPES, "files"]):
+                devices[name] = LoopDevice(folder, f"d{number}", 128 * MIB)
+                stack.callback(devices[name].close)
+        except (RuntimeError, OSError) as error:
+            report.skip("flash at the block device", f"losetup and mount are not permitted here ({error})")
+            devices = {}
+        brokers, writers = {}, {}
+        for number, (name, (readings, size, sessions, _)) in enumerate(SHAPES.items()):
+            where = devices[name].mount if devices else f"{folder}/plain{number}"
+            broker = stack.enter_context(Broker(where + "/store", SMALL_RING))
+            broker.topic(config="commit.interval.ms=1000")
+            broker.load("fill", total=34 * MIB, bytes=1000, frame=16384)  # the first lap is over
+            brokers[name] = broker
+            writers[name] = Marked(load(broker.port, "ticks", readings=readings, bytes=size, sessions=sessions, seconds=seconds))
+            stack.callback(writers[name].end)
+        if devices:
+            writers["files"] = Marked([program("files"), devices["files"].mount, "64", "200", str(seconds)])
+            stack.callback(writers["files"].end)
+
+        def sample(which):
+            found = {}
+            for name, writer in writers.items():
+                found[name] = dict(writer.mark(which))
+                if name in devices:
+                    found[name]["device"] = devices[name].bytes_written()
+                if name in brokers:
+                    found[name]["wchar"] = brokers[name].counters()["wchar"]
+            return found
+
+        before, after = sample("begin"), sample("end")
+        for name in writers:
+            delta = {k: after[name][k] - before[name][k] for k in before[name] if k != "mark"}
+            if name in brokers:
+                # What went to sockets went through write calls too.
+                report.check(f"flash, {seconds} s: {name}: handed to the disk", (delta["wchar"] - delta["received"]) / delta["payload"], SHAPES[name][3])
+            if "device" in delta and name == "64 x 200 B":
+                report.check(f"flash, {seconds} s: {name}: at the device", delta["device"] / delta["payload"], DEVICE_LIMIT)
+            elif "device" in delta:
+                what = "a file and a sync per partition, 64 x 200 B" if name == "files" else name
+                report.note(f"flash, {seconds} s: {what}: at the device", f"{delta['device'] / delta['payload']:.2f}")
+
+
+# ---- 2. restart ----
+
+def drop_cache(folder):
+    """What a power cut does to the page cache, for the files of one store."""
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as f:
+            os.fdatasync(f.fileno())
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def restart(report, quick):
+    size = 512 * MIB if quick else 4096 * MIB
+    where = tempfile.gettempdir()
+    if shutil.disk_usage(where).free < size + 1024 * MIB:
+        report.skip("restart", f"{where} has no room for a store of {size // MIB} MiB")
+        return
+    geometry = {"storage.size": size, "storage.segment_bytes": "8M"}
+    fast = {"memory.total": "96M", "memory.ring_min": "16M", "storage.commit_bytes": "4M", "limits.credit_bytes": "2M", "limits.receive_pool_bytes": "8M"}
+    with temporary() as folder:
+        store = folder + "/store"
+        with Broker(store, {**geometry, **fast}) as broker:
+            broker.topic(partitions=64)
+            broker.load("fill", total=int(size * 1.02), bytes=1000, connections=4)
+        times, read = [], []
+        for _ in range(3):
+            with Broker(store, geometry) as broker:
+                # Killed in the middle of writing: sensors at work on all partitions.
+                with beside(load(broker.port, "closed", connections=16, window=64, bytes=200, seconds=60)):
+                    time.sleep(2)
+                    broker.kill()
+            drop_cache(store)
+            with Broker(store, geometry) as broker:
+                times.append(broker.ready - broker.started)
+                found = re.search(r"replayed from (\d+) bytes", broker.log())
+                read.append(int(found.group(1)) if found else 0)
+        report.check(f"restart, store of {size // MIB} MiB after kill -9: exec to serving", statistics.median(times), 1, unit=" s")
+        report.note("restart: slowest of three", f"{max(times):.2f} s")
+        report.note("restart: read by recovery", " ".join(f"{n / MIB:.1f}" for n in read) + " MiB")
+
+
+# ---- 3. readers ----
+
+def readers(report, quick):
+    payload = (64 if quick else 512) * MIB
+    ring = payload * 2
+    with temporary(in_memory(ring + 512 * MIB)) as folder:
+        settings = {"storage.size": ring, "storage.commit_bytes": "16K", "limits.connections": 256, "limits.tls_connections": 16, "limits.aliases_per_connection": 64}
+        with Broker(folder + "/store", settings) as broker:
+            # Groups as at 1 Hz: a reading of each partition, committed together.
+            broker.topic(config="commit.interval.ms=0")
+            filled = broker.load("fill", rounds=1, total=payload, bytes=200)
+            report.note("readers: filled with rounds of 64 x 200 B", f"{filled['payload'] / MIB:.0f} MiB")
+            journal = folder + "/store/journal"
+            length = min(int(payload * 1.5), ring - 16 * MIB)
+            cat, all_of_them, alone, amplification = [], [], [], []
+            for _ in range(3 if quick else 5):
+                cat.append(run([program("cat_socket"), journal, str(8 * MIB), str(length)])["rate"])
+                all_of_them.append(broker.load("consume")["rate"])
+                before = broker.counters()["rchar"]
+                one = broker.load("consume", partitions=1, first=17)
+                alone.append(one["rate"])
+                amplification.append((broker.counters()["rchar"] - before) / one["bytes"])
+            report.check("readers: all 64 from earliest / cat journal", statistics.median(all_of_them) / statistics.median(cat) * 100, 50, above=True, unit="%")
+            report.note("readers: cat journal through a socket", f"{statistics.median(cat) / MIB:.0f} MiB/s")
+            report.note("readers: all 64", f"{statistics.median(all_of_them) / MIB:.0f} MiB/s")
+            report.note("readers: one partition alone", f"{statistics.median(alone) / MIB:.1f} MiB/s")
+            report.note("readers: its read amplification", f"{statistics.median(amplification):.1f}")
+            producer_beside(report, broker, quick)
+
+
+def producer_beside(report, broker, quick):
+    """A producer's 99th percentile with 64 readers at work over that without them, by turns."""
+    seconds = 2 if quick else 4
+    for interval, judged in (("100", True), ("0", False)):
+        topic = "sensors" + interval
+        broker.topic(topic, 16, f"commit.interval.ms={interval}")
+        broker.load("latency", topic=topic, seconds=1)
+        quiet, busy = [], []
+        for _ in range(3):
+            quiet.append(broker.load("latency", topic=topic, seconds=seconds)["p99_ms"])
+            with beside(load(broker.port, "consume", seconds=seconds + 1)) as others:
+                time.sleep(0.5)
+                busy.append(broker.load("latency", topic=topic, seconds=seconds)["p99_ms"])
+                if others.wait(60) != 0:
+                    raise RuntimeError("the readers failed")
+        ratio = statistics.median(busy) / statistics.median(quiet)
+        detail = f"{statistics.median(busy):.1f} / {statistics.median(quiet):.1f} ms"
+        if judged:
+            report.check(f"readers: a producer's p99 beside / without them ({detail})", ratio, 1.5, unit="x")
+        else:
+            report.note(f"readers: the same with commit.interval.ms=0 ({detail})", f"{ratio:.2f}x")
+
+
+# ---- 4. memory ----
+
+def memory_use(report, quick):
+    with temporary(in_memory(1024 * MIB)) as folder:
+        with Broker(folder + "/idle", {"memory.prefault": "off"}) as broker:
+            time.sleep(2)
+            idle = memory(broker.pid)
+            report.check("memory, idle, prefault=off: resident", idle["VmRSS"] / MIB, 4, unit=" MiB")
+            report.note("memory, idle: of that not of the program file", f"{idle['RssAnon'] / MIB:.2f} MiB")
+        for profile in ("8M", "32M"):
+            config = f"{ROOT}/config/profile-{profile}.conf"
+            printed = json.loads(subprocess.run([RIVULET, "check-config", "-c", config, "--json"], stdout=subprocess.PIPE, check=True).stdout)
+            limits = {line["name"]: line["count"] for line in printed["memory"]}
+            connections = limits["connections"]
+            aliases = limits["aliases"] // connections
+            frame = 16384 if profile == "8M" else 60000
+            with Broker(f"{folder}/{profile}", {"storage.size": "128M"}, config) as broker:
+                broker.topic(partitions=limits["logs"], config="commit.interval.ms=10")
+                broker.load("fill", total=(16 if quick else 64) * MIB, bytes=1000, frame=frame, partitions=min(limits["logs"], aliases * 16), connections=16)
+                result = broker.load("hold", connections=connections, partitions=limits["logs"], aliases=aliases, frame=frame, bytes=1000, seconds=4 if quick else 8)
+                peak = memory(broker.pid)["VmHWM"]
+            report.note(f"memory, profile-{profile}, full load: connections cut off, readings", f"{result['gone']}, {result['acked']}")
+            report.check(f"memory, profile-{profile}, full load: peak / printed sum", peak / printed["memory_total"], 1)
+            report.note(f"memory, profile-{profile}, full load: peak", f"{peak / MIB:.2f} MiB")
+
+
+# ---- 5. rate, not judged yet ----
+
+def rate(report, quick):
+    for name, where in (("in RAM", in_memory(1024 * MIB)), ("on the disk of " + tempfile.gettempdir(), None)):
+        with temporary(where) as folder, Broker(folder + "/store") as broker:
+            broker.topic(config="commit.interval.ms=0")
+            for connections, window in ((1, 1), (16, 64)):
+                rates, cpu = [], []
+                for _ in range(1 if quick else 3):
+                    loader = Marked(load(broker.port, "closed", connections=connections, window=window, bytes=100, seconds=2))
+                    loader.mark("begin")
+                    before = broker.counters()["cpu"]
+                    end = loader.mark("end")
+                    cpu.append((broker.counters()["cpu"] - before) / max(1, end["acked"]) * 1e6)
+                    rates.append(end["rate"])
+                    loader.end()
+                report.note(f"rate, {name}: {connections} x {window} of 100 B, acknowledged", f"{statistics.median(rates):.0f}/s")
+                report.note(f"rate, {name}: {connections} x {window}: CPU of the broker per reading", f"{statistics.median(cpu):.1f} us")
+
+
+PARTS = {"flash": flash, "restart": restart, "readers": readers, "memory": memory_use, "rate": rate}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="run.sh")
+    parser.add_argument("--only", default=",".join(PARTS), help="of " + ",".join(PARTS))
+    parser.add_argument("--quick", action="store_true", help="small and short: to try the benchmarks, not the broker")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended and removed
+    report = Report()
+    for name in arguments.only.split(","):
+        begin = time.monotonic()
+        try:
+            PARTS[name](report, arguments.quick)
+        except (RuntimeError, OSError, subprocess.SubprocessError, json.JSONDecodeError) as error:
+            report.fail(name, str(error))
+        print(f"({name}: {time.monotonic() - begin:.0f} s)", flush=True)
+    print(f"{report.passed} passed, {report.failed} failed")
+    return 0 if report.failed == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+// The runs whose every disk operation is a place for the power to go.
+#include "crash/recording.h"
+
+namespace rivulet::crash {
+
+namespace {
+
+store::StoreOptions ring_of(std::uint32_t segments) {
+    store::StoreOptions options = small_store();
+    options.size = segments * options.segment_bytes;
+    return options;
+}
+store::StoreOptions large_commits() {
+    store::StoreOptions options = ring_of(8);
+    options.commit_bytes = 256 * 1024;
+    options.blocks = 48;
+    return options;
+}
+
+LogId log_at(std::uint64_t n) { return LogId(16 + n); }
+
+// One commit: some of everything for `logs` logs.
+void mixed_commit(Recorder& r, int round, std::uint64_t logs) {
+    for (std::uint64_t i = 0; i < logs; ++i) {
+        const auto n = static_cast<std::uint64_t>(round) + i;
+        if (n % 3 != 0) r.must(r.driver.append_patiently(log_at(i), 2, 60 + n * 37 % 500) != 0, "append");
+        if (n % 2 == 0) r.must(r.driver.put_patiently(log_at(i), 20 + n % 50, 1 + n % 3) != 0, "put");
+        if (n % 5 == 0) r.must(r.driver.put_patiently(log_at(i), 30) != 0, "put");
+    }
+    r.settle();
+}
+
+// From nothing: an empty folder, creation, first topics, a clean stop.
+void creation(Recorder& r) {
+    r.record(true);
+    r.boot();
+    r.must(r.driver.create(2) != 0, "create");
+    r.settle();
+    mixed_commit(r, 0, 2);
+    r.stop();
+    r.boot();
+    mixed_commit(r, 1, 2);
+    r.finish();
+}
+
+// Small commits, some of them before the one before has ended.
+void appends(Recorder& r) {
+    r.boot();
+    r.must(r.driver.create(3) != 0, "create");
+    r.settle();
+    r.record(true);
+    for (int i = 0; i < 12; ++i) mixed_commit(r, i, 3);
+    for (int i = 0; i < 8; ++i) {
+        r.must(r.driver.append_patiently(log_at(0), 1, 900) != 0, "append");
+        r.harness.act([&] { r.harness.log(log_at(0)).commit_interval_ns = 0; });
+        r.harness.run_for(ns_per_ms);
+        r.must(r.driver.put_patiently(log_at(1), 40, 9) != 0, "put");
+        r.harness.run_for(ns_per_ms);
+    }
+    r.settle();
+    r.finish();
+}
+
+// Commits of several groups, across the ends of segments.
+void groups(Recorder& r) {
+    r.boot();
+    r.must(r.driver.create(4) != 0, "create");
+    r.settle();
+    r.record(true);
+    for (int i = 0; i < 5; ++i) {
+        for (std::uint64_t k = 0; k < 10; ++k) {
+            r.must(r.driver.append_patiently(log_at(k % 4), 3, 1200 + k * 31) != 0, "append");
+            if (k % 3 == 0) r.must(r.driver.put_patiently(log_at(k % 4), 100, 4 + k) != 0, "put");
+        }
+        r.settle();
+    }
+    r.finish();
+}
+
+// The ring wraps: RETIRE, checkpoints in slices, segments that are overwritten.
+void ring(Recorder& r) {
+    r.boot();
+    r.must(r.driver.create(3) != 0, "create");
+    r.settle();
+    mixed_commit(r, 0, 3);
+    for (int i = 0; i < 88; ++i) {
+        r.must(r.driver.append_patiently(log_at(static_cast<std::uint64_t>(i) % 2), 3, 1500) != 0, "append");
+        if (i % 2 == 1) r.settle();
+    }
+    r.settle();
+    r.record(true);
+    for (int i = 0; i < 36; ++i) {
+        r.must(r.driver.append_patiently(log_at(static_cast<std::uint64_t>(i) % 2), 3, 1900) != 0, "append");
+        if (i % 6 == 0) mixed_commit(r, i, 3);
+        r.settle();
+    }
+    r.finish();
+}
+
+// Truncations with data in flight, starts, deletions, topics made again.
+void changes(Recorder& r) {
+    r.boot();
+    r.must(r.driver.create(3) != 0, "create");
+    r.settle();
+    for (int i = 0; i < 3; ++i) mixed_commit(r, i, 3);
+    r.record(true);
+    for (int i = 0; i < 6; ++i) {
+        // A batch's base to cut at: that of the next one but two.
+        r.must(r.driver.append(log_at(0), 2, 200) != 0, "append");
+        r.settle();
+        const Offset cut = r.harness.log(log_at(0)).end;
+        for (int k = 0; k < 3; ++k) r.must(r.driver.append(log_at(0), 2, 300) != 0, "append");
+        if (i % 2 == 0) r.settle();
+        else r.harness.run_for(103 * ns_per_ms);
+        r.must(r.driver.append(log_at(0), 1, 50) != 0, "append");
+        r.must(r.driver.truncate(log_at(0), cut) != 0, "truncate");
+        r.must(r.driver.append(log_at(0), 3, 100) != 0, "append");
+        r.must(r.driver.append(log_at(1), 1, 80) != 0, "append");
+        r.must(r.driver.set_start(log_at(1), r.harness.log(log_at(1)).durable_end) != 0, "set start");
+        if (i % 3 != 2) r.settle();
+        const LogId last = r.harness.store().log_at(r.harness.store().log_count() - 1).id;
+        r.must(r.driver.append(last, 1, 120) != 0, "append");
+        if (i % 2 == 1) r.harness.run_for(101 * ns_per_ms);
+        r.must(r.driver.remove(last) != 0, "delete");
+        r.must(r.driver.create(1) != 0, "create");
+        r.must(r.driver.append(r.driver.last_created(), 2, 90) != 0, "append");
+        r.must(r.driver.put(r.driver.last_created(), 40, 3) != 0, "put");
+        r.settle();
+    }
+    r.finish();
+}
+
+// Starts, after clean stops and after cuts in the middle of a commit.
+void restarts(Recorder& r) {
+    r.boot();
+    r.must(r.driver.create(3) != 0, "create");
+    r.settle();
+    mixed_commit(r, 0, 3);
+    r.record(true);
+    for (int i = 0; i < 8; ++i) {
+        mixed_commit(r, i, 3);
+        if (i % 3 == 0) {
+            r.stop();
+        } else {
+            r.must(r.driver.append(log_at(0), 3, 1500) != 0, "append");
+            r.must(r.driver.append(log_at(1), 3, 1500) != 0, "append");
+            r.must(r.driver.put(log_at(2), 100, 2) != 0, "put");
+            r.harness.run_until([&] { return !r.harness.disk().pending_pages().empty(); });
+            const std::size_t pages = r.harness.disk().pending_pages().size();
+            r.cut(sim::CrashPlan::subset(i % 3 == 1 ? 0x5 : 0x2, pages));
+        }
+        r.boot();
+    }
+    mixed_commit(r, 9, 3);
+    r.finish();
+}
+
+// Memory logs: ceilings, unclean and clean ends.
+void memory(Recorder& r) {
+    r.boot();
+    r.must(r.driver.create(1, true) != 0, "create");
+    r.must(r.driver.create(1) != 0, "create");
+    r.settle();
+    r.record(true);
+    for (int i = 0; i < 4; ++i) {
+        for (int k = 0; k < 3; ++k) {
+            for (int tries = 0; tries < 50 && r.driver.append(log_at(0), 2, 200, 15'000) == 0; ++tries) r.harness.run_for(20 * ns_per_ms);
+            r.must(r.driver.put_patiently(log_at(0), 60, 5) != 0, "put");
+            r.must(r.driver.append_patiently(log_at(1), 2, 100) != 0, "append");
+            if (k == 1) r.settle();
+        }
+        if (i == 2) r.stop();
+        else r.cut({});
+        r.boot();
+    }
+    mixed_commit(r, 1, 2);
+    r.finish();
+}
+
+}  // namespace
+
+std::span<const Workload> workloads() {
+    static const Workload all[] = {
+        {"creation", ring_of(6), creation}, {"appends", ring_of(16), appends}, {"groups", large_commits(), groups}, {"ring", ring_of(8), ring},
+        {"changes", ring_of(16), changes},  {"restarts", ring_of(16), restarts}, {"memory", ring_of(16), memory},
+    };
+    return all;
+}
+
+}  // namespace rivulet::crash

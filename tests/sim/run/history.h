@@ -1,0 +1,153 @@
+// What happened, as the clients saw it, and whether it may have: the checker of a run.
+// Owns:     every reading that was sent, and for each partition of each topic what was read of it.
+// Errors:   what must not be ends the run by World::fail().
+// Invariants (numbers of the project's list): 1 acknowledged readings of disk topics stay readable, once and in order with a session, at least once without;
+//           2 offsets ascend and are dense, log start <= HW <= LEO, HW and epoch never go back, what an offset held it holds for ever, nothing is
+//           invented. 9 is the World's, 10 the scenario's.
+// A fault beyond class A relaxes what was sent before it: see damaged().
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "sim/run/batches.h"
+#include "sim/run/plan.h"
+#include "wire/compact/admin_frames.h"
+
+namespace rivulet::sim {
+
+struct Sent {
+    enum State : std::uint8_t { made, sent, settled, refused, given_up };
+    State state = made;
+    bool settled_by_open = false;  // by the answer to OPEN, which does not tell refused readings from stored ones
+    bool may_repeat = false;       // the session was forgotten in between
+    bool weak = false;             // a damage of class B or C came later: may be missing if the broker has reported any
+    bool free = false;             // no promise is left
+    std::uint8_t alias = 0;        // of its producer's plan
+    std::int16_t partition = -1;   // if it is known beforehand
+    std::int32_t life = -1;        // of the topic when it was first sent; -1: the topic was not known to be there
+    std::int64_t hw_before = 0;    // known when it was first sent: its offset is not below (0 where the partition is not known)
+    std::int64_t settled_at = -1;  // not before this
+    std::int64_t offset = -1;      // where it was first read in `life_read`
+    std::int32_t life_read = -1;
+    std::uint16_t partition_read = 0;
+};
+
+// The known state of a partition when a request was sent: the answer must not be older.
+struct Known {
+    std::size_t topic = 0;
+    std::uint64_t partition = 0;
+    std::int32_t life = -1;
+    std::int64_t high_watermark = 0;
+    std::int32_t epoch = -1;
+    std::int64_t log_start = 0;  // in that epoch
+    std::uint32_t damages = 0;   // so far
+};
+
+struct Ends {
+    std::int64_t log_start = 0;  // -1: not told
+    std::int64_t durable_end = 0, high_watermark = 0, log_end = 0;
+    std::int32_t epoch = -1;
+};
+
+class History {
+public:
+    History(World& world, const Plan& plan);
+
+    // ---- topics: a name lives, dies and lives again ----
+    struct Topic {
+        std::int32_t life = 0;
+        bool there = false;           // its creation was answered, no deletion asked for since
+        bool assured = false;         // and is durable
+        bool hoped = false;           // or will be, as nothing goes wrong any more
+        bool ever_deleted = false;
+        bool ever_uncertain = false;  // some creation was not answered: it may be there or not
+        bool asked = false;           // a creation or deletion is under way
+        bool deleting = false;        // it is a deletion
+        bool abandoned = false;       // some deletion was not answered: it may happen at any time
+    };
+    Topic& topic(std::size_t index) { return topics_[index]; }
+    void created(std::size_t topic, bool assured);
+    void deleting(std::size_t topic);
+
+    // ---- readings ----
+    Sent& make(ReadingId id, std::size_t alias, std::int16_t partition);
+    Sent& at(ReadingId id);
+    std::uint32_t made(std::uint16_t producer, std::uint8_t incarnation) const { return static_cast<std::uint32_t>(readings_[producer][incarnation].size()); }
+    std::uint8_t new_incarnation(std::uint16_t producer);
+    // there: its topic, when its alias was given.
+    void sending(ReadingId id, bool there);
+    // connected_at: when the connection was made that said so.
+    void settled(ReadingId id, bool by_open, std::int64_t connected_at);
+    void refused(ReadingId id, Error error);
+    Content content(ReadingId id);
+    const AliasPlan& alias(ReadingId id) { return plan_.producers[id.producer].aliases[at(id).alias]; }
+
+    // ---- reads ----
+    Known known(std::size_t topic, std::uint64_t partition) const;
+    // Of an answer to a request that was sent when `known` was known. False: the run has failed.
+    bool ends(const Known& known, const Ends& ends);
+    // Checks batches that were asked from `offset` on and remembers them; the offset behind the last, -1 if the run has failed.
+    std::int64_t fetched(const Known& known, std::int64_t offset, const Ends& ends, Bytes batches);
+
+    // ---- faults ----
+    void unclean_stop();
+    // silent: what is lost need not show.
+    void damaged(FaultKind kind, bool silent);
+    void damage_reported() { reported_ = true; }
+    bool strict() const { return damages_ == 0; }
+
+    // ---- the end ----
+    struct FinalPartition {
+        Ends ends;
+        std::uint64_t fenced_count = 0;
+        std::vector<std::pair<std::int64_t, std::int64_t>> fenced;  // [from, to)
+        std::vector<std::int64_t> offsets;                           // of all records
+    };
+    bool check_end(std::size_t topic, std::uint64_t partition, FinalPartition end);
+    bool check_all_found();
+
+    std::uint64_t settled_count() const { return settled_count_; }
+    std::uint64_t read_count() const { return read_count_; }
+    std::uint64_t reading_count() const;
+    std::string describe(ReadingId id);
+
+private:
+    struct Place {
+        ReadingId id;
+        std::int32_t epoch = 0;
+        std::int64_t batch = 0;  // its base offset
+        std::int64_t time = 0;   // by the sender
+        bool operator==(const Place&) const = default;
+    };
+    struct Partition {
+        std::int64_t high_watermark = 0;
+        std::int64_t log_start = 0;  // in `epoch`
+        std::int32_t epoch = -1;
+        std::map<std::int64_t, Place> places;
+        bool final_known = false;
+        FinalPartition final_state;
+    };
+    bool fail(const std::string& text);
+    std::string where(std::size_t topic, std::uint64_t partition) const;
+    bool current(const Known& known) const;
+    bool check_gap(const Known& known, const Ends& ends, std::int64_t expected, std::int64_t found);
+    bool check_record(const Known& known, const SeenBatch& batch, const SeenRecord& record);
+    bool check_content(const Known& known, const SeenBatch& batch, const SeenRecord& record, ReadingId id);
+    bool check_place(const Known& known, std::int64_t offset, const Place& place);
+    bool check_order(std::size_t topic, std::uint64_t partition);
+    bool check_found(ReadingId id, const Sent& sent);
+
+    World& world_;
+    const Plan& plan_;
+    std::vector<Topic> topics_;
+    std::vector<std::vector<Partition>> partitions_;  // by topic
+    std::vector<std::vector<std::vector<Sent>>> readings_;  // by producer, incarnation, sequence - 1
+    std::int64_t last_unclean_ = -1;
+    std::uint32_t damages_ = 0;
+    bool reported_ = false;
+    std::uint64_t settled_count_ = 0;
+    std::uint64_t read_count_ = 0;
+};
+
+}  // namespace rivulet::sim

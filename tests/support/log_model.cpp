@@ -1,0 +1,180 @@
+#include "support/log_model.h"
+
+#include "base/crc32c.h"
+#include "record/pack.h"
+
+namespace rivulet::test {
+
+// ---- Driver ----
+
+Buffer Driver::value(std::size_t bytes) {
+    Buffer value(std::max<std::size_t>(bytes, 8));
+    std::uint64_t x = ++ids_ * 0x9e3779b97f4a7c15ULL;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        value[i] = static_cast<std::uint8_t>(x >> 32);
+    }
+    store_le(value.data(), ids_);
+    return value;
+}
+
+void Driver::add(LogId id, Sent sent, std::uint64_t ticket) {
+    history.logs[id.value].entries.push_back({std::make_shared<const Sent>(std::move(sent)), ticket});
+}
+
+std::uint64_t Driver::create(std::uint32_t count, bool memory) {
+    const LogId first = harness_.store().next_log_id();
+    Buffer block(24, static_cast<std::uint8_t>(first.value));
+    const Result<std::uint64_t> ticket = harness_.act([&] { return harness_.store().create_logs(count, memory, block); });
+    last_error = ticket.error();
+    if (!ticket) return 0;
+    harness_.program().topics[first.value] = {count, block};
+    last_created_ = first;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        LogHistory& log = history.logs[first.value + i];
+        log.memory = memory;
+        log.created = *ticket;
+    }
+    return *ticket;
+}
+
+std::uint64_t Driver::remove(LogId id) {
+    const Result<std::uint64_t> ticket = harness_.act([&] { return harness_.store().delete_logs(id, 1); });
+    last_error = ticket.error();
+    if (!ticket) return 0;
+    harness_.program().topics.erase(id.value);
+    history.logs[id.value].removed = *ticket;
+    return *ticket;
+}
+
+std::uint64_t Driver::append(LogId id, std::int32_t records, std::size_t value_bytes, std::int32_t span) {
+    Sent sent;
+    sent.count = span > records ? span : records;
+    sent.timestamp = Timestamp(1'700'000'000'000);
+    Buffer body(static_cast<std::size_t>(records) * (value_bytes + 64) + record::batch_header_bytes);
+    Writer out(MutableBytes(body).subspan(record::batch_header_bytes));
+    record::Pack pack;
+    for (std::int32_t i = 0; i < records; ++i) {
+        record::Reading reading;
+        const Buffer bytes = value(value_bytes);
+        reading.value = bytes;
+        reading.timestamp = sent.timestamp;
+        RIVULET_CHECK(pack.add(reading, out));
+    }
+    body.resize(record::batch_header_bytes + out.size());
+    record::BatchHeader header = pack.close();
+    header.last_offset_delta = sent.count - 1;
+    record::encode_header(header, body);
+    header.crc = crc32c(Bytes(body).subspan(record::batch_crc_start));
+    record::encode_header(header, body);
+    store::Log* const found = harness_.store().find(id);
+    last_error = Error::not_found;
+    if (!found) return 0;
+    store::Log& log = *found;
+    const Result<store::Appended> done = harness_.act([&] { return harness_.store().append(log, body); });
+    last_error = done.error();
+    if (!done) return 0;
+    record::patch_base_offset(body.data(), done->base);
+    record::patch_leader_epoch(body.data(), log.epoch);
+    sent.base = done->base;
+    sent.bytes = std::move(body);
+    add(id, std::move(sent), done->ticket);
+    return done->ticket;
+}
+
+std::uint64_t Driver::put(LogId id, std::size_t value_bytes, std::uint64_t session, bool untrusted) {
+    Sent sent;
+    sent.kind = Sent::reading;
+    sent.bytes = value(value_bytes);
+    sent.timestamp = Timestamp(1'700'000'000'000 + static_cast<std::int64_t>(ids_));
+    sent.session = session;
+    sent.incarnation = 7;
+    if (session != 0) sent.sequence = sequences_[{session, id.value}] + 1;
+    record::Reading reading;
+    reading.timestamp = sent.timestamp;
+    reading.value = sent.bytes;
+    store::Log* const found = harness_.store().find(id);
+    last_error = Error::not_found;
+    if (!found) return 0;
+    store::Log& log = *found;
+    const Result<store::Appended> done =
+        harness_.act([&] { return harness_.store().append(log, reading, untrusted, {sent.session, sent.incarnation, sent.sequence}); });
+    last_error = done.error();
+    if (!done) return 0;
+    if (session != 0) sequences_[{session, id.value}] = sent.sequence;
+    sent.base = done->base;
+    add(id, std::move(sent), done->ticket);
+    return done->ticket;
+}
+
+std::uint64_t Driver::truncate(LogId id, Offset end, Epoch epoch) {
+    store::Log* const found = harness_.store().find(id);
+    last_error = Error::not_found;
+    if (!found) return 0;
+    store::Log& log = *found;
+    const Result<std::uint64_t> ticket = harness_.act([&] { return harness_.store().truncate(log, end, epoch); });
+    last_error = ticket.error();
+    if (!ticket) return 0;
+    Sent sent;
+    sent.kind = Sent::truncate;
+    sent.base = end;
+    add(id, std::move(sent), *ticket);
+    return *ticket;
+}
+
+std::uint64_t Driver::set_start(LogId id, Offset start) {
+    store::Log* const found = harness_.store().find(id);
+    last_error = Error::not_found;
+    if (!found) return 0;
+    store::Log& log = *found;
+    const Result<std::uint64_t> ticket = harness_.act([&] { return harness_.store().set_start(log, start); });
+    last_error = ticket.error();
+    if (!ticket) return 0;
+    Sent sent;
+    sent.kind = Sent::start;
+    sent.base = start;
+    add(id, std::move(sent), *ticket);
+    return *ticket;
+}
+
+std::uint64_t Driver::append_patiently(LogId id, std::int32_t records, std::size_t value_bytes) {
+    for (int tries = 0; tries < 200; ++tries) {
+        if (const std::uint64_t ticket = append(id, records, value_bytes)) return ticket;
+        if (last_error != Error::busy) return 0;
+        const std::uint64_t commits = harness_.program().commits;
+        harness_.run_until([&] { return harness_.program().commits != commits || harness_.store().offline(); }, ns_per_s);
+    }
+    return 0;
+}
+
+std::uint64_t Driver::put_patiently(LogId id, std::size_t value_bytes, std::uint64_t session) {
+    for (int tries = 0; tries < 200; ++tries) {
+        if (const std::uint64_t ticket = put(id, value_bytes, session)) return ticket;
+        if (last_error != Error::busy) return 0;
+        const std::uint64_t commits = harness_.program().commits;
+        harness_.run_until([&] { return harness_.program().commits != commits || harness_.store().offline(); }, ns_per_s);
+    }
+    return 0;
+}
+
+void Driver::resume(const History& survived) {
+    history = survived;
+    ids_ += std::uint64_t{1} << 32;
+    sequences_.clear();
+    for (const auto& [id, log] : history.logs)
+        for (const LogHistory::Entry& entry : log.entries)
+            if (entry.sent->session != 0) sequences_[{entry.sent->session, id}] = entry.sent->sequence;
+}
+
+void Driver::note_now() {
+    history.durable_ticket = harness_.store().durable_ticket();
+    history.proved_ticket = history.durable_ticket == 0 ? 0 : history.durable_ticket - 1;
+    for (auto& [id, log] : history.logs) {
+        const store::Log* const live = harness_.store().find(LogId(id));
+        if (!live) continue;
+        log.start = live->start;
+        log.end = live->end;
+    }
+}
+
+}  // namespace rivulet::test

@@ -1,0 +1,181 @@
+// What no client should send: an ERROR with its code, and the end of that connection alone.
+#include "unit/server/served.h"
+
+using namespace rivulet;
+using test::Client;
+using test::Served;
+namespace frames = rivulet::wire::compact;
+using frames::Kind;
+
+namespace {
+
+Error ends_with(Served& served, Client& client) {
+    served.send(client);
+    REQUIRE(served.until([&] { return client.closed; }));
+    if (client.count(Kind::error) == 0) return Error::none;
+    const auto decoded = frames::decode_error(client.last(Kind::error).body);
+    REQUIRE(decoded.ok());
+    return decoded->error;
+}
+
+void raw(Client& client, std::initializer_list<int> bytes) {
+    for (const int byte : bytes) client.out.push_back(static_cast<std::uint8_t>(byte));
+}
+
+}  // namespace
+
+TEST_CASE("before OPEN: other frames, other protocols, large frames, other versions") {
+    Served served;
+    Client& ping = served.connect();
+    ping.encode([](Writer& w) { frames::encode_ping(w, {}); });
+    CHECK(ends_with(served, ping) == Error::out_of_order);
+
+    Client& http = served.connect();
+    http.encode([](Writer& w) { w.bytes(as_bytes("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); });
+    CHECK(ends_with(served, http) != Error::none);
+
+    Client& large = served.connect();
+    raw(large, {0xff, 0x7f, 1});
+    CHECK(ends_with(served, large) == Error::frame_too_large);
+
+    Client& version = served.connect();
+    version.encode([](Writer& w) {
+        frames::RunningCrc sum;
+        frames::FrameEncoder frame(w, Kind::open);
+        frame.body().bytes(as_bytes("rv"));
+        frame.body().varint(9);
+        frame.finish(sum);
+    });
+    CHECK(ends_with(served, version) == Error::unsupported_version);
+
+    Client& unchecked = served.connect();
+    unchecked.encode([](Writer& w) {
+        frames::RunningCrc sum;
+        frames::Open open;
+        open.frame_bytes_max = 1024;
+        frames::encode_open(w, sum, open);
+    });
+    CHECK(ends_with(served, unchecked) == Error::invalid_argument);
+    CHECK(served.program->server->hub().sessions_open() == 0);
+}
+
+TEST_CASE("after OPEN: kinds that are reserved, flags, damage, puts to nowhere, a second OPEN") {
+    Served served;
+    const auto opened = [&]() -> Client& {
+        Client& client = served.connect();
+        client.open();
+        REQUIRE(served.until(client, Kind::open));
+        return client;
+    };
+    Client& reserved = opened();
+    raw(reserved, {1, 21});
+    CHECK(ends_with(served, reserved) == Error::unsupported);
+
+    Client& flags = opened();
+    raw(flags, {1, 6 | 0x20});
+    CHECK(ends_with(served, flags) == Error::malformed);
+
+    Client& empty = opened();
+    raw(empty, {0});
+    CHECK(ends_with(served, empty) == Error::malformed);
+
+    Client& twice = opened();
+    twice.open();
+    CHECK(ends_with(served, twice) == Error::out_of_order);
+
+    Client& answer = opened();
+    answer.encode([](Writer& w) { frames::encode_pong(w, {as_bytes("12345678901234567")}); });
+    CHECK(ends_with(served, answer) == Error::malformed);
+
+    Client& damaged = opened();
+    damaged.alias(0, "temps", 0);
+    CHECK(damaged.put(0, "21.5"));
+    damaged.out[damaged.out.size() - 4] ^= 1;
+    CHECK(ends_with(served, damaged) == Error::integrity);
+
+    Client& nowhere = opened();
+    CHECK(nowhere.put(3, "21.5"));
+    CHECK(ends_with(served, nowhere) == Error::unknown_alias);
+
+    Client& same = opened();
+    same.encode([&](Writer& w) {
+        frames::FrameEncoder frame(w, Kind::put, frames::flag::put_same_alias | frames::flag::put_unstamped);
+        frame.finish(same.sum);
+    });
+    CHECK(ends_with(served, same) == Error::unknown_alias);
+
+    Client& too_large = opened();
+    too_large.encode([](Writer& w) { w.varint(8 * 1024); w.u8(10); });
+    CHECK(ends_with(served, too_large) == Error::frame_too_large);
+    CHECK(served.program->server->hub().sessions_open() == 0);
+}
+
+TEST_CASE("halves of frames: buffers are not held for ever, others go on") {
+    Served served(test::small_config, 5);
+    std::vector<Client*> slow;
+    // Each wants a large buffer; there are fewer of them than connections.
+    for (int i = 0; i < 6; ++i) {
+        Client& client = served.connect();
+        client.open();
+        REQUIRE(served.until(client, Kind::open));
+        client.encode([](Writer& w) { w.varint(8000); w.u8(10); w.zeros(5000); });
+        served.send(client);
+        slow.push_back(&client);
+    }
+    Client& good = served.connect();
+    good.open();
+    REQUIRE(served.until(good, Kind::open));
+    good.alias(0, "temps", 0);
+    const std::string value(7000, 'z');
+    CHECK(good.put(0, value));
+    served.send(good);
+    REQUIRE(served.until([&] { return !good.acks.empty() && good.acks.back().sequence == 1; }, 60 * ns_per_s));
+}
+
+TEST_CASE("random bytes and cut frames never bring it down") {
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        Served served(test::small_config, seed);
+        sim::Random random = served.world.random("abuse");
+        for (int i = 0; i < 6; ++i) {
+            Client& client = served.connect();
+            client.open(random.below(3), 1);
+            REQUIRE(served.until(client, Kind::open));
+            client.alias(0, "temps", random.below(5));
+            for (int n = 0; n < 10; ++n) static_cast<void>(client.put(0, std::string(random.below(300), 'a')));
+            client.fetch(1, "temps", 0, 0, 1000);
+            const std::size_t changes = random.below(4);
+            for (std::size_t c = 0; c < changes; ++c) client.out[random.below(client.out.size())] ^= static_cast<std::uint8_t>(1U << random.below(8));
+            if (random.below(2) == 0) client.out.resize(random.below(client.out.size()) + 1);
+            served.send(client);
+            if (random.below(3) == 0) served.world.after(static_cast<std::int64_t>(random.below(50)) * ns_per_ms, [&client] { if (!client.closed) client.connection->close(); });
+        }
+        served.run(3 * ns_per_s);
+        Client& good = served.connect();
+        good.open();
+        REQUIRE(served.until(good, Kind::open));
+    }
+}
+
+TEST_CASE("a reader that takes nothing is closed, and pins no memory for long") {
+    Served served;
+    Client& writer = served.connect();
+    writer.open();
+    writer.alias(0, "temps", 0);
+    REQUIRE(served.until(writer, Kind::open));
+    std::uint64_t sent = 0;
+    for (int round = 0; round < 20; ++round) {
+        while (writer.put(0, std::string(900, 'w'))) ++sent;
+        served.send(writer);
+        REQUIRE(served.until([&] { return !writer.acks.empty() && writer.acks.back().sequence == sent; }));
+    }
+    Client& reader = served.connect();
+    reader.open();
+    REQUIRE(served.until(reader, Kind::open));
+    reader.wants = false;
+    for (std::uint64_t i = 0; i < 8; ++i) reader.fetch(i, "temps", 0, 0);
+    served.send(reader);
+    served.run(100 * ns_per_s);
+    reader.wants = true;
+    reader.connection->resume_reading();
+    REQUIRE(served.until([&] { return reader.closed; }));
+}

@@ -1,0 +1,382 @@
+#include "unit/server/served.h"
+
+#include "record/batch.h"
+
+using namespace rivulet;
+using test::Client;
+using test::Served;
+namespace frames = rivulet::wire::compact;
+using frames::Kind;
+
+namespace {
+
+Client& opened(Served& served, std::uint64_t session = 0, std::uint64_t base = 1) {
+    Client& client = served.connect();
+    client.open(session, base);
+    REQUIRE(served.until(client, Kind::open));
+    return client;
+}
+
+std::uint64_t acked(const Client& client) { return client.acks.empty() ? 0 : client.acks.back().sequence; }
+
+frames::Answer answer(const test::Frame& frame) {
+    const auto decoded = frames::decode_answer(frame.body);
+    REQUIRE(decoded.ok());
+    return *decoded;
+}
+
+frames::FatalError fatal(Served& served, Client& client) {
+    REQUIRE(served.until(client, Kind::error));
+    REQUIRE(served.until([&] { return client.closed; }));
+    const auto decoded = frames::decode_error(client.last(Kind::error).body);
+    REQUIRE(decoded.ok());
+    return *decoded;
+}
+
+// Values of the records that a fetch from the log's start answers.
+std::size_t records(const frames::Fetched& fetched) {
+    std::size_t count = 0;
+    Bytes left = fetched.batches;
+    while (!left.empty()) {
+        const record::BatchHeader header = record::decode_header(left);
+        count += static_cast<std::size_t>(header.record_count);
+        left = left.subspan(header.total_bytes());
+    }
+    return count;
+}
+
+std::size_t stored(Served& served, Client& client, std::string_view topic, std::uint64_t partition) {
+    std::size_t count = 0;
+    for (std::int64_t offset = 0;;) {
+        const std::size_t before = client.count(Kind::fetch);
+        client.fetch(99, topic, partition, offset);
+        REQUIRE(served.until(client, Kind::fetch, before + 1));
+        const frames::Answer a = answer(client.last(Kind::fetch));
+        REQUIRE(a.error == Error::none);
+        const auto fetched = frames::decode_fetched(a.rest);
+        REQUIRE(fetched.ok());
+        if (fetched->batches.empty()) return count;
+        count += records(*fetched);
+        Bytes left = fetched->batches;
+        while (!left.empty()) {
+            const record::BatchHeader header = record::decode_header(left);
+            offset = header.last_offset().value + 1;
+            left = left.subspan(header.total_bytes());
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a sensor opens, puts and is acknowledged when its readings are durable") {
+    Served served;
+    Client& client = served.connect();
+    client.open(0x1122, 1);
+    client.alias(0, "temps", 3);
+    for (int i = 0; i < 20; ++i) CHECK(client.put(0, "21.5", 1'700'000'000'000 + i * 1000));
+    served.send(client);
+    REQUIRE(served.until([&] { return acked(client) == 20; }));
+    CHECK(client.opened.session_state == frames::SessionState::fresh);
+    CHECK(client.opened.credit == 16 * 1024 - 1024);
+    CHECK(client.acks.size() <= 3);  // all of one commit in one
+    const auto alias = frames::decode_aliased(client.last(Kind::alias).body);
+    REQUIRE(alias.ok());
+    CHECK(alias->error == Error::none);
+    CHECK(alias->partition == 3);
+    CHECK(client.puts.credit() == 16 * 1024);  // all of it is granted again
+    CHECK(stored(served, client, "temps", 3) == 20);
+    CHECK(stored(served, client, "temps", 2) == 0);
+}
+
+TEST_CASE("no ack precedes the commit, but for memory topics and acks none") {
+    Served served;
+    Client& client = opened(served);
+    client.alias(0, "temps", 0);
+    client.alias(1, "fast", 0);
+    client.alias(2, "temps", 1, frames::Acks::none);
+    REQUIRE(served.until(client, Kind::alias, 3));
+    served.run(ns_per_s);  // the topics of the configuration are durable
+    const std::uint64_t durable = served.program->server->broker().durable_ticket();
+    CHECK(client.put(1, "a"));
+    CHECK(client.put(2, "b"));
+    served.send(client);
+    REQUIRE(served.until([&] { return acked(client) == 2; }));
+    CHECK(served.program->server->broker().durable_ticket() == durable);
+    CHECK(client.put(0, "c"));
+    CHECK(client.put(1, "d"));  // behind one that waits
+    served.send(client);
+    REQUIRE(served.until([&] { return acked(client) == 4; }));
+    CHECK(served.program->server->broker().durable_ticket() > durable);
+}
+
+TEST_CASE("a session that comes again after a power cut is resumed, repeated readings are stored once") {
+    Served served;
+    Client& client = opened(served, 77);
+    client.alias(0, "temps", 1);
+    for (int i = 0; i < 30; ++i) CHECK(client.put(0, "reading"));
+    served.send(client);
+    REQUIRE(served.until([&] { return acked(client) == 30; }));
+    served.server_node->power_cut();
+    served.server_node->boot();
+    Client& again = served.connect();
+    again.open(77, 11);
+    again.alias(0, "temps", 1);
+    for (int i = 11; i <= 40; ++i) CHECK(again.put(0, "reading"));
+    served.send(again);
+    REQUIRE(served.until([&] { return acked(again) == 40; }));
+    CHECK(again.opened.session_state == frames::SessionState::resumed);
+    CHECK(again.opened.last_sequence == 30);
+    CHECK(stored(served, again, "temps", 1) == 40);
+}
+
+TEST_CASE("the newer connection of a session wins") {
+    Served served;
+    Client& older = opened(served, 5);
+    Client& newer = opened(served, 5);
+    REQUIRE(served.until([&] { return older.closed; }));
+    const auto close = frames::decode_close(older.last(Kind::close).body);
+    REQUIRE(close.ok());
+    CHECK(close->reason == Error::canceled);
+    CHECK_FALSE(newer.closed);
+}
+
+TEST_CASE("refusals are final, in order, and do not hold up what follows") {
+    Served served;
+    Client& client = opened(served);
+    client.alias(0, "temps", 0);
+    client.alias(1, "nowhere", 0);
+    REQUIRE(served.until(client, Kind::alias, 2));
+    CHECK(client.put(0, "1"));
+    CHECK(client.put(1, "2"));
+    CHECK(client.put(1, "3"));
+    CHECK(client.put(0, "4", -5));
+    CHECK(client.put(0, "5"));
+    served.send(client);
+    REQUIRE(served.until([&] { return acked(client) == 5; }));
+    CHECK(client.refused == 3);
+    CHECK(stored(served, client, "temps", 0) == 2);
+}
+
+TEST_CASE("credit: what is sent beyond it is an error, what is settled is granted again") {
+    Served served;
+    Client& client = opened(served);
+    client.alias(0, "temps", 0);
+    REQUIRE(served.until(client, Kind::alias));
+    const std::string value(1000, 'x');
+    int sent = 0;
+    while (client.put(0, value)) ++sent;
+    CHECK(sent == 16);
+    served.send(client);
+    REQUIRE(served.until([&] { return acked(client) == 16; }));
+    for (int round = 0; round < 20; ++round) {
+        int more = 0;
+        while (client.put(0, value)) ++more;
+        sent += more;
+        served.send(client);
+        REQUIRE(served.until([&] { return acked(client) == static_cast<std::uint64_t>(sent); }));
+    }
+    client.puts.grant(100'000);  // a lie
+    while (client.put(0, value)) {}
+    served.send(client);
+    CHECK(fatal(served, client).error == Error::credit_exceeded);
+}
+
+TEST_CASE("many writers and little room: backpressure, nothing lost, nothing twice") {
+    Served served(test::small_config, 3);
+    std::vector<Client*> clients;
+    for (std::uint64_t i = 0; i < 8; ++i) {
+        Client& client = opened(served, 100 + i);
+        client.alias(0, "temps", i % 4);
+        REQUIRE(served.until(client, Kind::alias));
+        clients.push_back(&client);
+    }
+    const std::string value(700, 'y');
+    std::uint64_t sent[8] = {};
+    for (int round = 0; round < 60; ++round) {
+        for (std::size_t i = 0; i < 8; ++i) {
+            while (clients[i]->put(0, value)) ++sent[i];
+            served.send(*clients[i]);
+        }
+        REQUIRE(served.until([&] {
+            for (const Client* client : clients)
+                if (client->puts.credit() > 8 * 1024) return true;
+            return false;
+        }));
+    }
+    REQUIRE(served.until([&] {
+        for (std::size_t i = 0; i < 8; ++i)
+            if (acked(*clients[i]) != sent[i]) return false;
+        return true;
+    }));
+    for (const Client* client : clients) CHECK(client->refused == 0);
+}
+
+TEST_CASE("fetch: waits for data, answers several at once, in any order") {
+    Served served;
+    Client& reader = opened(served);
+    reader.fetch(1, "temps", 0, 0, 20'000);
+    reader.fetch(2, "temps", 1, 0, 500);
+    reader.fetch(3, "temps", 9, 0);
+    reader.fetch(4, "temps", 0, 100);
+    REQUIRE(served.until(reader, Kind::fetch, 2));
+    CHECK(answer(reader.arrived[1]).error == Error::unknown_topic_or_partition);
+    CHECK(answer(reader.arrived[2]).error == Error::offset_out_of_range);
+    REQUIRE(served.until(reader, Kind::fetch, 3));
+    CHECK(reader.arrived[3].correlation == 2);
+    Client& writer = opened(served);
+    writer.alias(0, "temps", 0);
+    CHECK(writer.put(0, "now"));
+    served.send(writer);
+    REQUIRE(served.until(reader, Kind::fetch, 4));
+    CHECK(reader.arrived[4].correlation == 1);
+    const auto fetched = frames::decode_fetched(answer(reader.arrived[4]).rest);
+    REQUIRE(fetched.ok());
+    CHECK(fetched->batches.size() > record::batch_header_bytes);
+    CHECK(fetched->high_watermark.value == 1);
+}
+
+TEST_CASE("limits: outstanding requests, parked fetches, alias ids, topics") {
+    Served served;
+    Client& first = opened(served);
+    for (std::uint64_t i = 0; i < 8; ++i) first.fetch(i, "temps", 0, 0, 60'000);
+    Client& second = opened(served);
+    served.send(first);
+    served.run(ns_per_s);
+    second.fetch(1, "temps", 0, 0, 60'000);
+    REQUIRE(served.until(second, Kind::fetch));
+    CHECK(answer(second.last(Kind::fetch)).error == Error::busy);
+    for (std::uint64_t i = 8; i < 20; ++i) first.fetch(i, "temps", 0, 0, 60'000);  // answered busy each
+    REQUIRE(served.until(first, Kind::fetch, 12));
+    second.alias(4, "temps", 0);
+    served.send(second);
+    CHECK(fatal(served, second).error == Error::limit_reached);
+}
+
+TEST_CASE("topics: created, listed, described and deleted; answers come when it is durable") {
+    Served served;
+    Client& client = opened(served);
+    const frames::ConfigPair good[] = {{"retention.ms", "86400000"}};
+    const frames::ConfigPair bad[] = {{"retention.ms", "soon"}};
+    const std::uint64_t durable = served.program->server->broker().durable_ticket();
+    client.encode([&](Writer& w) { frames::encode_topic_create(w, 1, {"doors", 3, 1, {}}, good); });
+    REQUIRE(served.until(client, Kind::topic_create));
+    CHECK(served.program->server->broker().durable_ticket() > durable);
+    const auto created = frames::decode_topic_created(answer(client.last(Kind::topic_create)).rest);
+    REQUIRE(created.ok());
+    CHECK(created->partitions == 3);
+    client.encode([&](Writer& w) { frames::encode_topic_create(w, 2, {"doors", 3, 1, {}}, good); });
+    REQUIRE(served.until(client, Kind::topic_create, 2));
+    CHECK(answer(client.last(Kind::topic_create)).error == Error::topic_exists);
+    client.encode([&](Writer& w) { frames::encode_topic_create(w, 3, {"other", 3, 1, {}}, bad); });
+    REQUIRE(served.until(client, Kind::topic_create, 3));
+    CHECK(answer(client.last(Kind::topic_create)).error == Error::invalid_config);
+    client.encode([&](Writer& w) { frames::encode_topic_create(w, 4, {"other", 300, 1, {}}, {}); });
+    REQUIRE(served.until(client, Kind::topic_create, 4));
+    CHECK(answer(client.last(Kind::topic_create)).error == Error::limit_reached);
+    CHECK_FALSE(answer(client.last(Kind::topic_create)).text.empty());
+
+    client.encode([&](Writer& w) { frames::encode_topic_list(w, 5, {"", 2}); });
+    REQUIRE(served.until(client, Kind::topic_list));
+    CHECK(answer(client.last(Kind::topic_list)).error == Error::none);
+    CHECK(answer(client.last(Kind::topic_list)).text == "");
+    const auto listed = frames::decode_topic_listed(answer(client.last(Kind::topic_list)).rest, client.last(Kind::topic_list).flags);
+    REQUIRE(listed.ok());
+    CHECK(listed->more);
+    CHECK(listed->topics.size() == 2);
+    CHECK(listed->topics.front().name == "doors");
+
+    client.encode([&](Writer& w) { frames::encode_topic_describe(w, 6, {"doors", 0, 0}); });
+    REQUIRE(served.until(client, Kind::topic_describe));
+    const auto described = frames::decode_topic_described(answer(client.last(Kind::topic_describe)).rest, 0);
+    REQUIRE(described.ok());
+    CHECK(described->partitions.size() == 3);
+    CHECK(described->config.size() == config::topic_keys_count);
+
+    client.encode([&](Writer& w) { frames::encode_topic_delete(w, 7, {"doors"}); });
+    client.encode([&](Writer& w) { frames::encode_topic_delete(w, 8, {"doors"}); });
+    REQUIRE(served.until(client, Kind::topic_delete, 2));
+    CHECK(answer(client.last(Kind::topic_delete)).error == Error::none);
+}
+
+TEST_CASE("offsets, metadata and ping") {
+    Served served;
+    Client& client = opened(served);
+    client.encode([&](Writer& w) { frames::encode_offsets(w, 1, {"temps", 0, frames::fetch_latest}); });
+    client.encode([&](Writer& w) { frames::encode_metadata(w, 2); });
+    client.encode([&](Writer& w) { frames::encode_ping(w, {as_bytes("p1")}); });
+    REQUIRE(served.until(client, Kind::pong));
+    CHECK(as_text(client.last(Kind::pong).body) == "p1");
+    REQUIRE(served.until(client, Kind::offsets));
+    const auto found = frames::decode_offset_found(answer(client.last(Kind::offsets)).rest);
+    REQUIRE(found.ok());
+    CHECK(found->offset.value == 0);
+    REQUIRE(served.until(client, Kind::metadata));
+    const auto metadata = frames::decode_metadata_answer(answer(client.last(Kind::metadata)).rest);
+    REQUIRE(metadata.ok());
+    CHECK(metadata->nodes.size() == 1);
+    CHECK(metadata->nodes.front().port == 9192);
+    CHECK(metadata->nodes.front().host.substr(0, 3) == "10.");
+}
+
+TEST_CASE("an orderly end: the last acks and answers, then CLOSE") {
+    Served served;
+    Client& client = opened(served);
+    client.alias(0, "temps", 0);
+    client.fetch(1, "temps", 1, 0, 60'000);
+    for (int i = 0; i < 5; ++i) CHECK(client.put(0, "bye"));
+    client.encode([&](Writer& w) { frames::encode_close(w, {}); });
+    served.send(client);
+    REQUIRE(served.until([&] { return client.closed; }));
+    CHECK(acked(client) == 5);
+    CHECK(client.count(Kind::fetch) == 1);
+    CHECK(client.arrived.back().kind == Kind::close);
+    CHECK(served.program->server->hub().sessions_open() == 0);
+}
+
+TEST_CASE("a clean stop settles what was taken and says so") {
+    Served served;
+    Client& client = opened(served, 9);
+    client.alias(0, "temps", 0);
+    for (int i = 0; i < 5; ++i) CHECK(client.put(0, "bye"));
+    client.fetch(1, "temps", 1, 0, 60'000);
+    served.send(client);
+    REQUIRE(served.until([&] { return served.program->server->hub().statistics().readings == 5; }));
+    served.program->server->stop();
+    REQUIRE(served.until([&] { return served.server_node->stopped(); }));
+    REQUIRE(served.until([&] { return client.closed; }));
+    CHECK(acked(client) == 5);
+    CHECK(frames::decode_close(client.last(Kind::close).body)->reason == Error::shutting_down);
+    served.server_node->boot();
+    Client& again = opened(served);
+    CHECK(stored(served, again, "temps", 0) == 5);
+}
+
+TEST_CASE("silence: before OPEN for a short while, afterwards longer; PING keeps a connection") {
+    Served served;
+    Client& mute = served.connect();
+    served.run(20 * ns_per_s);
+    CHECK(mute.closed);
+    Client& idle = opened(served);
+    for (int i = 0; i < 3; ++i) {
+        served.run(200 * ns_per_s);
+        idle.encode([&](Writer& w) { frames::encode_ping(w, {}); });
+        served.send(idle);
+    }
+    CHECK_FALSE(idle.closed);
+    served.run(400 * ns_per_s);
+    CHECK(idle.closed);
+    CHECK(frames::decode_close(idle.last(Kind::close).body)->reason == Error::timed_out);
+}
+
+TEST_CASE("reload: what may change is taken over, new topic sections become topics, the rest waits for a restart") {
+    Served served;
+    served.run(ns_per_s);
+    std::string text = test::small_config + "[topic.new]\npartitions = 3\n";
+    text.replace(text.find("commit_bytes = 16K"), 18, "commit_bytes = 32K");
+    CHECK(served.program->server->reload(test::parse_config(text)).ok());
+    CHECK(served.program->server->config().storage.commit_bytes == 16 * 1024);
+    Client& client = opened(served);
+    client.encode([&](Writer& w) { frames::encode_topic_describe(w, 1, {"new", 0, 0}); });
+    REQUIRE(served.until(client, Kind::topic_describe));
+    CHECK(answer(client.last(Kind::topic_describe)).error == Error::none);
+}

@@ -1,0 +1,57 @@
+# Third-party sources: what is pinned, and how we build it. Upstream tarballs as Debian 13's source packages carry
+# them, without Debian's patches, with our options, once per toolchain and build kind.
+# One line each: NAME:DEBIAN PACKAGE:VERSION:SERIES THAT MAY REPLACE IT:SHA256 OF THE TARBALL (fetch-deps.sh has the rule)
+pins := \
+  mbedtls:mbedtls:3.6.6:3.6.*:8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a \
+  libuv:libuv1:1.50.0:1.*:ec9de6ecf2a780fd2afb3b007947d2cd57c3bb17f3b9e721a66774980d35cd4d \
+  inih:libinih:59:*:062279922805f5e9a369551a08d5ddb506140fe50774183ffdbb7c22bb97e3f4
+
+cache := build/cache
+deps_src := $(cache)/src
+deps_stamp := $(cache)/sources.mk
+
+# The list of mbedTLS's files comes from the unpacked tree, because a newer patch release may add one; being an included
+# makefile, it is fetched before anything else is looked at.
+export DEPS_DIR
+$(deps_stamp): toolchains/deps.mk toolchains/fetch-deps.sh | deps-build
+	@toolchains/fetch-deps.sh $(cache) $(foreach p,$(pins),'$p')
+	@echo "mbedtls_c := $$(cd $(deps_src)/mbedtls && echo library/*.c)" >$@
+ifeq ($(filter clean distclean help deps-build deps-test,$(MAKECMDGOALS)),)
+include $(deps_stamp)
+endif
+
+# ---- what our own sources see of them (by -isystem: their warnings are not ours) ----
+uv_flags := -isystem $(deps_src)/libuv/include
+mbedtls_flags := -isystem $(deps_src)/mbedtls/include -I. -DMBEDTLS_CONFIG_FILE='"toolchains/mbedtls_config.h"'
+# LINENO changes the type of the handler, so src/config needs the same options as ini.c.
+inih_flags := -isystem $(deps_src)/inih -DINI_HANDLER_LINENO=1 -DINI_CALL_HANDLER_ON_NEW_SECTION=1 \
+  -DINI_ALLOW_MULTILINE=0 -DINI_ALLOW_INLINE_COMMENTS=0 -DINI_MAX_LINE=1024 -DINI_STOP_ON_FIRST_ERROR=0 -DINI_USE_STACK=1
+
+# ---- libuv: the Linux sources ----
+libuv_c := $(addprefix src/,fs-poll.c idna.c inet.c random.c strscpy.c strtok.c thread-common.c threadpool.c timer.c \
+  uv-common.c uv-data-getter-setters.c version.c) \
+  $(addprefix src/unix/,async.c core.c dl.c fs.c getaddrinfo.c getnameinfo.c linux.c loop-watcher.c loop.c pipe.c \
+  poll.c process.c procfs-exepath.c proctitle.c random-devurandom.c random-getrandom.c random-sysctl-linux.c \
+  signal.c stream.c tcp.c thread.c tty.c udp.c)
+libuv_build := -I$(deps_src)/libuv/include -I$(deps_src)/libuv/src -D_GNU_SOURCE -D_POSIX_C_SOURCE=200112 \
+  -D_FILE_OFFSET_BITS=64 -D_LARGEFILE_SOURCE
+
+# ---- mbedTLS: all of library/; toolchains/mbedtls_config.h decides what is in it ----
+mbedtls_build := -I$(deps_src)/mbedtls/include -I$(deps_src)/mbedtls/library $(mbedtls_flags)
+
+inih_c := ini.c
+inih_build := $(inih_flags)
+
+# ---- one rule and one archive per library ----
+# $(call library,NAME): $(out)/deps/NAME.a out of NAME_c with NAME_build.
+define library
+$1_objects := $$(addprefix $$(out)/deps/$1/,$$($1_c:.c=.o))
+$$($1_objects): $$(out)/deps/$1/%.o: $$(deps_stamp) $$(out)/deps/flags toolchains/mbedtls_config.h
+	@mkdir -p $$(@D)
+	$$(say) CC $1/$$*.c
+	$$(Q)$$(CC) -std=gnu11 $$(deps_flags) $$($1_build) -c -o $$@ $$(deps_src)/$1/$$*.c
+$$(out)/deps/$1.a: $$($1_objects)
+	$$(say) AR $$@
+	$$(Q)rm -f $$@ && $$(AR) rcsD $$@ $$^
+endef
+$(foreach name,libuv mbedtls inih,$(eval $(call library,$(name))))
