@@ -70,9 +70,9 @@ void Fetcher::ask() {
 
 void Fetcher::on_answer(const FrameView& frame, const Answer& answer) {
     if (stopped_ || failure_.error != Error::none) return;
-    if (frame.kind != Kind::fetch || frame.correlation >= positions_.size() || !positions_[frame.correlation].asked)
-        return end(fail(Error::malformed), static_cast<std::size_t>(frame.correlation));
     const auto index = static_cast<std::size_t>(frame.correlation);
+    if (frame.kind != Kind::fetch || frame.correlation >= positions_.size() || !positions_[index].asked)
+        return end(fail(Error::malformed), index);
     FetchPosition& position = positions_[index];
     position.asked = false;
     --outstanding_;

@@ -144,7 +144,7 @@ private:
                 wc::encode_error(out(), rivulet::fail(state_.open_error), "said the test");
                 return end();
             }
-            frames_.set_frame_bytes_max(state_.frame_bytes_max);
+            frames_.set_frame_bytes_max(static_cast<std::size_t>(state_.frame_bytes_max));
             puts_ = wc::PutState(open);
             session_ = open.session;
             if (state_.forgets) state_.sessions.clear();
