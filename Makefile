@@ -80,10 +80,11 @@ deps_flags = -O2 -g -w -ffunction-sections -fdata-sections -ffile-prefix-map=$(C
 include toolchains/deps.mk
 
 # What a source gets, by its path: libuv and mbedTLS are for platform/ and main.cpp, which wires it, inih for src/config
-# alone, exceptions and doctest for tests. Used for compiling, for checking headers one by one, and for compile_commands.json.
+# alone, exceptions and doctest for tests, whose small numbers may be narrowed where size_t has 32 bits.
+# Used for compiling, for checking headers one by one, and for compile_commands.json.
 doctest_flags := -isystem $(cache)/include
 flags_of = $(strip $(if $(filter %.c src/sensor/%.h,$1),$(c_flags),$(cxx_flags) \
-  $(if $(filter tests/%,$1),-fexceptions -Itests $(doctest_flags),-fno-exceptions)) \
+  $(if $(filter tests/%,$1),-fexceptions -Wno-conversion -Itests $(doctest_flags),-fno-exceptions)) \
   $(if $(filter src/main.cpp platform/% tests/platform/% tests/size/% tests/bench/%,$1),$(uv_flags) $(mbedtls_flags)) \
   $(if $(filter src/config/%,$1),$(inih_flags)) \
   $(if $(filter src/cli/version.cpp,$1),-I$(out)) \

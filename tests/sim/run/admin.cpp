@@ -41,6 +41,8 @@ bool Admin::passing(Error error) const {
 void Admin::on_down() {
     if (ask_ == Ask::create || ask_ == Ask::remove) not_answered();
     ask_ = Ask::nothing;
+    // A disk error that was armed before the healing may have come in between: ask again.
+    for (std::size_t t = 0; t < plan_.topics.size(); ++t) history_.topic(t).hoped = false;
 }
 
 // Done or not, now or later.

@@ -37,8 +37,12 @@ bool Producer::done() const {
 }
 
 std::string Producer::state() const {
-    return options_.name + ": " + std::string(phase_names[static_cast<std::size_t>(phase_)]) + ", oldest " + std::to_string(oldest_) + ", sent " +
-           std::to_string(cursor_ - 1) + " of " + std::to_string(next_ - 1) + ", credit " + std::to_string(puts_.credit());
+    std::string text = options_.name + ": " + std::string(phase_names[static_cast<std::size_t>(phase_)]) + ", oldest " + std::to_string(oldest_) + ", sent " +
+                       std::to_string(cursor_ - 1) + " of " + std::to_string(next_ - 1) + ", credit " + std::to_string(puts_.credit());
+    for (std::size_t i = 0; i < aliases_.size(); ++i) {
+        text += ", " + plan_.topics[own_.aliases[i].topic].name + (aliases_[i].usable ? " usable" : aliases_[i].answered ? " refused" : " asked");
+    }
+    return text;
 }
 
 // ---- the connection ----
