@@ -144,12 +144,31 @@ double percentile(std::vector<double>& sorted, double fraction) {
 
 unsigned long long number(std::uint64_t n) { return n; }
 
-// --- await: until a broker answers OPEN; the monotonic time then.
+// --- await: until a broker answers OPEN and, if there is a --topic, a fetch of its oldest records; the monotonic times then.
 int await(const Options& options) {
-    Connection connection(options.port(), 0, 4096, now() + options.number("seconds", 60));
-    Ignore handler;
+    Connection connection(options.port(), 0, (1 << 20) + 65536, now() + options.number("seconds", 60));
+    struct Answered final : Connection::Handler {
+        bool done = false;
+        void on_answer(Connection&, compact::Kind, std::uint64_t, const compact::Answer& answer) override {
+            if (answer.error != Error::none) die("fetch: %s", error_info(answer.error).name);
+            const Result<compact::Fetched> fetched = compact::decode_fetched(answer.rest);
+            if (!fetched || fetched.value().batches.empty()) die("the fetch found nothing");
+            done = true;
+        }
+    } handler;
     connection.wait(handler, [&] { return connection.opened(); });
-    std::printf("{\"ready\": %.6f}\n", now());
+    const double ready = now();
+    const std::string name = options.text("topic", "");
+    if (!name.empty()) {
+        compact::Fetch fetch;
+        fetch.topic = name;
+        fetch.offset = Offset(compact::fetch_earliest);
+        fetch.bytes_max = 1 << 20;
+        fetch.bytes_min = 1;
+        connection.fetch(1, fetch);
+        connection.wait(handler, [&] { return handler.done; });
+    }
+    std::printf("{\"ready\": %.6f, \"fetched\": %.6f}\n", ready, now());
     return 0;
 }
 
