@@ -17,6 +17,7 @@ Broker::Broker(env::Env& env, Arena& arena, const BrokerOptions& options)
       options_(options),
       store_(env, arena, options.store, *this),
       topics_(arena, options.topics_max),
+      catalogue_bytes_max_(catalogue_bytes_max(options.store)),
       clock_(options.clock_trust, options.clock_floor) {}
 
 std::size_t Broker::memory_bytes(const BrokerOptions& options) {
@@ -25,6 +26,12 @@ std::size_t Broker::memory_bytes(const BrokerOptions& options) {
 
 Result<store::OpenReport> Broker::open() {
     RIVULET_TRY_ASSIGN(store::OpenReport report, store_.open(*this));
+    // Possible where limits were raised since: better said now than by a checkpoint that does not fit.
+    if (topics_.catalogue_bytes() > catalogue_bytes_max_) {
+        env::LogLine(env_, env::LogLevel::error) << "the names and settings of " << topics_.count() << " topics take " << topics_.catalogue_bytes() << " bytes, a checkpoint has "
+                                                 << catalogue_bytes_max_ << " for them: limits.partitions and limits.sessions take the rest of storage.checkpoint_bytes_max";
+        return fail(Error::limit_reached);
+    }
     for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) apply_config(topics_.at(rank));
     return report;
 }

@@ -55,9 +55,11 @@ public:
         Topic* topic = nullptr;                // nullptr once deleted
         std::uint64_t ticket = 0;
     };
-    // `why` gets a sentence on failure.
+    // `why` gets a sentence on failure where the error does not say all.
     Result<TopicChanged> create_topic(const TopicRequest& request, Text& why);
-    Result<TopicChanged> delete_topic(std::string_view name, Text& why);
+    // `config`: the topic's, with overrides changed. invalid_config: durability, which is for life.
+    Result<TopicChanged> alter_topic(Topic& topic, const config::TopicConfig& config, Text& why);
+    Result<TopicChanged> delete_topic(std::string_view name);
     // A configuration as new topics have it, to set overrides in.
     config::TopicConfig default_config() const;
     Topic* find_topic(std::string_view name) { return topics_.find(name); }
@@ -80,9 +82,16 @@ public:
     // --- Reads. fetch.on_fetched() comes later, on this or a next turn, never from within the call.
     void fetch(Fetch& fetch);
     void cancel(Fetch& fetch);
-    void release(store::ReadView& view) { store_.release(view); }
+    // Either may make room: the blocks that a view held can be evicted.
+    void release(store::ReadView& view) {
+        store_.release(view);
+        if (!room_waiters_.empty()) wake_soon();
+    }
     // See store::Reader::refill.
-    bool refill(store::ReadView& view) { return store_.refill(view); }
+    bool refill(store::ReadView& view) {
+        if (!room_waiters_.empty()) wake_soon();
+        return store_.refill(view);
+    }
 
     bool clock_trusted() const { return clock_.trusted(); }
     Timestamp wall() const { return env_.wall(); }
@@ -112,10 +121,11 @@ private:
     Status on_checkpoint_chunk(store::Section section, Bytes chunk) override;
     Status on_record(store::RecordType type, LogId first, std::uint32_t count, Bytes body) override;
     Status on_orphan(store::Log& log) override;
-    bool encode_checkpoint(store::Section section, std::uint64_t& cursor, Writer& out) override;
+    bool encode_checkpoint(store::Section section, LogId bound, std::uint64_t& cursor, Writer& out) override;
     std::span<const store::Section> checkpoint_sections() const override;
 
     Status check_request(const TopicRequest& request, Topic& topic, Text& why) const;
+    Status check_catalogue(std::size_t added, std::size_t removed, Text& why) const;
     Status restore_topic(Bytes entry);
     void apply_config(Topic& topic);
     void on_tick();
@@ -128,6 +138,7 @@ private:
     BrokerOptions options_;
     store::Store store_;
     TopicTable topics_;
+    std::uint64_t catalogue_bytes_max_;
     ClockTrust clock_;
     BrokerListener* listener_ = nullptr;
     Tick tick_{*this};

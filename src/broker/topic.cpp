@@ -26,6 +26,28 @@ Status decode_catalogue_entry(Reader& in, const config::TopicConfig& defaults, T
     return config::decode(in, defaults, out.config);
 }
 
+std::size_t catalogue_bytes(const Topic& topic) {
+    std::uint8_t buffer[catalogue_entry_bytes_max];
+    Writer entry(buffer);
+    encode_catalogue_entry(topic, entry);
+    RIVULET_CHECK(entry.ok());
+    return entry.size() + 2;  // with its length
+}
+
+// StoreOptions::check() counts 64 bytes for each log; pages that the area has beyond what it asks for are the catalogue's too. Less the headers of all chunks of a
+// checkpoint, which come every 4 KiB or at a section's end.
+std::uint64_t catalogue_bytes_max(const store::StoreOptions& store) {
+    constexpr std::uint64_t counted_per_log = 64;
+    const std::uint64_t chunk_headers = store.checkpoint_area_bytes / 512 + 64;
+    constexpr auto page = static_cast<std::uint32_t>(store::page_bytes);
+    store::StoreOptions least = store;
+    while (least.check()) least.checkpoint_area_bytes -= page;
+    least.checkpoint_area_bytes += page;
+    if (least.checkpoint_area_bytes > store.checkpoint_area_bytes) return 0;  // options that open() refuses
+    const std::uint64_t bytes = counted_per_log * store.logs_max + (store.checkpoint_area_bytes - least.checkpoint_area_bytes);
+    return bytes > chunk_headers ? bytes - chunk_headers : 0;
+}
+
 TopicTable::TopicTable(Arena& arena, std::uint32_t capacity)
     : topics_(reinterpret_cast<Topic*>(arena.take_bytes(capacity * sizeof(Topic), alignof(Topic)).data()), capacity), order_(arena.make_array<std::uint32_t>(capacity)) {
     for (std::uint32_t i = 0; i < capacity; ++i) order_[i] = i;
@@ -71,6 +93,7 @@ Result<Topic*> TopicTable::add(const Topic& topic) {
     const std::uint32_t slot = order_[count_];
     for (std::uint32_t i = count_++; i > rank; --i) order_[i] = order_[i - 1];
     order_[rank] = slot;
+    catalogue_bytes_ += broker::catalogue_bytes(topic);
     return ::new (static_cast<void*>(&topics_[slot])) Topic(topic);
 }
 
@@ -78,9 +101,16 @@ void TopicTable::remove(Topic& topic) {
     const std::uint32_t rank = rank_from(topic.name.view());
     RIVULET_CHECK(rank < count_ && &at(rank) == &topic);
     const std::uint32_t slot = order_[rank];
+    catalogue_bytes_ -= broker::catalogue_bytes(topic);
     --count_;
     for (std::uint32_t i = rank; i < count_; ++i) order_[i] = order_[i + 1];
     order_[count_] = slot;
+}
+
+void TopicTable::set_config(Topic& topic, const config::TopicConfig& config) {
+    catalogue_bytes_ -= broker::catalogue_bytes(topic);
+    topic.config = config;
+    catalogue_bytes_ += broker::catalogue_bytes(topic);
 }
 
 }  // namespace rivulet::broker

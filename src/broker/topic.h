@@ -22,10 +22,15 @@ struct Topic {
 };
 
 constexpr std::size_t catalogue_entry_bytes_max = 16 + 3 + config::topic_name_bytes_max + 3 * varint_bytes_max + config::topic_config_bytes_max;
+static_assert(catalogue_entry_bytes_max <= store::Committer::catalogue_bytes_max);
 // Of one topic, in LOG_CREATE, TOPIC and the checkpoint.
 void encode_catalogue_entry(const Topic& topic, Writer& out);
 // malformed, invalid_config, unsupported_version.
 Status decode_catalogue_entry(Reader& in, const config::TopicConfig& defaults, Topic& out);
+// What a topic takes of a checkpoint: its entry, as a block.
+std::size_t catalogue_bytes(const Topic& topic);
+// What a checkpoint area keeps for all of them.
+std::uint64_t catalogue_bytes_max(const store::StoreOptions& store);
 
 class TopicTable {
 public:
@@ -38,7 +43,9 @@ public:
     // A copy of `topic` in the table; limit_reached, topic_exists (name or id).
     Result<Topic*> add(const Topic& topic);
     void remove(Topic& topic);
+    void set_config(Topic& topic, const config::TopicConfig& config);
     std::uint32_t count() const { return count_; }
+    std::uint64_t catalogue_bytes() const { return catalogue_bytes_; }  // of all
     Topic& at(std::uint32_t rank) { return topics_[order_[rank]]; }  // by name
     std::uint32_t rank_after(std::string_view name) const;           // of the first topic with a name above this one
     std::uint32_t slot(const Topic& topic) const { return static_cast<std::uint32_t>(&topic - topics_.data()); }
@@ -49,6 +56,7 @@ private:
     std::span<Topic> topics_;  // those in use are constructed: the others' pages stay untouched
     std::span<std::uint32_t> order_;
     std::uint32_t count_ = 0;
+    std::uint64_t catalogue_bytes_ = 0;
 };
 
 }  // namespace rivulet::broker

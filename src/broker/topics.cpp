@@ -34,13 +34,17 @@ Status Broker::check_request(const TopicRequest& request, Topic& topic, Text& wh
     return config::check(topic.config, options_.store.batch_bytes_max, why);
 }
 
+// A checkpoint must always have room for all topics.
+Status Broker::check_catalogue(std::size_t added, std::size_t removed, Text& why) const {
+    if (topics_.catalogue_bytes() - removed + added <= catalogue_bytes_max_ || added <= removed) return {};
+    why << "names and settings of topics fill the checkpoint: " << topics_.catalogue_bytes() << " of " << catalogue_bytes_max_ << " bytes, see storage.checkpoint_bytes_max";
+    return fail(Error::limit_reached);
+}
+
 Result<Broker::TopicChanged> Broker::create_topic(const TopicRequest& request, Text& why) {
     Topic topic;
     RIVULET_TRY(check_request(request, topic, why));
-    if (topics_.find(request.name)) {
-        why << "topic " << request.name << " exists";
-        return fail(Error::topic_exists);
-    }
+    if (topics_.find(request.name)) return fail(Error::topic_exists);
     if (topics_.count() == options_.topics_max) {
         why << "limits.topics = " << options_.topics_max << " is reached";
         return fail(Error::limit_reached);
@@ -54,6 +58,7 @@ Result<Broker::TopicChanged> Broker::create_topic(const TopicRequest& request, T
     topic.id = uuid_from_random(random);
     RIVULET_CHECK(topic.name.assign(request.name));
     topic.first_log = store_.next_log_id();
+    RIVULET_TRY(check_catalogue(catalogue_bytes(topic), 0, why));
     std::uint8_t buffer[catalogue_entry_bytes_max];
     Writer entry(buffer);
     encode_catalogue_entry(topic, entry);
@@ -67,12 +72,29 @@ Result<Broker::TopicChanged> Broker::create_topic(const TopicRequest& request, T
     return TopicChanged{*added, ticket};
 }
 
-Result<Broker::TopicChanged> Broker::delete_topic(std::string_view name, Text& why) {
-    Topic* const topic = topics_.find(name);
-    if (!topic) {
-        why << "no topic " << name;
-        return fail(Error::unknown_topic_or_partition);
+Result<Broker::TopicChanged> Broker::alter_topic(Topic& topic, const config::TopicConfig& config, Text& why) {
+    if (config.durability != topic.config.durability || config.is_set(config::TopicKey::durability) != topic.config.is_set(config::TopicKey::durability)) {
+        why << "durability cannot be altered: create another topic";
+        return fail(Error::invalid_config);
     }
+    RIVULET_TRY(config::check(config, options_.store.batch_bytes_max, why));
+    Topic altered = topic;
+    altered.config = config;
+    RIVULET_TRY(check_catalogue(catalogue_bytes(altered), catalogue_bytes(topic), why));
+    std::uint8_t buffer[catalogue_entry_bytes_max];
+    Writer entry(buffer);
+    encode_catalogue_entry(altered, entry);
+    RIVULET_CHECK(entry.ok());
+    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, store_.append_record(store::RecordType::topic, entry.written()));
+    topics_.set_config(topic, config);
+    apply_config(topic);
+    env::LogLine(env_, env::LogLevel::info) << "topic " << topic.name.view() << " altered";
+    return TopicChanged{&topic, ticket};
+}
+
+Result<Broker::TopicChanged> Broker::delete_topic(std::string_view name) {
+    Topic* const topic = topics_.find(name);
+    if (!topic) return fail(Error::unknown_topic_or_partition);
     RIVULET_TRY_ASSIGN(const std::uint64_t ticket, store_.delete_logs(topic->first_log, topic->partitions));
     // Fetches that wait for it are told on their next try.
     for (Fetch* fetch = parked_.front(); fetch;) {
@@ -95,8 +117,13 @@ Status Broker::restore_topic(Bytes entry) {
     Reader in(entry);
     RIVULET_TRY(decode_catalogue_entry(in, options_.defaults.config, topic));
     if (Topic* known = topics_.find(topic.id)) {
-        known->config = topic.config;
+        topics_.set_config(*known, topic.config);
         return {};
+    }
+    // Logs of it may have come back before without it (on_orphan): they are its own again.
+    for (std::uint32_t rank = topics_.count(); rank-- > 0;) {
+        Topic& orphan = topics_.at(rank);
+        if (orphan.first_log >= topic.first_log && orphan.first_log < topic.first_log + topic.partitions) topics_.remove(orphan);
     }
     const Result<Topic*> added = topics_.add(topic);
     if (added) return {};
@@ -141,17 +168,18 @@ Status Broker::on_orphan(store::Log& log) {
     topic.first_log = log.id;
     topic.partitions = 1;
     topic.config = default_config();
+    if (topics_.catalogue_bytes() + catalogue_bytes(topic) > catalogue_bytes_max_) return fail(Error::limit_reached);
     const Result<Topic*> added = topics_.add(topic);
     return added ? Status() : Status(added.failure());
 }
 
-bool Broker::encode_checkpoint(store::Section, std::uint64_t& cursor, Writer& out) {
+bool Broker::encode_checkpoint(store::Section, LogId bound, std::uint64_t& cursor, Writer& out) {
     // The cursor is the first log id not yet written: names may come and go in between, log ids only grow.
     for (;;) {
         Topic* next = nullptr;
         for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
             Topic& topic = topics_.at(rank);
-            if (topic.first_log.value >= cursor && (!next || topic.first_log < next->first_log)) next = &topic;
+            if (topic.first_log.value >= cursor && topic.first_log < bound && (!next || topic.first_log < next->first_log)) next = &topic;
         }
         env_.charge(topics_.count() * 16);
         if (!next) return false;

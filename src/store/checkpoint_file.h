@@ -75,6 +75,7 @@ struct TruncationImage {
     Offset offset;
     Lsn lsn;
 };
+constexpr std::size_t truncation_image_bytes_max = 29;
 void encode_truncation(const TruncationImage& image, Writer& out);
 bool decode_truncation(Reader& in, TruncationImage& out);
 

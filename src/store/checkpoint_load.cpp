@@ -67,14 +67,13 @@ Status load_chunk(Section section, Bytes chunk, State& state, RecoveryListener& 
 
 Result<CheckpointHeader> probe_checkpoint(env::Disk& disk, env::File& file, MutableBytes scratch, std::uint64_t& bytes_read) {
     std::uint8_t page[page_bytes];
-    const Status read = read_exactly(disk, file, 0, page);
-    if (!read) return fail(Error::corrupt);
+    RIVULET_TRY(read_exactly(disk, file, 0, page));
     RIVULET_TRY_ASSIGN(const CheckpointHeader header, decode_checkpoint_header(page));
     std::uint32_t crc = 0;
     for (std::uint32_t done = 0; done < header.body_bytes;) {
         const std::size_t left = header.body_bytes - done;
         const MutableBytes into = scratch.first(left < scratch.size() ? left : scratch.size());
-        if (!read_exactly(disk, file, page_bytes + done, into)) return fail(Error::corrupt);
+        RIVULET_TRY(read_exactly(disk, file, page_bytes + done, into));
         crc = crc32c(into, crc);
         done += static_cast<std::uint32_t>(into.size());
     }

@@ -18,13 +18,15 @@ LogImage image_of(const Log& log) {
     LogImage image;
     image.log = log.id;
     image.memory = log.memory;
-    image.start = log.start;
     // What is gathered: the groups from replay_from on bring the rest.
     image.end = log.has_unflushed() ? log.flush_offset : log.end;
+    if (image.end < log.resumes_at) image.end = log.resumes_at;  // at a start
+    // Records of a memory log can be deleted before they are gathered; the LOG_START comes in such a group.
+    image.start = log.start < image.end ? log.start : image.end;
     image.last_stable = log.high_watermark() < image.end ? log.high_watermark() : image.end;
     image.bytes = log.bytes;
     image.last_extent = log.last_extent;
-    image.ceiling = log.ceiling_asked;  // durable with what else is captured
+    image.ceiling = log.ceiling_asked < log.ceiling ? log.ceiling : log.ceiling_asked;  // durable with what else is captured
     for (std::uint32_t i = 0; i < log.epoch_count; ++i)
         if (log.epoch_starts[i] < image.end) image.epochs[image.epoch_count++] = {log.epochs[i], log.epoch_starts[i]};
     return image;
@@ -48,30 +50,52 @@ bool Checkpointer::due() const {
     return state_.head.next - state_.checkpoint_lsn >= distance;
 }
 
-void Checkpointer::on_commit(std::uint64_t durable_ticket, std::uint64_t open_ticket) {
-    open_ticket_ = open_ticket;
+void Checkpointer::on_commit(std::uint64_t durable_ticket) {
     if (phase_ == Phase::gated && durable_ticket >= gate_ticket_) return seal();
     if (phase_ == Phase::idle && !state_.offline && due()) begin();
 }
 
-void Checkpointer::request(std::uint64_t open_ticket) {
-    open_ticket_ = open_ticket;
+void Checkpointer::request() {
     if (phase_ == Phase::idle && !state_.offline) begin();
 }
 
 void Checkpointer::begin() {
+    describe(state_.head.next, state_.head.salt, state_.head.run_start);
+    next_slice();
+}
+
+void Checkpointer::describe(Lsn replay_from, std::uint64_t salt, Lsn run_start) {
     phase_ = Phase::capturing;
-    const Head& head = state_.head;
     header_ = {};
     header_.geometry = state_.geometry;
     header_.sequence = state_.checkpoint_sequence + 1;
-    header_.replay_from = head.next;
-    header_.salt = head.salt;
-    header_.run_start = head.run_start;
-    header_.run = head.run;
+    header_.replay_from = replay_from;
+    header_.salt = salt;
+    header_.run_start = run_start;
+    header_.run = state_.head.run;
+    header_.next_log_id = state_.next_log_id.value;
     section_ = 0;
     cursor_ = 0;
-    next_slice();
+    cursor_lsn_ = Lsn(0);
+}
+
+Status Checkpointer::write_at_start(env::Disk& disk, Lsn replay_from, std::uint64_t salt, Lsn run_start) {
+    describe(replay_from, salt, run_start);
+    status_ = {};
+    for (Writer out(buffer_); status_ && encode_slice(out);) {
+        if (!take_slice(out)) status_ = fail(Error::limit_reached);
+        else run(disk);
+    }
+    if (status_) {
+        seal_header(replay_from);
+        run(disk);
+    }
+    phase_ = Phase::idle;
+    if (status_) {
+        bytes_written_ += page_bytes + header_.body_bytes;
+        finished_one();
+    }
+    return status_;
 }
 
 // Entries of one section into a chunk until it is full, enough, or the section ends. True: the section has ended.
@@ -80,7 +104,8 @@ bool Checkpointer::encode_entries(Section section, Writer& out) {
         case Section::logs:
             for (std::size_t n = 0; n < entries_per_slice; ++n) {
                 const std::uint32_t rank = state_.logs.rank_from(LogId(cursor_));
-                if (rank == state_.logs.count()) return true;
+                // Those created meanwhile are left to their LOG_CREATE: with others deleted meanwhile they could be more than there is room for.
+                if (rank == state_.logs.count() || state_.logs.at(rank).id.value >= header_.next_log_id) return true;
                 if (out.room() < log_image_bytes_max) return false;
                 const Log& log = state_.logs.at(rank);
                 encode_log_image(image_of(log), out);
@@ -88,8 +113,16 @@ bool Checkpointer::encode_entries(Section section, Writer& out) {
             }
             return false;
         case Section::truncations:
-            for (std::size_t i = 0; i < state_.truncations.count(); ++i) encode_truncation(state_.truncations.at(i), out);
-            return true;
+            for (std::size_t n = 0; n < entries_per_slice * 4; ++n) {
+                const std::size_t i = state_.truncations.first_above(LogId(cursor_), cursor_lsn_);
+                if (i == state_.truncations.count()) return true;
+                if (out.room() < truncation_image_bytes_max) return false;
+                const TruncationImage& mark = state_.truncations.at(i);
+                encode_truncation(mark, out);
+                cursor_ = mark.log.value;
+                cursor_lsn_ = mark.lsn;
+            }
+            return false;
         case Section::fences:
             for (std::size_t i = 0; i < state_.fences.count(); ++i) encode_fence(state_.fences.at(i), out);
             return true;
@@ -106,7 +139,7 @@ bool Checkpointer::encode_entries(Section section, Writer& out) {
             return false;
         }
         default:
-            return !source_.encode_checkpoint(section, cursor_, out);
+            return !source_.encode_checkpoint(section, LogId(header_.next_log_id), cursor_, out);
     }
 }
 
@@ -122,6 +155,7 @@ bool Checkpointer::encode_slice(Writer& out) {
         if (ended) {
             ++section_;
             cursor_ = 0;
+            cursor_lsn_ = Lsn(0);
         }
         if (out.size() == chunk_header_bytes && ended) continue;
         encode_chunk_header({section, static_cast<std::uint32_t>(out.size() - chunk_header_bytes)}, buffer_.first<chunk_header_bytes>());
@@ -134,28 +168,36 @@ void Checkpointer::next_slice() {
     Writer out(buffer_);
     if (!encode_slice(out)) {
         phase_ = Phase::gated;
-        gate_ticket_ = open_ticket_;
+        gate_ticket_ = listener_->open_ticket();  // not that of a commit under way: appends have gone on, and were seen
         listener_->on_checkpoint_progress();
         return;
     }
     env_.charge(out.size());
-    slice_ = out.written();
-    slice_position_ = page_bytes + header_.body_bytes;
-    if (slice_position_ + slice_.size() > state_.geometry.checkpoint_area_bytes) return fail_with(fail(Error::limit_reached));
-    header_.body_bytes += static_cast<std::uint32_t>(slice_.size());
+    if (!take_slice(out)) return fail_with(fail(Error::limit_reached));
     env_.submit(*this);
 }
 
+// False: the area is full.
+bool Checkpointer::take_slice(const Writer& out) {
+    slice_ = out.written();
+    slice_position_ = page_bytes + header_.body_bytes;
+    header_.body_bytes += static_cast<std::uint32_t>(slice_.size());
+    return slice_position_ + slice_.size() <= state_.geometry.checkpoint_area_bytes;
+}
+
 void Checkpointer::seal() {
+    seal_header(state_.head.durable);
+    env_.submit(*this);
+}
+
+void Checkpointer::seal_header(Lsn durable) {
     phase_ = Phase::sealing;
-    header_.durable = state_.head.durable;
+    header_.durable = durable;
     header_.first_live = state_.head.first_live;
     header_.zeroed_through = state_.head.zeroed_through;
-    header_.next_log_id = state_.next_log_id.value;
     encode_checkpoint_header(header_, buffer_.first<page_bytes>());
     slice_ = buffer_.first<page_bytes>();
     slice_position_ = 0;
-    env_.submit(*this);
 }
 
 void Checkpointer::run(env::Disk& disk) {
@@ -170,12 +212,16 @@ void Checkpointer::done() {
     bytes_written_ += slice_.size();
     if (phase_ == Phase::capturing) return next_slice();
     phase_ = Phase::idle;
+    finished_one();
+    listener_->on_checkpoint_progress();
+}
+
+void Checkpointer::finished_one() {
     ++finished_;
     last_size_ = page_bytes + header_.body_bytes;
     state_.older_checkpoint_lsn = state_.checkpoint_lsn;
     state_.checkpoint_lsn = header_.replay_from;
     state_.checkpoint_sequence = header_.sequence;
-    listener_->on_checkpoint_progress();
 }
 
 void Checkpointer::fail_with(Failure failure) {

@@ -6,19 +6,27 @@ namespace rivulet::store {
 
 namespace {
 
-// Records of one turn: a topic with many partitions, a RETIRE, some ceilings.
+// Records of one turn, beside the creation of the largest topic: some ceilings, starts, truncations.
 constexpr std::size_t records_base_bytes = 16 * 1024;
+constexpr std::size_t extent_entry_bytes_max = 64;
+
+// A RETIRE that recovery left due and one for the next segment must always find room.
+std::size_t records_kept(const StoreOptions& options) { return 2 * GroupWriter::retire_bytes_max(options.logs_max); }
 
 }  // namespace
 
 std::size_t Committer::records_bytes(const StoreOptions& options) {
-    const std::size_t most = options.group_payload_max() / 2;
-    const std::size_t wanted = records_base_bytes + 2 * GroupWriter::retire_bytes_max(options.logs_max);
+    const std::size_t most = options.group_bytes_max() - group_header_bytes - extent_entry_bytes_max;
+    const std::size_t wanted = records_base_bytes + records_bytes_min(options);
     return wanted < most ? wanted : most;
 }
 
+std::size_t Committer::records_bytes_min(const StoreOptions& options) {
+    return records_kept(options) + create_bytes(catalogue_bytes_max, options.logs_max);
+}
+
 std::size_t Committer::memory_bytes(const StoreOptions& options) {
-    return options.logs_max * sizeof(Log*) + GroupWriter::pieces_max * (sizeof(BlockIndex) + sizeof(Bytes)) + options.table_bytes_max() +
+    return options.logs_max * sizeof(Log*) + GroupWriter::pieces_max(options) * (sizeof(BlockIndex) + sizeof(Bytes)) + options.table_bytes_max() +
            2 * records_bytes(options) + 128;
 }
 
@@ -29,8 +37,8 @@ Committer::Committer(env::Env& env, Arena& arena, State& state, GroupWriter& wri
       writer_(writer),
       ring_(ring),
       order_(arena.make_array<Log*>(state.options.logs_max)),
-      pinned_(arena.make_array<BlockIndex>(GroupWriter::pieces_max)),
-      slices_(arena.make_array<Bytes>(GroupWriter::pieces_max)),
+      pinned_(arena.make_array<BlockIndex>(GroupWriter::pieces_max(state.options))),
+      slices_(arena.make_array<Bytes>(GroupWriter::pieces_max(state.options))),
       trailer_(arena.take_bytes(state.options.table_bytes_max())),
       record_buffers_{Writer(arena.take_bytes(records_bytes(state.options))), Writer(arena.take_bytes(records_bytes(state.options)))} {}
 
@@ -55,8 +63,8 @@ void Committer::note_append(Log& log) {
 Result<Writer*> Committer::records(std::size_t bytes) {
     if (state_.offline) return fail(Error::store_offline);
     if (closed_) return fail(Error::shutting_down);
-    // A RETIRE that recovery left due and one for the next segment must always find room.
-    const std::size_t kept = 2 * GroupWriter::retire_bytes_max(state_.options.logs_max);
+    const std::size_t kept = records_kept(state_.options);
+    if (accumulating_->buffer().size() < bytes + kept) return fail(Error::limit_reached);
     if (accumulating_->room() < bytes + kept) {
         request();
         return fail(Error::busy);
@@ -182,6 +190,7 @@ void Committer::complete() {
     if (mark_) ++statistics_.marks;
     head.durable = head.previous_end;
     durable_ticket_ = closing_ticket_;
+    state_.committing_bytes = 0;
     ++statistics_.commits;
     state_.sessions.commit_done();
     writer_.synced();

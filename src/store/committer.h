@@ -30,7 +30,13 @@ class Committer : private env::Job {
 public:
     Committer(env::Env& env, Arena& arena, State& state, GroupWriter& writer, Ring& ring);
     static std::size_t memory_bytes(const StoreOptions& options);
+    // As much as one group takes, at most.
     static std::size_t records_bytes(const StoreOptions& options);
+    // Without these not every topic that the options allow could be created.
+    static std::size_t records_bytes_min(const StoreOptions& options);
+    // LOG_CREATE, and a CEILING for each memory log.
+    static constexpr std::size_t catalogue_bytes_max = 512;
+    static constexpr std::size_t create_bytes(std::size_t catalogue_bytes, std::uint32_t memory_logs) { return 64 + catalogue_bytes + memory_logs * std::size_t{16}; }
 
     void start(CommitListener& listener);
 
@@ -40,7 +46,7 @@ public:
 
     // `log` got bytes: due by its commit interval, or at once by commit_bytes or shortage of blocks.
     void note_append(Log& log);
-    // Bytes waiting for records: encode into it, then note_records(). Fails with busy if `bytes` are not free.
+    // Bytes waiting for records: encode into it, then note_records(). Fails with busy if `bytes` are not free, with limit_reached if they never are.
     Result<Writer*> records(std::size_t bytes);
     void note_records(std::int64_t due_in_ns);
     // A commit as soon as possible (busy appends, clean stop).

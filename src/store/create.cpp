@@ -25,18 +25,25 @@ void close_file(env::Disk& disk, env::File*& file) {
     file = nullptr;
 }
 
-Result<env::File*> open_or_create(env::Disk& disk, std::string_view path) {
-    Result<env::File*> file = disk.open(path, env::OpenMode::create);
-    return file.error() == Error::exists ? disk.open(path, env::OpenMode::read_write) : std::move(file);
+// The names of the files that this creation made.
+struct Made {
+    std::string_view names[4];
+    std::size_t count = 0;
+};
+
+Result<env::File*> open_or_create(env::Disk& disk, std::string_view dir, std::string_view name, Made& made) {
+    Result<env::File*> file = disk.open(Path(dir, name).view(), env::OpenMode::create);
+    if (file) made.names[made.count++] = name;
+    return file.error() == Error::exists ? disk.open(Path(dir, name).view(), env::OpenMode::read_write) : std::move(file);
 }
 
-Status fill(env::Env& env, State& state) {
+Status fill(env::Env& env, State& state, Made& made) {
     env::Disk& disk = env.disk();
     const Geometry& geometry = state.geometry;
-    RIVULET_TRY_ASSIGN(state.journal, open_or_create(disk, Path(state.options.dir, journal_name).view()));
+    RIVULET_TRY_ASSIGN(state.journal, open_or_create(disk, state.options.dir, journal_name, made));
     RIVULET_TRY(disk.allocate(*state.journal, geometry.journal_bytes()));
     for (std::size_t i = 0; i < 2; ++i) {
-        RIVULET_TRY_ASSIGN(state.checkpoints[i], open_or_create(disk, Path(state.options.dir, checkpoint_names[i]).view()));
+        RIVULET_TRY_ASSIGN(state.checkpoints[i], open_or_create(disk, state.options.dir, checkpoint_names[i], made));
         RIVULET_TRY(disk.allocate(*state.checkpoints[i], geometry.checkpoint_area_bytes));
         RIVULET_TRY(zero(disk, *state.checkpoints[i], 0, geometry.checkpoint_area_bytes));
         RIVULET_TRY(disk.sync(*state.checkpoints[i]));
@@ -69,34 +76,36 @@ Status create_store(env::Env& env, State& state) {
     env::Disk& disk = env.disk();
     const std::string_view dir = state.options.dir;
     RIVULET_TRY(disk.make_directory(dir));
+    Made made;
+    Status status;
     if (!state.super) {
-        RIVULET_TRY_ASSIGN(state.super, open_or_create(disk, Path(dir, super_name).view()));
-        RIVULET_TRY(disk.lock(*state.super));
+        RIVULET_TRY_ASSIGN(state.super, open_or_create(disk, dir, super_name, made));
+        status = disk.lock(*state.super);
     }
-    Status status = fill(env, state);
+    if (status) status = fill(env, state, made);
     if (status) status = disk.sync_directory(dir);
     if (status) return status;
-    // Super goes first: without it the rest is an unfinished creation.
     close_file(disk, state.super);
     close_file(disk, state.journal);
     close_file(disk, state.checkpoints[0]);
     close_file(disk, state.checkpoints[1]);
-    for (const std::string_view name : {super_name, journal_name, checkpoint_names[0], checkpoint_names[1]})
-        if (!disk.remove(Path(dir, name).view())) env::LogLine(env, env::LogLevel::warning) << "cannot remove the unfinished " << dir << '/' << name;
+    // Super goes first: without it the rest is an unfinished creation. What was there before is not ours to remove.
+    for (std::size_t i = 0; i < made.count; ++i)
+        if (!disk.remove(Path(dir, made.names[i]).view())) env::LogLine(env, env::LogLevel::warning) << "cannot remove the unfinished " << dir << '/' << made.names[i];
     return status;
 }
 
 Status open_files(env::Env& env, State& state) {
     env::Disk& disk = env.disk();
     const std::string_view dir = state.options.dir;
-    RIVULET_TRY_ASSIGN(state.super, disk.open(Path(dir, super_name).view(), env::OpenMode::read_write));
-    RIVULET_TRY(disk.lock(*state.super));
     const auto open = [&](std::string_view name, env::File*& file) -> Status {
         const Result<env::File*> opened = disk.open(Path(dir, name).view(), env::OpenMode::read_write);
         if (!opened && opened.error() != Error::not_found) return opened.failure();
         file = opened ? *opened : nullptr;
         return {};
     };
+    RIVULET_TRY(open(super_name, state.super));
+    if (state.super) RIVULET_TRY(disk.lock(*state.super));
     RIVULET_TRY(open(journal_name, state.journal));
     RIVULET_TRY(open(checkpoint_names[0], state.checkpoints[0]));
     return open(checkpoint_names[1], state.checkpoints[1]);

@@ -24,7 +24,10 @@ bool Committer::gather(Log& log) {
         if (log.memory) listener_->on_readable(log);
     }
     if (log.pending_session_count != 0) {
-        const std::size_t pieces = static_cast<std::size_t>(log.unflushed_bytes / block_bytes) * 2 + 4;
+        // Two extents share a block where the one ends and the other begins.
+        const std::size_t blocks = ring_.blocks_from(log.flush_from);
+        const std::size_t pieces = blocks + extents_per_gather_max;
+        env_.charge(blocks * 8);
         if (!writer_.fits(log, extents_per_gather_max, state_.sessions.trailer_bytes_max(log), log.unflushed_bytes, pieces)) return false;
         Writer trailer(trailer_);
         RIVULET_CHECK(state_.sessions.take_trailer(log, trailer));
@@ -97,6 +100,7 @@ bool Committer::take(Log& log, const Extent& extent, ChainPosition start) {
     for (std::size_t i = pinned_before; i < pinned_count_; ++i) state_.blocks.pin(pinned_[i]);
     log.unflushed_bytes -= extent.bytes;
     state_.unflushed_bytes -= extent.bytes;
+    state_.committing_bytes += extent.bytes;
     if (!log.in_commit()) {
         committing_.push_back(log);
         log.commit_from = start.block;

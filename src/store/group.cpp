@@ -33,7 +33,7 @@ constexpr std::uint8_t extent_flags_known = extent_packed | extent_relocated | e
 // Seven fields of at least one byte and the CRC.
 constexpr std::size_t entry_bytes_min = 7 + 4;
 
-constexpr std::uint64_t offset_max = std::numeric_limits<std::int64_t>::max();
+constexpr std::uint64_t offset_max = std::numeric_limits<std::int64_t>::max() - 1;  // of a record: the log ends behind it
 constexpr std::uint64_t epoch_max = std::numeric_limits<std::int32_t>::max();
 constexpr std::uint64_t u32_max = std::numeric_limits<std::uint32_t>::max();
 

@@ -6,6 +6,8 @@ namespace rivulet::store {
 
 namespace {
 
+constexpr std::size_t pieces_min = 1536;  // so that many logs share a group
+constexpr std::size_t pieces_extra = 32;  // header and table, records, padding; of one log: extents and where its chain was cut
 constexpr std::size_t extent_entry_bytes_max = 64;  // without trailer: FORMAT.md, section 4
 alignas(64) constexpr std::uint8_t zeros[page_bytes] = {};
 
@@ -17,14 +19,20 @@ GroupWriter::GroupWriter(Arena& arena, State& state)
       footer_(arena.take_bytes(footer_room(state.options.logs_max))),
       retire_entries_(arena.take_bytes(retire_bytes_max(state.options.logs_max))),
       segment_page_(arena.take_bytes(page_bytes)),
-      pieces_(arena.make_array<Bytes>(pieces_max)),
-      extents_(arena.make_array<ExtentPieces>(pieces_max)),
+      pieces_(arena.make_array<Bytes>(pieces_max(state.options))),
+      extents_(arena.make_array<ExtentPieces>(pieces_max(state.options))),
       table_writer_({}, Timestamp(0)) {}
+
+// A block is full but for less than a batch header.
+std::size_t GroupWriter::pieces_max(const StoreOptions& options) {
+    const std::size_t wanted = options.group_bytes_max() / (block_bytes - record::batch_header_bytes) + pieces_extra;
+    return wanted < pieces_min ? pieces_min : wanted;
+}
 
 std::size_t GroupWriter::memory_bytes(const StoreOptions& options) {
     return group_header_bytes + options.table_bytes_max() + footer_room(options.logs_max) +
            retire_bytes_max(options.logs_max) + page_bytes +
-           pieces_max * (sizeof(Bytes) + sizeof(ExtentPieces)) + 64;
+           pieces_max(options) * (sizeof(Bytes) + sizeof(ExtentPieces)) + 64;
 }
 
 bool GroupWriter::begin(Timestamp base_timestamp, Bytes records, bool run_start, bool mark) {
@@ -114,6 +122,7 @@ std::uint64_t GroupWriter::head_sequence() const { return state_.geometry.sequen
 
 bool GroupWriter::next_segment_must_wait() const {
     const std::uint64_t first_live = state_.geometry.first_live(head_sequence() + 1);
+    if (state_.zeroing == head_sequence() + 1) return true;
     return first_live > state_.geometry.sequence(state_.checkpoint_lsn) || first_live < state_.index_loaded_from;
 }
 

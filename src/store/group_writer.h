@@ -1,7 +1,7 @@
 // Builds one commit group at the head of the journal, and what a change of segment brings along: footer, new segment header, RETIRE.
 // Owns:     a table buffer, a footer buffer, a header page, a list of pieces, from the arena. Payload pieces are views into ring blocks or the caller's buffers,
 //           which stand until written() or abandon().
-// Bounds:   StoreOptions::group_bytes_max, table_bytes_max; pieces_max pieces. add() says false when the group is full, and the group is then complete without it.
+// Bounds:   StoreOptions::group_bytes_max, table_bytes_max; pieces_max() pieces. add() says false when the group is full, and the group is then complete without it.
 // Thread:   begin(), add*(), finish() on the loop; seal_and_write() in a job (or at start-up, blocking); nothing else meanwhile.
 // Format:   FORMAT.md, sections 3 to 5 and 7.
 #pragma once
@@ -15,7 +15,8 @@ namespace rivulet::store {
 
 class GroupWriter {
 public:
-    static constexpr std::size_t pieces_max = 1536;
+    // Views that make up a group: any one log's bytes that fit an empty group do so, whatever blocks they lie in.
+    static std::size_t pieces_max(const StoreOptions& options);
 
     GroupWriter(Arena& arena, State& state);
     static std::size_t memory_bytes(const StoreOptions& options);
@@ -41,7 +42,8 @@ public:
     // Moves the tail to where the head's segment allows. No-op when nothing is due (recovery may leave it due) or the index does not know enough yet.
     void retire(Writer& records);
     static std::size_t retire_bytes_max(std::uint32_t logs_max) { return 32 + std::size_t{logs_max} * 20; }
-    // The next segment must wait: for a checkpoint, whose replay point the tail would pass, or for the index, which does not yet know where logs begin behind the tail.
+    // The next segment must wait: for a checkpoint, whose replay point the tail would pass, for the index, which does not yet know where logs begin behind the tail, or for
+    // a write of zeros to it that has not ended.
     bool next_segment_must_wait() const;
 
     // Hashes extents, table and header; writes footer and segment header if due, then the group. Does not sync, but for this: before a segment is begun, the beginning of the

@@ -64,6 +64,7 @@ void IndexLoader::done() {
         return submit(Phase::rebuild);
     }
     state_.index_loaded_from = segment_;
+    if (complete()) raise_starts();
     next_segment();
     owner_.on_segment_indexed();
 }
@@ -92,8 +93,19 @@ bool IndexLoader::next_entry(FooterEntry& entry) {
 void IndexLoader::apply(const FooterEntry& entry) {
     Log* const log = state_.logs.find(entry.log);
     if (!log || entry.last < log->start) return;
-    const std::uint32_t time = entry.clock_untrusted ? time_unknown : sample_time(entry.max_timestamp);
+    const std::uint32_t time = entry.clock_untrusted ? state_.unknown_time : sample_time(entry.max_timestamp);
     state_.index.prepend(state_.logs, *log, segment_, entry.page, entry.first, entry.bytes, time);
+}
+
+// A merged sample kept a log's start low while the ring's tail took what it stood for; footers are exact. Where one had to be rebuilt, what is missing may be damage.
+void IndexLoader::raise_starts() {
+    if (footers_rebuilt_ != 0) return;
+    for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
+        Log& log = state_.logs.at(rank);
+        const Sample* const oldest = state_.index.first(log);
+        if (oldest && log.start < oldest->first() && oldest->first() <= log.durable_end && state_.fences.count(log.id) == 0) log.start = oldest->first();
+    }
+    env_.charge(state_.logs.count() * 16);
 }
 
 // ---- in the job ----

@@ -49,6 +49,7 @@ private:
     bool apply_some();
     bool next_entry(FooterEntry& entry);
     void apply(const FooterEntry& entry);
+    void raise_starts();
 
     bool read_footer(env::Disk& disk);
     void rebuild(env::Disk& disk);

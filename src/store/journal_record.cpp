@@ -125,6 +125,12 @@ void decode(Reader& in, EpochRecord& out) {
     out.epoch = take_epoch(in);
     out.start = take_offset(in);
 }
+void decode(Reader& in, JumpRecord& out) {
+    out.log = take_log(in);
+    out.from = take_offset(in);
+    out.to = take_offset(in);
+    if (out.from >= out.to) in.invalidate();
+}
 
 Error decode(Bytes body, JournalRecord& out) {
     Reader in(body);
@@ -139,6 +145,7 @@ Error decode(Bytes body, JournalRecord& out) {
         case RecordType::clock: decode(in, out.clock); break;
         case RecordType::fence: decode(in, out.fence); break;
         case RecordType::epoch: decode(in, out.epoch); break;
+        case RecordType::jump: decode(in, out.jump); break;
         default:
             if (out.type < RecordType::topic) return Error::store_newer;
             out.passed = in.rest();
@@ -241,6 +248,15 @@ void encode(const EpochRecord& record, Writer& out) {
     body.epoch(record.epoch);
     body.offset(record.start);
     body.finish(RecordType::epoch, out);
+}
+
+void encode(const JumpRecord& record, Writer& out) {
+    RIVULET_CHECK(record.from < record.to);
+    Body body;
+    body->varint(record.log.value);
+    body.offset(record.from);
+    body.offset(record.to);
+    body.finish(RecordType::jump, out);
 }
 
 void encode(const RetireRecord& record, Writer& out) {

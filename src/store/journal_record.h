@@ -18,6 +18,7 @@ enum class RecordType : std::uint8_t {
     clock = 8,
     fence = 9,
     epoch = 10,
+    jump = 11,
     topic = 32,  // this and above: the layer above
 };
 
@@ -61,6 +62,11 @@ struct EpochRecord {
     Epoch epoch{0};
     Offset start;
 };
+struct JumpRecord {
+    LogId log;
+    Offset from;
+    Offset to;
+};
 // n x (log id, start offset), ascending; the writer is given them one by one, the reader walks them.
 struct RetireRecord {
     std::uint64_t first_live = 0;
@@ -90,6 +96,7 @@ void encode(const CeilingRecord& record, Writer& out);
 void encode(const ClockRecord& record, Writer& out);
 void encode(const FenceImage& record, Writer& out);  // type fence
 void encode(const EpochRecord& record, Writer& out);
+void encode(const JumpRecord& record, Writer& out);
 void encode(const RetireRecord& record, Writer& out);
 // Types 32 to 63: the body as it is (that of TOPIC is a block, whose length is part of the body).
 void encode_passed(RecordType type, Bytes body, Writer& out);
@@ -107,6 +114,7 @@ struct JournalRecord {
     ClockRecord clock;
     FenceImage fence;
     EpochRecord epoch;
+    JumpRecord jump;
     Bytes passed;
 };
 

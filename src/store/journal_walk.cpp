@@ -61,6 +61,7 @@ JournalWalk::Step JournalWalk::take() {
 JournalWalk::Step JournalWalk::look_here() {
     state_ = State::ahead;
     scan_ = position_ + page_bytes;
+    lost_to_ = Lsn(0);
     switch (probe(position_)) {
         case Probe::group: return take();
         case Probe::failed: return Step::failed;
@@ -93,7 +94,15 @@ JournalWalk::Step JournalWalk::look_ahead() {
         if (header_.previous_end == position_) return take();
         return report_hole(header_.previous_end, State::found);
     }
-    if (durable_ > position_) return report_hole(durable_, State::at_end);
+    if (lost_to_ == Lsn(0)) {
+        const Result<Lsn> lost = lost_through();
+        if (!lost) refuse(lost.failure());
+        if (!lost) return Step::failed;
+        lost_to_ = *lost;
+        return look_ahead();  // which may reach further now
+    }
+    if (lost_to_ > durable_ && lost_to_ > position_) lost_tail_ = position_;
+    if (const Lsn to = std::max(durable_, lost_to_); to > position_) return report_hole(to, State::at_end);
     state_ = State::at_end;
     return Step::end;
 }
@@ -109,9 +118,39 @@ JournalWalk::Step JournalWalk::report_hole(Lsn to, State then) {
 // The end of the segment after the one known to hold something; the ring holds no more than its segments.
 Lsn JournalWalk::look_ahead_limit() const {
     const std::uint64_t here = geometry_.sequence(position_);
-    const std::uint64_t known = std::max(here, geometry_.sequence(durable_));
+    const std::uint64_t known = std::max({here, geometry_.sequence(durable_), geometry_.sequence(lost_to_), start_.newest});
     const Lsn limit = geometry_.segment_start(std::min(known + 2, here + geometry_.segment_count));
     return start_.known_end.value != 0 ? std::min(limit, start_.known_end) : limit;
+}
+
+// Whether the page cannot be read, or lies beyond the file's end. What is in the window goes.
+Result<bool> JournalWalk::lost(Lsn page) {
+    filled_ = 0;
+    const Result<std::size_t> got = disk_.read(journal_, geometry_.file_position(page), window_.first(page_bytes));
+    if (!got && got.error() != Error::io) return got.failure();
+    return !got || *got < page_bytes;
+}
+
+// Nothing is found beyond position_: where the lost pages end that begin there, or where the next segment's first group would be. They may hold what was acknowledged. No
+// segment is written before the tail has passed the replay point in its slot.
+Result<Lsn> JournalWalk::lost_through() {
+    if (start_.known_end != Lsn(0)) return std::max(position_, start_.known_end);
+    if (!any_lost_) return position_;
+    const Lsn switched = geometry_.first_group(geometry_.sequence(position_) + 1);
+    const Lsn last = geometry_.segment_start(geometry_.sequence(start_.position) + geometry_.segment_count - 1);
+    Lsn to = position_;
+    for (const Lsn from : {position_, switched}) {
+        if (to > position_) break;
+        for (Lsn page = from; page < last; page += page_bytes) {
+            if (geometry_.position_in_segment(page) == 0) continue;
+            RIVULET_TRY_ASSIGN(const bool gone, lost(page));
+            if (!gone) break;
+            to = page + page_bytes;
+        }
+    }
+    // A segment that would begin here begins with its header, so the one before ends where its footer is.
+    if (geometry_.position_in_segment(to) == 0) to = to - page_bytes;
+    return std::max(position_, to);
 }
 
 JournalWalk::Probe JournalWalk::refuse(Failure failure) {
@@ -202,6 +241,7 @@ Status JournalWalk::read_more(std::size_t wanted) {
     Result<std::size_t> got = disk_.read(journal_, at, into);
     if (got) {
         // Beyond the end of a journal that was cut: zeros.
+        any_lost_ |= *got < into.size();
         std::fill(into.begin() + static_cast<std::ptrdiff_t>(*got), into.end(), std::uint8_t{0});
     } else {
         if (got.error() != Error::io) return got.failure();
@@ -219,6 +259,7 @@ Status JournalWalk::read_pages(std::uint64_t file_position, MutableBytes into) {
         const Result<std::size_t> got = disk_.read(journal_, file_position + at, page);
         if (!got && got.error() != Error::io) return got.failure();
         if (!got) ++pages_unreadable_;
+        any_lost_ |= !got || *got < page.size();
         std::fill(page.begin() + static_cast<std::ptrdiff_t>(got ? *got : 0), page.end(), std::uint8_t{0});
     }
     return {};

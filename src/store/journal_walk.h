@@ -1,9 +1,9 @@
 // Walks the commit groups of a journal in order, across segments, holes and runs: recovery, `inspect` and `verify` share it.
 // Owns:     nothing; table() and payload() are views into the caller's window, valid until the next next().
-// Bounds:   one window; looks ahead at most through the segment after the last one known to hold something. Blocking reads of
-//           up to 256 KiB, one after the other, so never on the loop.
+// Bounds:   one window; looks ahead at most through the segment after the last one known or said to hold something. Blocking reads
+//           of up to 256 KiB, one after the other, so never on the loop.
 // Errors:   step failed: io and the like (open file, read), store_newer. A page that cannot be read (EIO) counts as zeros: one
-//           bad page is damage of that page, not an error.
+//           bad page is damage of that page, not an error. Where the journal seems to end at such pages they are a hole.
 // Format:   FORMAT.md, section 9, step 2.
 #pragma once
 
@@ -23,6 +23,8 @@ struct WalkStart {
     Lsn durable;
     // Where an earlier walk over the same journal, or a clean stop, found its end: nothing is looked for beyond. 0: not known.
     Lsn known_end{0};
+    // Highest sequence of a segment header, 0: not known. It says how far to look, no more: the header may be all that got there.
+    std::uint64_t newest = 0;
 };
 
 // The run that `super` names: at or beyond run_start only this salt counts. To be known, both slots of `super` must hold: beside
@@ -60,6 +62,8 @@ public:
 
     Lsn hole_from() const { return hole_from_; }
     Lsn hole_to() const { return hole_to_; }
+    // Where the hole begins that is at the end because what is there cannot be read, or is beyond the file's end; 0: none.
+    Lsn lost_tail() const { return lost_tail_; }
 
     // Where the next group is expected: the end of the current group or hole.
     Lsn position() const { return position_; }
@@ -82,6 +86,8 @@ private:
     Step look_ahead();
     Step report_hole(Lsn to, State then);
     Lsn look_ahead_limit() const;
+    Result<bool> lost(Lsn page);
+    Result<Lsn> lost_through();
     Probe probe(Lsn lsn);
     Probe refuse(Failure failure);
     bool in_force(std::uint64_t salt) const;
@@ -108,6 +114,9 @@ private:
 
     State state_ = State::expecting;
     Lsn scan_;        // state ahead: the next page to look at
+    Lsn lost_to_;     // state ahead: of lost_through(), 0 before
+    Lsn lost_tail_;
+    bool any_lost_ = false;
     Lsn window_lsn_;  // of the window's first byte
     std::size_t filled_ = 0;
     Failure failure_{Error::none, 0};

@@ -65,7 +65,7 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     ChainPosition flush_from;   // first byte not gathered into a commit yet; block no_block: the chain's start
     Offset flush_offset{0};     // base offset there
     std::uint64_t unflushed_bytes = 0;  // closed and open, not gathered yet
-    std::uint64_t gather_from_ticket = 0;  // commits with a lower ticket leave the log alone: a TRUNCATE must come first
+    std::uint64_t gather_from_ticket = 0;  // commits with a lower ticket leave the log alone: a TRUNCATE must come first, and has left nothing below it
     BlockIndex commit_from = no_block;  // first block that the commit under way took from; no_block: the chain's first
     std::uint32_t run_key = 0;          // flags of the last batch that is not gathered
     std::uint32_t runs = 0;             // changes of flags or epoch among what is not gathered
@@ -81,6 +81,8 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     InSegment in_head;
 
     bool cut_by_recovery = false;  // lost something that an unproved group had of it: takes nothing more in this walk, and RUN_START states its end
+    Offset given_up{0};            // recovery: end of what it lost by that
+    bool orphan = false;           // recovery: has records, and nothing that was found created it
     Offset resumes_at{0};          // recovery: what is appended next goes here, if that is beyond `end`; what lies between may have been given out
 
     // Settings of the topic, given by the layer above.

@@ -28,35 +28,67 @@ void erase_range(T* entries, std::size_t& count, std::size_t from, std::size_t t
 // is also the one that voids most there.
 
 std::size_t Truncations::first_above(LogId log, Lsn lsn) const {
-    const auto before = [&](const TruncationImage& e) { return e.log < log || (e.log == log && e.lsn <= lsn); };
-    return static_cast<std::size_t>(std::partition_point(entries_, entries_ + count_, before) - entries_);
+    const auto before = [&](const Entry& e) { return e.mark.log < log || (e.mark.log == log && e.mark.lsn <= lsn); };
+    return static_cast<std::size_t>(std::partition_point(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(count_), before) - entries_.begin());
 }
 
-Status Truncations::add(LogId log, Offset offset, Lsn lsn) {
+Status Truncations::add(LogId log, Offset offset, Lsn lsn) { return put(log, offset, lsn, false); }
+
+void Truncations::propose(LogId log, Offset offset, Lsn lsn) { (void)put(log, offset, lsn, true); }
+
+Status Truncations::put(LogId log, Offset offset, Lsn lsn, bool proposed) {
     if (lsn == Lsn(0)) return {};
-    if (void_from(log, lsn - 1) <= offset) return {};  // an older mark says as much
+    const std::size_t older = first_above(log, lsn - 1);
+    if (older < count_ && entries_[older].mark.log == log && entries_[older].mark.offset <= offset) {  // says as much
+        entries_[older].proposed &= proposed;
+        return {};
+    }
     const std::size_t end = first_above(log, lsn);
     std::size_t from = end;
-    while (from > 0 && entries_[from - 1].log == log && entries_[from - 1].offset >= offset) --from;
-    erase_range(entries_, count_, from, end);
-    if (count_ == capacity) return fail(Error::limit_reached);
-    insert_at(entries_, count_, from, {log, offset, lsn});
+    for (; from > 0 && entries_[from - 1].mark.log == log && entries_[from - 1].mark.offset >= offset; --from) proposed &= entries_[from - 1].proposed;
+    erase_range(entries_.data(), count_, from, end);
+    if (count_ == entries_.size()) {
+        const auto spare = std::find_if(entries_.begin(), entries_.end(), [](const Entry& e) { return e.proposed; });
+        if (proposed || spare == entries_.end()) return fail(Error::limit_reached);
+        const auto index = static_cast<std::size_t>(spare - entries_.begin());
+        erase_range(entries_.data(), count_, index, index + 1);
+        if (index < from) --from;
+    }
+    insert_at(entries_.data(), count_, from, {{log, offset, lsn}, proposed});
     return {};
 }
 
 Offset Truncations::void_from(LogId log, Lsn lsn) const {
     const std::size_t i = first_above(log, lsn);
-    return i < count_ && entries_[i].log == log ? entries_[i].offset : Offset(std::numeric_limits<std::int64_t>::max());
+    return i < count_ && entries_[i].mark.log == log ? entries_[i].mark.offset : Offset(std::numeric_limits<std::int64_t>::max());
+}
+
+Offset Truncations::void_at(LogId log, Lsn lsn, Offset last) {
+    const std::size_t i = first_above(log, lsn);
+    if (i < count_ && entries_[i].mark.log == log && entries_[i].mark.offset <= last) entries_[i].proposed = false;
+    return void_from(log, lsn);
+}
+
+template <class Gone>
+void Truncations::drop(Gone gone) {
+    const auto last = entries_.begin() + static_cast<std::ptrdiff_t>(count_);
+    count_ = static_cast<std::size_t>(std::remove_if(entries_.begin(), last, gone) - entries_.begin());
+}
+
+void Truncations::drop_proposed(LogId log, Lsn lsn) {
+    drop([&](const Entry& e) { return e.proposed && e.mark.log == log && e.mark.lsn == lsn; });
+}
+
+void Truncations::drop_proposed() {
+    drop([](const Entry& e) { return e.proposed; });
 }
 
 void Truncations::retire(Lsn first_live) {
-    const auto end = std::remove_if(entries_, entries_ + count_, [&](const TruncationImage& e) { return e.lsn <= first_live; });
-    count_ = static_cast<std::size_t>(end - entries_);
+    drop([&](const Entry& e) { return e.mark.lsn <= first_live; });
 }
 
 void Truncations::remove_log(LogId log) {
-    const auto end = std::remove_if(entries_, entries_ + count_, [&](const TruncationImage& e) { return e.log == log; });
-    count_ = static_cast<std::size_t>(end - entries_);
+    drop([&](const Entry& e) { return e.mark.log == log; });
 }
 
 // ---- fences ----

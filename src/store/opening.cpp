@@ -13,6 +13,8 @@ using env::LogLine;
 
 namespace {
 
+alignas(64) constexpr std::uint8_t blank_pages[super_bytes] = {};
+
 struct Found {
     SuperBlock super;
     bool have_super = false;
@@ -20,15 +22,17 @@ struct Found {
     CheckpointHeader checkpoint;
     int checkpoint_area = -1;       // -1: none
     Lsn older_checkpoint{0};
-    SegmentHeader newest;           // only looked for without a checkpoint
+    SegmentHeader newest;
     bool have_segment = false;
+    std::uint64_t unreadable = 0;   // pages of these that could not be read
 };
 
-Result<std::size_t> read_page(env::Disk& disk, env::File& file, std::uint64_t position, MutableBytes page) {
+Status read_page(env::Disk& disk, env::File& file, std::uint64_t position, MutableBytes page, Found& found) {
     std::memset(page.data(), 0, page.size());
     const Result<std::size_t> n = disk.read(file, position, page);
     // An unreadable page is a damaged one.
-    return n.error() == Error::io ? Result<std::size_t>(std::size_t{0}) : n;
+    found.unreadable += n.error() == Error::io;
+    return n || n.error() == Error::io ? Status() : Status(n.failure());
 }
 
 // What a failed sync of the run before left in the system's cache would be served as durable, and be gone with the next power cut.
@@ -40,11 +44,12 @@ Status show_stored(env::Disk& disk, env::File* file) {
 }
 
 Status find_super(env::Disk& disk, State& state, Found& found) {
+    if (!state.super) return {};
     std::size_t valid = 0;
     std::size_t blank = 0;
     for (std::size_t slot = 0; slot < super_slots; ++slot) {
         std::uint8_t page[page_bytes];
-        RIVULET_TRY(read_page(disk, *state.super, slot * page_bytes, page));
+        RIVULET_TRY(read_page(disk, *state.super, slot * page_bytes, page, found));
         const Result<SuperBlock> super = decode_super(page);
         if (super.error() == Error::store_newer) return super.failure();
         if (!super) {
@@ -67,6 +72,7 @@ Status find_checkpoints(env::Disk& disk, State& state, MutableBytes scratch, Fou
         if (!state.checkpoints[area]) continue;
         const Result<CheckpointHeader> header = probe_checkpoint(disk, *state.checkpoints[area], scratch, report.bytes_read);
         if (header.error() == Error::store_newer) return header.failure();
+        found.unreadable += header.error() == Error::io;
         if (!header || (found.have_super && header->geometry.store_id != found.super.geometry.store_id)) continue;
         if (found.checkpoint_area >= 0 && header->sequence < found.checkpoint.sequence) {
             found.older_checkpoint = header->replay_from;
@@ -79,19 +85,21 @@ Status find_checkpoints(env::Disk& disk, State& state, MutableBytes scratch, Fou
     return {};
 }
 
-// Without a checkpoint: the segment header with the highest sequence says which segments are live, also those whose own header is damaged; without super it gives
-// identity and geometry too.
+// The segment header with the highest sequence says how far to look for groups; without a checkpoint, which segments are live, also those whose own header is damaged; without
+// super and checkpoint it gives identity and geometry too.
 Status find_newest_segment(env::Disk& disk, State& state, Found& found, OpenReport& report) {
     if (!state.journal) return {};
-    std::uint64_t step = found.have_super ? found.super.geometry.segment_bytes : segment_bytes_min;
+    const Geometry* const known = found.have_super ? &found.super.geometry : found.checkpoint_area >= 0 ? &found.checkpoint.geometry : nullptr;
+    const std::uint64_t step = known ? known->segment_bytes : segment_bytes_min;
     RIVULET_TRY_ASSIGN(const std::uint64_t size, disk.size(*state.journal));
     for (std::uint64_t position = 0; position + page_bytes <= size; position += step) {
         std::uint8_t page[page_bytes];
-        RIVULET_TRY(read_page(disk, *state.journal, position, page));
+        RIVULET_TRY(read_page(disk, *state.journal, position, page, found));
         report.bytes_read += page_bytes;
         const Result<SegmentHeader> header = decode_segment_header(page);
         if (header.error() == Error::store_newer) return header.failure();
-        if (!header || (found.have_super && header->geometry.store_id != found.super.geometry.store_id)) continue;
+        if (!header || (known && header->geometry.store_id != known->store_id)) continue;
+        if (header->geometry.file_position(header->geometry.segment_start(header->sequence)) != position) continue;
         if (!found.have_segment || header->sequence > found.newest.sequence) found.newest = *header;
         found.have_segment = true;
     }
@@ -114,28 +122,48 @@ Status check_geometry(env::Env& env, const State& state, const Geometry& geometr
     return {};
 }
 
-// Brings the file back to its length: a missing part reads as zeros and is fenced like other damage.
+// Brings a file back to its length: a missing part reads as zeros and is fenced like other damage. The journal has to wait: until this start's decision is durable the next must see
+// what is missing.
 Status complete_files(env::Env& env, State& state) {
     env::Disk& disk = env.disk();
     const auto complete = [&](std::string_view name, env::File*& file, std::uint64_t bytes) -> Status {
         if (!file) {
             LogLine(env, LogLevel::error) << state.options.dir << '/' << name << " is missing: made anew, what it held is lost";
             RIVULET_TRY_ASSIGN(file, disk.open(Path(state.options.dir, name).view(), env::OpenMode::create));
-            RIVULET_TRY(disk.allocate(*file, bytes));
+            if (name == super_name) RIVULET_TRY(disk.lock(*file));
+            if (file != state.journal) RIVULET_TRY(disk.allocate(*file, bytes));
             return disk.sync_directory(state.options.dir);
         }
         RIVULET_TRY_ASSIGN(const std::uint64_t size, disk.size(*file));
         if (size >= bytes) return {};
         LogLine(env, LogLevel::error) << state.options.dir << '/' << name << " has " << size << " of " << bytes << " bytes: what is missing is lost";
-        return disk.allocate(*file, bytes);
+        return file == state.journal ? Status() : disk.allocate(*file, bytes);
     };
+    RIVULET_TRY(complete(super_name, state.super, super_bytes));
     RIVULET_TRY(complete(journal_name, state.journal, state.geometry.journal_bytes()));
     RIVULET_TRY(complete(checkpoint_names[0], state.checkpoints[0], state.geometry.checkpoint_area_bytes));
     return complete(checkpoint_names[1], state.checkpoints[1], state.geometry.checkpoint_area_bytes);
 }
 
+// What could not be read at this start must not rule at the next, beside what this run writes.
+Status blank_lost(env::Disk& disk, State& state, const Found& found) {
+    if (!found.have_super) RIVULET_TRY(disk.write(*state.super, 0, Bytes(blank_pages)));
+    if (found.checkpoint_area >= 0 || found.unreadable == 0) return {};
+    for (env::File* area : state.checkpoints) {
+        RIVULET_TRY(disk.write(*area, 0, Bytes(blank_pages, page_bytes)));
+        RIVULET_TRY(disk.sync(*area));
+    }
+    return {};
+}
+
 // Where the journal begins without a checkpoint.
-std::uint64_t first_segment(const State& state, const Found& found) { return found.have_segment ? state.geometry.first_live(found.newest.sequence) : 1; }
+std::uint64_t first_segment(const State& state, const Found& found) {
+    std::uint64_t newest = found.have_segment ? found.newest.sequence : 1;
+    if (found.have_super)
+        for (const Lsn end : {found.super.run_start, found.super.end})
+            if (newest < state.geometry.sequence(end)) newest = state.geometry.sequence(end);
+    return state.geometry.first_live(newest);
+}
 
 ReplayStart replay_start(const State& state, const Found& found, bool clean) {
     ReplayStart start;
@@ -147,16 +175,20 @@ ReplayStart replay_start(const State& state, const Found& found, bool clean) {
     }
     if (found.have_super && start.walk.durable < found.super.end) start.walk.durable = found.super.end;
     if (clean) start.walk.known_end = found.super.end;
+    if (found.have_segment) start.walk.newest = found.newest.sequence;
     start.super = {found.both_supers && found.super.run != 0, found.super.salt, found.super.run_start};
     return start;
 }
 
-Result<OpenReport> recover(env::Env& env, State& state, GroupWriter& writer, MutableBytes scratch, RecoveryListener& listener, const Found& found,
-                           OpenReport report) {
+Result<OpenReport> recover(env::Env& env, State& state, GroupWriter& writer, Checkpointer& checkpointer, MutableBytes scratch, RecoveryListener& listener,
+                           const Found& found, OpenReport report) {
     env::Disk& disk = env.disk();
     const bool said_clean = found.have_super && found.both_supers && found.super.clean;
     if (found.checkpoint_area >= 0) {
-        RIVULET_TRY(load_checkpoint(disk, *state.checkpoints[found.checkpoint_area], found.checkpoint, state, scratch, listener));
+        const Status loaded = load_checkpoint(disk, *state.checkpoints[found.checkpoint_area], found.checkpoint, state, scratch, listener);
+        if (loaded.error() == Error::limit_reached)
+            LogLine(env, LogLevel::error) << "store " << state.options.dir << " has more logs than [limits] partitions = " << state.options.logs_max;
+        RIVULET_TRY(loaded);
         state.checkpoint_lsn = found.checkpoint.replay_from;
         state.older_checkpoint_lsn = found.older_checkpoint;
         state.checkpoint_sequence = found.checkpoint.sequence;
@@ -176,8 +208,23 @@ Result<OpenReport> recover(env::Env& env, State& state, GroupWriter& writer, Mut
     report.groups = replayed.groups;
     report.end = replayed.end;
     report.orphans = replayed.orphans;
-    RIVULET_TRY(begin_run(env, state, writer, replayed, report.was_clean, scratch));
+    RIVULET_TRY(blank_lost(disk, state, found));
+    RIVULET_TRY(begin_run(env, state, writer, checkpointer, replayed, report.was_clean, scratch));
     return report;
+}
+
+// A creation begins with `super`, and writes but zeros to the journal's first page: a journal that begins with anything else is somebody's own file.
+Status refuse_foreign(env::Env& env, State& state) {
+    std::uint8_t page[page_bytes] = {};
+    RIVULET_TRY_ASSIGN(const std::uint64_t bytes, env.disk().size(*state.journal));
+    const auto n = static_cast<std::size_t>(bytes < page_bytes ? bytes : page_bytes);
+    RIVULET_TRY(env.disk().read(*state.journal, 0, MutableBytes(page).first(n)));
+    for (const std::uint8_t byte : page) {
+        if (byte == 0) continue;
+        LogLine(env, LogLevel::error) << state.options.dir << "/journal is no store's, and there is no super: left as it is";
+        return fail(Error::not_a_store);
+    }
+    return {};
 }
 
 Status create(env::Env& env, State& state) {
@@ -190,26 +237,21 @@ Status create(env::Env& env, State& state) {
 
 }  // namespace
 
-Result<OpenReport> open_store(env::Env& env, State& state, GroupWriter& writer, MutableBytes scratch, RecoveryListener& listener) {
+Result<OpenReport> open_store(env::Env& env, State& state, GroupWriter& writer, Checkpointer& checkpointer, MutableBytes scratch, RecoveryListener& listener) {
     RIVULET_TRY(state.options.check());
     OpenReport report;
     Found found;
-    const Status opened = open_files(env, state);
-    if (!opened && opened.error() != Error::not_found) return opened.failure();
-    if (opened) {
-        for (env::File* file : {state.super, state.journal, state.checkpoints[0], state.checkpoints[1]}) RIVULET_TRY(show_stored(env.disk(), file));
-        RIVULET_TRY(find_super(env.disk(), state, found));
-        RIVULET_TRY(find_checkpoints(env.disk(), state, scratch, found, report));
-    }
-    if (found.checkpoint_area < 0) {
-        if (!opened) {
-            const Result<env::File*> journal = env.disk().open(Path(state.options.dir, journal_name).view(), env::OpenMode::read_write);
-            if (journal) state.journal = *journal;
-            RIVULET_TRY(show_stored(env.disk(), state.journal));
-        }
-        RIVULET_TRY(find_newest_segment(env.disk(), state, found, report));
-    }
+    RIVULET_TRY(open_files(env, state));
+    for (env::File* file : {state.super, state.journal, state.checkpoints[0], state.checkpoints[1]}) RIVULET_TRY(show_stored(env.disk(), file));
+    RIVULET_TRY(find_super(env.disk(), state, found));
+    RIVULET_TRY(find_checkpoints(env.disk(), state, scratch, found, report));
+    RIVULET_TRY(find_newest_segment(env.disk(), state, found, report));
     const bool nothing = !found.have_super && found.checkpoint_area < 0 && !found.have_segment;
+    if (nothing && found.unreadable != 0) {
+        LogLine(env, LogLevel::error) << state.options.dir << ": nothing of a store is found, and " << found.unreadable << " pages cannot be read: left as it is";
+        return fail(Error::io);
+    }
+    if (nothing && !state.super && state.journal) RIVULET_TRY(refuse_foreign(env, state));
     if (nothing) {
         // No folder, an empty one, or a creation that was cut off before anything was stored. Anything else is not ours to overwrite.
         if (state.journal) {
@@ -225,22 +267,20 @@ Result<OpenReport> open_store(env::Env& env, State& state, GroupWriter& writer, 
         state.checkpoint_lsn = state.geometry.first_group(1);
         ReplayReport fresh;
         fresh.end = fresh.durable = state.geometry.first_group(1);
-        RIVULET_TRY(begin_run(env, state, writer, fresh, true, scratch));
+        RIVULET_TRY(begin_run(env, state, writer, checkpointer, fresh, true, scratch));
         return report;
-    }
-    if (!state.super) {
-        RIVULET_TRY_ASSIGN(state.super, env.disk().open(Path(state.options.dir, super_name).view(), env::OpenMode::create));
-        RIVULET_TRY(env.disk().lock(*state.super));
-        RIVULET_TRY(env.disk().allocate(*state.super, super_bytes));
     }
     state.geometry = found.have_super ? found.super.geometry : found.checkpoint_area >= 0 ? found.checkpoint.geometry : found.newest.geometry;
     if (!found.have_super) LogLine(env, LogLevel::error) << state.options.dir << "/super is damaged or missing: rebuilt from " << (found.checkpoint_area >= 0 ? "a checkpoint" : "the journal");
+    // Beside a damaged super the other slot is older; a checkpoint may know of larger groups.
+    if (found.checkpoint_area >= 0 && state.geometry.group_bytes_max < found.checkpoint.geometry.group_bytes_max)
+        state.geometry.group_bytes_max = found.checkpoint.geometry.group_bytes_max;
     state.super_sequence = found.super.sequence;
     RIVULET_TRY(check_geometry(env, state, state.geometry));
-    RIVULET_TRY(complete_files(env, state));
-    RIVULET_TRY_ASSIGN(report, recover(env, state, writer, scratch, listener, found, report));
+    // Before super says so: groups of this size may follow the RUN_START group, and a damaged super may have said so.
     state.geometry.group_bytes_max = state.options.group_bytes_max();
-    return report;
+    RIVULET_TRY(complete_files(env, state));
+    return recover(env, state, writer, checkpointer, scratch, listener, found, report);
 }
 
 Status close_store(env::Disk& disk, State& state) {

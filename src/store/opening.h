@@ -6,6 +6,7 @@
 #pragma once
 
 #include "env/env.h"
+#include "store/checkpointer.h"
 #include "store/group_writer.h"
 #include "store/state.h"
 
@@ -21,7 +22,7 @@ struct OpenReport {
 };
 
 // `scratch`: group_bytes_max + 2 pages, used during the call alone (a read window serves).
-Result<OpenReport> open_store(env::Env& env, State& state, GroupWriter& writer, MutableBytes scratch, RecoveryListener& listener);
+Result<OpenReport> open_store(env::Env& env, State& state, GroupWriter& writer, Checkpointer& checkpointer, MutableBytes scratch, RecoveryListener& listener);
 // Clean stop, after the last commit: marks the super clean. Blocking; the loop has ended or runs it as a job.
 Status close_store(env::Disk& disk, State& state);
 

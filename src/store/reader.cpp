@@ -41,6 +41,7 @@ ReadOutcome Reader::read(Log& log, Offset from, Offset limit, std::size_t bytes_
     if (from < log.start || from > log.end) return ReadOutcome::out_of_range;
     if (from >= limit) return ReadOutcome::end;
     const Wish wish{log, from, limit, bytes_max};
+    come(wish);
     return from >= log.ram_start ? read_ram(wish, view) : read_flash(wish, view, waiter);
 }
 
@@ -122,6 +123,17 @@ Reader::Hint& Reader::hint(LogId log, Offset offset) const {
     return hints_[static_cast<std::size_t>((key * 0x9e3779b97f4a7c15ULL) >> shift)];
 }
 
+void Reader::come(const Wish& wish) {
+    Hint& known = hint(wish.log.id, wish.from);
+    if (known.log == wish.log.id && known.offset == wish.from) known.due = false;
+}
+
+bool Reader::is_due(const Window& window) {
+    const Instant now = env_.now();
+    env_.charge(hints_.size() / 8);
+    return std::any_of(hints_.begin(), hints_.end(), [&](const Hint& hint) { return hint.due && window.covers(hint.lsn) && now - hint.at < WindowSet::patience_ns; });
+}
+
 Reader::Served Reader::serve(Window& window, const Wish& wish, ReadView& view) {
     const Log& log = wish.log;
     ViewBuilder builder(view, wish.from, wish.limit, wish.bytes_max);
@@ -135,7 +147,7 @@ Reader::Served Reader::serve(Window& window, const Wish& wish, ReadView& view) {
         const Offset voided = state_.truncations.void_from(log.id, lsn);
         if (entry.first_offset() >= voided) continue;
         const Offset expected = view.next;
-        verdict = entry.first_offset() >= wish.limit ? Verdict::beyond : add_extent(window, i, voided, builder);
+        verdict = entry.first_offset() >= wish.limit ? Verdict::beyond : add_extent(log, window, i, voided, builder);
         if (view.next != expected) {
             last = i;
             // Gaps of compaction are no damage.
@@ -159,7 +171,7 @@ Reader::Served Reader::serve(Window& window, const Wish& wish, ReadView& view) {
 }
 
 // take: went through to the end of the extent, or of what is not void.
-Verdict Reader::add_extent(Window& window, Window::EntryIndex index, Offset voided, ViewBuilder& builder) {
+Verdict Reader::add_extent(const Log& log, Window& window, Window::EntryIndex index, Offset voided, ViewBuilder& builder) {
     const Window::Entry& entry = window.entry(index);
     Bytes bytes = window.bytes(entry);
     while (!bytes.empty()) {
@@ -170,6 +182,11 @@ Verdict Reader::add_extent(Window& window, Window::EntryIndex index, Offset void
             // The CRC holds and yet these are no batches: nothing that we wrote.
             window.set_bad(index);
             report_extent(window, entry);
+            return Verdict::take;
+        }
+        // Of an older run than wrote the log there: a discarded group in the place of a lost write, which the window could not tell.
+        if (header.leader_epoch < log.epoch_at(header.base_offset)) {
+            window.set_stale(index);
             return Verdict::take;
         }
         // A truncation cuts at the base of a batch: one that lies across it was given up by a recovery.

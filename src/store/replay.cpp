@@ -1,5 +1,7 @@
 #include "store/replay.h"
 
+#include <utility>
+
 #include "env/log.h"
 
 namespace rivulet::store {
@@ -22,18 +24,19 @@ Result<ReplayReport> Replay::run() {
                 hole(walk.hole_from(), walk.hole_to());
                 break;
             case JournalWalk::Step::table_lost:
-                LogLine(env_, LogLevel::warning) << "group at LSN " << walk.header().lsn.value << " has lost its table: " << walk.header().extent_count
-                                                 << " extents, " << walk.header().payload_bytes << " bytes";
-                if (walk.header().lsn < durable_) break;
-                state_.damage.unproved_extents_lost += walk.header().extent_count;
-                unproved_lost_ = true;
+                // Below D it is part of a hole.
+                if (walk.header().lsn >= durable_ && walk.header().lsn < known_end_) count_lost_tables(1, walk.header().extent_count);
                 break;
             case JournalWalk::Step::failed:
                 return walk.failure();
             case JournalWalk::Step::end:
                 settle_holes();
+                count_lost_tables(groups_beyond_, extents_beyond_);
+                enter_segment(state_.geometry.sequence(walk.position() - 1));
+                state_.truncations.drop_proposed();
                 report_.end = walk.position();
                 report_.salt = walk.salt();
+                report_.run_start = walk.run_start();
                 report_.durable = unproved_lost_ && durable_ < report_.end ? durable_ : report_.end;
                 report_.bytes_read += walk.bytes_read();
                 report_.run = state_.head.run;
@@ -46,14 +49,23 @@ Result<ReplayReport> Replay::run() {
 // earlier recovery gave up (its readings would count in the sessions).
 Status Replay::find_durable() {
     JournalWalk walk(env_.disk(), *state_.journal, state_.geometry, window_, start_.walk, start_.super);
+    Lsn last_lost;  // group without its table
     for (;;) {
         const JournalWalk::Step step = walk.next();
         if (step == JournalWalk::Step::failed) return walk.failure();
         if (step == JournalWalk::Step::end) break;
+        if (step == JournalWalk::Step::table_lost) {
+            ++groups_beyond_;
+            extents_beyond_ += walk.header().extent_count;
+            last_lost = walk.header().lsn;
+        } else if (last_lost < walk.position()) {
+            groups_beyond_ = extents_beyond_ = 0;
+        }
         if (step == JournalWalk::Step::group && walk.header().lsn >= start_.walk.position) RIVULET_TRY(find_truncations(walk));
     }
     durable_ = walk.highest_durable();
     known_end_ = walk.position();
+    lost_tail_ = walk.lost_tail();
     report_.bytes_read += walk.bytes_read();
     return {};
 }
@@ -67,7 +79,7 @@ Status Replay::find_truncations(JournalWalk& walk) {
     RIVULET_TRY_ASSIGN(const Bytes payload, walk.payload());
     RecordsReader records(payload.subspan(extent.position, extent.bytes));
     for (JournalRecord record; records.next(record);)
-        if (record.type == RecordType::truncate) RIVULET_TRY(state_.truncations.add(record.truncate.log, record.truncate.end, walk.header().lsn));
+        if (record.type == RecordType::truncate) state_.truncations.propose(record.truncate.log, record.truncate.end, walk.header().lsn);
     return {};
 }
 
@@ -120,9 +132,11 @@ Status Replay::apply_group(JournalWalk& walk) {
 // An error in what its CRC proves: a newer version wrote it, or it was damaged before it was sealed, which does not keep the rest from being served.
 Status Replay::judge(Error error, Lsn lsn) {
     if (error == Error::none) return {};
-    if (error == Error::store_newer) return fail(error, static_cast<std::int64_t>(lsn.value));
+    // More than the options allow, and no damage to blame: they are wrong.
+    const bool refused = error == Error::store_newer || (error == Error::limit_reached && !damaged());
+    if (refused) return fail(error, static_cast<std::int64_t>(lsn.value));
     ++state_.damage.corrupt_groups;
-    LogLine(env_, LogLevel::error) << "journal: the group at LSN " << lsn.value << " is sealed but malformed: the rest of it is skipped";
+    LogLine(env_, LogLevel::error) << "journal: the group at LSN " << lsn.value << " says what cannot be (" << error_info(error).text << "): skipped";
     return {};
 }
 
@@ -141,17 +155,29 @@ Result<bool> Replay::unit_holds(JournalWalk& walk, const Extent& first) {
 }
 
 // An extent of a log that is not known: its LOG_CREATE was lost, or its LOG_DELETE came before the checkpoint.
-Result<Log*> Replay::log_of(const Extent& extent) {
+Result<Log*> Replay::log_of(const Extent& extent, Lsn lsn) {
     if (Log* log = state_.logs.find(extent.log)) return log;
     if (start_.have_checkpoint && extent.log < state_.next_log_id) return nullptr;
-    RIVULET_TRY_ASSIGN(Log * log, state_.logs.create(extent.log, false));
-    // What came before the oldest segment is gone.
-    log->start = log->end = extent.base;
     if (state_.next_log_id <= extent.log) state_.next_log_id = extent.log + 1;
+    const Result<Log*> created = state_.logs.create(extent.log, false);
+    if (!created) {
+        ++state_.damage.corrupt_extents;
+        if (!std::exchange(turned_away_, true))
+            LogLine(env_, LogLevel::error) << "log " << extent.log.value << " has records but no topic, and there is no room for one more log: they are not served";
+        return nullptr;
+    }
+    Log& log = **created;
+    log.orphan = true;
+    // What came before the oldest segment is gone.
+    log.start = log.end = extent.base;
     ++report_.orphans;
-    RIVULET_TRY(listener_.on_orphan(*log));
+    if (const Status told = listener_.on_orphan(log); !told) {
+        state_.remove_log(log);
+        RIVULET_TRY(judge(told.error(), lsn));
+        return nullptr;
+    }
     LogLine(env_, LogLevel::warning) << "log " << extent.log.value << " has records but no topic: it comes back as a topic of its own";
-    return log;
+    return &log;
 }
 
 void Replay::drop(Log& log, const Extent& extent) {
@@ -159,19 +185,20 @@ void Replay::drop(Log& log, const Extent& extent) {
     ++state_.damage.unproved_extents_lost;
     state_.damage.lost_bytes += extent.bytes;
     log.cut_by_recovery = true;
+    if (log.given_up <= extent.last()) log.given_up = extent.last() + 1;
     LogLine(env_, LogLevel::warning) << "log " << log.id.value << ": offsets " << extent.base.value << " to " << extent.last().value
                                      << " of the last, unproved commit are lost; it ends at " << log.end.value;
 }
 
 Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved, bool holds) {
-    RIVULET_TRY_ASSIGN(Log * log, log_of(extent));
-    if (!log) return {};
     const Lsn lsn = walk.header().lsn;
+    RIVULET_TRY_ASSIGN(Log * log, log_of(extent, lsn));
+    if (!log) return {};
     if (extent.flags & extent_relocated) {
         if (holds) note(*log, extent, lsn);
         return {};
     }
-    const Offset void_from = state_.truncations.void_from(extent.log, lsn);
+    const Offset void_from = state_.truncations.void_at(extent.log, lsn, extent.last());
     if (extent.base >= void_from) return {};
     // What is missing before an unproved extent, or the TRUNCATE that moved its log back, may lie in a hole.
     const bool after_hole = last_hole_ > log->last_extent;
@@ -203,15 +230,24 @@ Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved
         return {};
     }
     if (extent.flags & extent_packed) {
-        // A full table of sessions forgets the oldest; a malformed trailer cannot be, under a table CRC that holds.
-        RIVULET_TRY(state_.sessions.apply_trailer(extent.trailer, log->id));
+        // A full table of sessions forgets the oldest.
+        RIVULET_TRY(judge(state_.sessions.apply_trailer(extent.trailer, log->id).error(), lsn));
     }
     return {};
 }
 
+void Replay::count_lost_tables(std::uint64_t groups, std::uint64_t extents) {
+    if (groups == 0) return;
+    LogLine(env_, LogLevel::warning) << "journal: an unproved commit has lost its table: " << groups << " groups, " << extents << " extents";
+    state_.damage.unproved_extents_lost += extents;
+    unproved_lost_ = true;
+}
+
 void Replay::hole(Lsn from, Lsn to) {
     const std::uint64_t bytes = to - from;
-    if (from >= durable_) {
+    // What cannot be read at the end may have been acknowledged, though nothing there says so.
+    const bool lost_tail = lost_tail_ != Lsn(0) && to > lost_tail_;
+    if (from >= durable_ && !lost_tail) {
         unproved_lost_ = report_.ends_uncertain = true;
         LogLine(env_, LogLevel::warning) << "journal: " << bytes << " bytes of the last, unproved commit are missing at LSN " << from.value;
         state_.damage.lost_bytes += bytes;
@@ -219,9 +255,9 @@ void Replay::hole(Lsn from, Lsn to) {
     }
     ++state_.damage.corrupt_groups;
     state_.damage.lost_bytes += bytes;
-    LogLine(env_, LogLevel::error) << "journal: synced bytes are damaged, LSN " << from.value << " to " << to.value;
+    LogLine(env_, LogLevel::error) << (lost_tail ? "journal: it cannot be read to its end, LSN " : "journal: synced bytes are damaged, LSN ") << from.value << " to " << to.value;
     if (to <= start_.walk.position) return;  // the checkpoint knows what they said
-    last_hole_ = from;
+    last_hole_ = to;
     hole_bytes_ += bytes;
 }
 
@@ -230,7 +266,7 @@ void Replay::settle_holes() {
     if (hole_bytes_ == 0) return;
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
-        if (log.last_extent > last_hole_) continue;
+        if (log.last_extent >= last_hole_) continue;
         log.resumes_at = log.end + static_cast<std::int64_t>(hole_bytes_ / lost_record_bytes_min + 1);
         state_.fences.add(log.id, log.end, log.resumes_at, FenceCause::lost_group);
         LogLine(env_, LogLevel::error) << "log " << log.id.value << ": may have lost offsets from " << log.end.value << " on; it goes on at "

@@ -1,6 +1,7 @@
 // Applies the journal from a checkpoint on: the walk of FORMAT.md, section 9, steps 2 to 4.
 // Owns:     nothing; changes State. Bounds: O(1) memory, two walks over what the walker reads. Blocking: start-up only.
-// Errors:   io, store_newer, limit_reached (more logs than the options allow). Damage is none: it is fenced, counted, logged.
+// Errors:   io, store_newer, limit_reached (an undamaged store has more logs than the options allow). Damage is none: it is fenced, counted, logged; what it
+//           brings beyond the bounds of a table is given up, counted and logged.
 #pragma once
 
 #include "env/env.h"
@@ -18,6 +19,7 @@ struct ReplayStart {
 struct ReplayReport {
     Lsn end;                 // of the journal
     std::uint64_t salt = 0;  // of the run that wrote last
+    Lsn run_start;           // where it began
     std::uint64_t run = 0;
     Lsn durable;             // what lies below is proved: D, or the end if nothing beyond D was lost
     std::uint64_t groups = 0;
@@ -42,16 +44,20 @@ private:
     Status apply_run_start(const RunStartRecord& record);
     Status apply_create(const LogCreateRecord& record, Lsn lsn);
     Status apply_retire(const RetireRecord& record);
+    void apply_jump(const JumpRecord& record, Lsn lsn);
     void apply_truncate(const TruncateRecord& record, Lsn lsn);
     Status apply_extent(JournalWalk& walk, const Extent& extent, bool proved, bool holds);
     // Whether all extents of this log from `first` on in an unproved group hold.
     Result<bool> unit_holds(JournalWalk& walk, const Extent& first);
-    Result<Log*> log_of(const Extent& extent);
+    Result<Log*> log_of(const Extent& extent, Lsn lsn);
+    Status make_room(const LogCreateRecord& record);
+    bool damaged() const { return state_.damage.corrupt_groups + state_.damage.corrupt_extents + report_.orphans != 0; }
     void note(Log& log, const Extent& extent, Lsn group);
     void enter_segment(std::uint64_t sequence);
     void hole(Lsn from, Lsn to);
     void settle_holes();
     void drop(Log& log, const Extent& extent);
+    void count_lost_tables(std::uint64_t groups, std::uint64_t extents);
 
     env::Env& env_;
     State& state_;
@@ -62,9 +68,13 @@ private:
     Lsn durable_;                   // D
     bool unproved_lost_ = false;    // something beyond D, which records of the next run will say
     Lsn known_end_;                 // of the journal, by the first walk
+    std::uint64_t groups_beyond_ = 0;   // the end, with their headers and without their tables: the second walk does not get there
+    std::uint64_t extents_beyond_ = 0;
+    Lsn lost_tail_{0};              // from here to there it cannot be read; 0: it can
     std::uint64_t segment_ = 0;     // that in_head speaks of
-    Lsn last_hole_{0};              // the last one below D
+    Lsn last_hole_{0};              // end of the last one below D
     std::uint64_t hole_bytes_ = 0;
+    bool turned_away_ = false;      // a log that had no room was told of
     LogId unit_log_{0};             // whose extents in the current group were judged together
     bool unit_holds_ = false;
     bool unit_packed_ = false;

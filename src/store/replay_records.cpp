@@ -14,7 +14,7 @@ Status Replay::apply_records(JournalWalk& walk, const Extent& extent, bool prove
     }
     RIVULET_TRY_ASSIGN(const Bytes payload, walk.payload());
     RecordsReader records(payload.subspan(extent.position, extent.bytes));
-    for (JournalRecord record; records.next(record);) RIVULET_TRY(apply_record(record, walk.header().lsn));
+    for (JournalRecord record; records.next(record);) RIVULET_TRY(judge(apply_record(record, walk.header().lsn).error(), walk.header().lsn));
     return judge(records.error(), walk.header().lsn);
 }
 
@@ -51,6 +51,9 @@ Status Replay::apply_record(const JournalRecord& record, Lsn lsn) {
         case RecordType::epoch:
             if (Log* log = state_.logs.find(record.epoch.log)) log->note_epoch(record.epoch.epoch, record.epoch.start);
             return {};
+        case RecordType::jump:
+            apply_jump(record.jump, lsn);
+            return {};
         default:
             return listener_.on_record(record.type, LogId(0), 0, record.passed);
     }
@@ -63,17 +66,37 @@ Status Replay::apply_run_start(const RunStartRecord& record) {
 }
 
 Status Replay::apply_create(const LogCreateRecord& record, Lsn lsn) {
+    if (state_.next_log_id < record.first + record.count) state_.next_log_id = record.first + record.count;
+    RIVULET_TRY(make_room(record));
     for (std::uint32_t i = 0; i < record.count; ++i) {
         const LogId id = record.first + i;
         Log* log = state_.logs.find(id);
         if (!log) {
-            // Deleted again before a fuzzy checkpoint captured it, with an id below its counter: LOG_DELETE follows, and then it goes again.
             RIVULET_TRY_ASSIGN(log, state_.logs.create(id, record.memory));
         }
+        log->orphan = false;
         if (log->last_extent < lsn) log->last_extent = lsn;
     }
-    if (state_.next_log_id < record.first + record.count) state_.next_log_id = record.first + record.count;
     return listener_.on_record(RecordType::log_create, record.first, record.count, record.catalogue);
+}
+
+// Orphans go, which may be logs whose deletion comes later. limit_reached: the deletion of others is lost, or the options are wrong.
+Status Replay::make_room(const LogCreateRecord& record) {
+    const LogId end = record.first + record.count;
+    const std::uint32_t known = state_.logs.rank_from(end) - state_.logs.rank_from(record.first);
+    const std::uint64_t missing = record.count - known;
+    for (std::uint32_t rank = 0; state_.logs.count() + missing > state_.logs.capacity();) {
+        if (rank == state_.logs.count()) return fail(Error::limit_reached);
+        Log& log = state_.logs.at(rank);
+        if (!log.orphan || (record.first <= log.id && log.id < end)) {
+            ++rank;
+            continue;
+        }
+        env::LogLine(env_, env::LogLevel::error) << "log " << log.id.value << " has records but no topic, and its place is needed: they are not served";
+        RIVULET_TRY(listener_.on_record(RecordType::log_delete, log.id, 1, {}));
+        state_.remove_log(log);
+    }
+    return {};
 }
 
 void Replay::apply_truncate(const TruncateRecord& record, Lsn lsn) {
@@ -84,12 +107,26 @@ void Replay::apply_truncate(const TruncateRecord& record, Lsn lsn) {
         state_.fences.add(log->id, log->end, record.end, log->memory ? FenceCause::restart : FenceCause::lost_group);
         log->end = record.end;
     } else {
-        // A full table can only come from damage elsewhere: the extents stay hidden behind the log's end until they are overwritten there.
-        if (!state_.truncations.add(log->id, record.end, lsn)) env::LogLine(env_, env::LogLevel::error) << "too many truncations";
+        if (!state_.truncations.add(log->id, record.end, lsn))
+            env::LogLine(env_, env::LogLevel::error) << "no room to remember that log " << log->id.value << " was cut at " << record.end.value;
+        // The first walk had no room for this mark, so trailers of what is void here were counted.
+        state_.sessions.remove_log(*log);
         log->end = record.end;
         log->truncate_epochs(record.end);
         state_.fences.truncate(log->id, record.end);
     }
+    state_.truncations.drop_proposed(log->id, lsn);
+    if (log->last_extent < lsn) log->last_extent = lsn;
+}
+
+void Replay::apply_jump(const JumpRecord& record, Lsn lsn) {
+    Log* log = state_.logs.find(record.log);
+    if (!log) return;
+    const Offset from = log->end < record.from ? log->end : record.from;
+    state_.fences.add(log->id, from, record.to, FenceCause::lost_group);
+    if (log->end < record.to) log->end = record.to;
+    // What had been given up may have been met again, and counted.
+    state_.sessions.remove_log(*log);
     if (log->last_extent < lsn) log->last_extent = lsn;
 }
 

@@ -170,6 +170,12 @@ ChainPosition Ring::advance(ChainPosition position, std::size_t n) const {
     return position;
 }
 
+std::size_t Ring::blocks_from(ChainPosition position) const {
+    std::size_t count = 0;
+    for (BlockIndex i = position.block; i != no_block; i = state_.blocks[i].next) ++count;
+    return count;
+}
+
 bool Ring::at(const Log& log, ChainPosition position, Batch& out) const {
     if (position.block == no_block) return false;
     const Block* block = &state_.blocks[position.block];

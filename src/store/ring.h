@@ -46,6 +46,8 @@ public:
     ChainPosition after(const Batch& batch) const { return advance(batch.at, batch.header.total_bytes()); }
     // Moves on by n bytes of batches.
     ChainPosition advance(ChainPosition position, std::size_t n) const;
+    // Blocks from a position to the end of the chain.
+    std::size_t blocks_from(ChainPosition position) const;
     // Calls visit(BlockIndex, Bytes) for the n bytes from a position, block by block.
     template <class Visit>
     void slices(ChainPosition position, std::size_t n, Visit visit) const {

@@ -45,22 +45,31 @@ private:
 
 Offset resume_offset(const Log& log) { return log.resumes_at > log.end ? log.resumes_at : log.end; }
 
+Status write_truncate(const State& state, const Log& log, Offset end, RunStartWriter& out) {
+    encode(TruncateRecord{log.id, end, Epoch(static_cast<std::int32_t>(state.head.run))}, out.records());
+    return out.next();
+}
+
+// Where the log ends; what was given up of it is marked void. Without room for the mark its offsets are never given out again, so that nothing can be taken for what
+// has its place.
+Status write_end(State& state, Log& log, RunStartWriter& out, bool all) {
+    const bool cut = log.cut_by_recovery;
+    if (!cut || state.truncations.add(log.id, log.end, state.head.run_start)) {
+        if (cut) RIVULET_TRY(write_truncate(state, log, log.end, out));
+        if (log.resumes_at > log.end) return write_truncate(state, log, log.resumes_at, out);
+        return all && !cut ? write_truncate(state, log, log.end, out) : Status();
+    }
+    if (log.resumes_at < log.given_up) log.resumes_at = log.given_up;
+    if (log.resumes_at <= log.end) return write_truncate(state, log, log.end, out);
+    state.fences.add(log.id, log.end, log.resumes_at, FenceCause::lost_group);
+    encode(JumpRecord{log.id, log.end, log.resumes_at}, out.records());
+    return out.next();
+}
+
 Status write_ends(State& state, RunStartWriter& out, bool all) {
     for (std::uint32_t rank = 0; rank < state.logs.count(); ++rank) {
         Log& log = state.logs.at(rank);
-        const Epoch epoch(static_cast<std::int32_t>(state.head.run));
-        if (log.cut_by_recovery) {
-            encode(TruncateRecord{log.id, log.end, epoch}, out.records());
-            RIVULET_TRY(state.truncations.add(log.id, log.end, state.head.run_start));
-            RIVULET_TRY(out.next());
-        }
-        if (log.resumes_at > log.end) {
-            encode(TruncateRecord{log.id, log.resumes_at, epoch}, out.records());
-            RIVULET_TRY(out.next());
-        } else if (all && !log.cut_by_recovery) {
-            encode(TruncateRecord{log.id, log.end, epoch}, out.records());
-            RIVULET_TRY(out.next());
-        }
+        RIVULET_TRY(write_end(state, log, out, all));
         if (log.memory) {
             log.ceiling = log.ceiling_asked = resume_offset(log) + ceiling_step;
             encode(CeilingRecord{log.id, log.ceiling}, out.records());
@@ -85,6 +94,26 @@ void resume_memory_logs(env::Env& env, State& state) {
     }
 }
 
+// Whether the records of this start may need a segment for which the tail passes the replay point.
+bool needs_checkpoint(const State& state) {
+    const std::uint64_t records = 2 * std::uint64_t{state.logs.count()} + state.fences.count() + 1;
+    const std::uint64_t segments = 1 + records * record_bytes_max / (state.geometry.segment_bytes / 2);
+    const std::uint64_t head = state.geometry.sequence(state.head.previous_end - 1);
+    return state.geometry.first_live(head + segments) > state.geometry.sequence(state.checkpoint_lsn);
+}
+
+// Starts that end before their first commit get no other checkpoint. It holds what this start has decided, as its records will say it again.
+Status write_checkpoint(env::Env& env, State& state, Checkpointer& checkpointer, const ReplayReport& found) {
+    for (std::uint32_t rank = 0; rank < state.logs.count(); ++rank) {
+        Log& log = state.logs.at(rank);
+        if (!log.cut_by_recovery || state.truncations.add(log.id, log.end, state.head.run_start)) continue;
+        if (log.resumes_at < log.given_up) log.resumes_at = log.given_up;
+        state.fences.add(log.id, log.end, log.resumes_at, FenceCause::lost_group);
+    }
+    env::LogLine(env, env::LogLevel::info) << "the ring's tail has come to the last checkpoint: another one is written before this run begins";
+    return checkpointer.write_at_start(env.disk(), found.end, found.salt, found.run_start);
+}
+
 void settle_logs(State& state) {
     for (std::uint32_t rank = 0; rank < state.logs.count(); ++rank) {
         Log& log = state.logs.at(rank);
@@ -94,20 +123,24 @@ void settle_logs(State& state) {
         log.closed_end = log.durable_end = log.ram_start = log.flush_offset = log.end;
         log.epoch = Epoch(static_cast<std::int32_t>(state.head.run));
         log.cut_by_recovery = false;
+        log.given_up = Offset(0);
     }
 }
 
 }  // namespace
 
-Status begin_run(env::Env& env, State& state, GroupWriter& writer, const ReplayReport& found, bool was_clean, MutableBytes records) {
+Status begin_run(env::Env& env, State& state, GroupWriter& writer, Checkpointer& checkpointer, const ReplayReport& found, bool was_clean, MutableBytes records) {
     env::Disk& disk = env.disk();
     // What was accepted becomes durable before it is served: its sync may never have happened.
     RIVULET_TRY(disk.sync(*state.journal));
+    // Where a log begins of which a new segment's RETIRE leaves nothing.
+    for (std::uint32_t rank = 0; rank < state.logs.count(); ++rank) state.logs.at(rank).durable_end = state.logs.at(rank).end;
     if (!was_clean) resume_memory_logs(env, state);
     Head& head = state.head;
     head.next = head.previous_end = head.run_start = found.end;
     // If something unproved was lost, nothing may prove what is beside it before the TRUNCATE records of this start are durable.
     head.durable = head.proven = found.durable;
+    if (needs_checkpoint(state)) RIVULET_TRY(write_checkpoint(env, state, checkpointer, found));
     ++head.run;
     std::uint8_t salt[8];
     do {
@@ -118,6 +151,8 @@ Status begin_run(env::Env& env, State& state, GroupWriter& writer, const ReplayR
     RunStartWriter out(env, state, writer, records);
     encode(record, out.records());
     RIVULET_TRY(write_super(disk, state, {state.geometry, 0, false, head.run, head.salt, head.run_start, found.durable}));
+    RIVULET_TRY_ASSIGN(const std::uint64_t size, disk.size(*state.journal));
+    if (size < state.geometry.journal_bytes()) RIVULET_TRY(disk.allocate(*state.journal, state.geometry.journal_bytes()));
     RIVULET_TRY(write_ends(state, out, found.ends_uncertain));
     RIVULET_TRY(out.flush());
     RIVULET_TRY(disk.sync(*state.journal));

@@ -3,12 +3,14 @@
 #pragma once
 
 #include "env/env.h"
+#include "store/checkpointer.h"
 #include "store/group_writer.h"
 #include "store/replay.h"
 
 namespace rivulet::store {
 
-// Syncs the journal, writes super for the new run, then the RUN_START group or groups. `records`: a buffer for journal records.
-Status begin_run(env::Env& env, State& state, GroupWriter& writer, const ReplayReport& found, bool was_clean, MutableBytes records);
+// Syncs the journal, writes super for the new run, then the RUN_START group or groups; before, a checkpoint, if the tail must not move on without one. `records`: a buffer for journal
+// records.
+Status begin_run(env::Env& env, State& state, GroupWriter& writer, Checkpointer& checkpointer, const ReplayReport& found, bool was_clean, MutableBytes records);
 
 }  // namespace rivulet::store

@@ -114,6 +114,12 @@ Lsn SegmentIndex::onward(const Log& log, Lsn lsn, const Geometry& geometry, std:
     return before && before->merged ? lsn : Lsn(std::numeric_limits<std::uint64_t>::max());
 }
 
+Offset SegmentIndex::find_time(const Log& log, std::uint32_t seconds) const {
+    for (const Sample* sample = first(log); sample; sample = next(*sample))
+        if (sample->max_time >= seconds) return sample->first();
+    return Offset(-1);
+}
+
 Offset SegmentIndex::retire(Log& log, const Geometry&, std::uint64_t first_live, std::uint64_t head) {
     while (log.first_sample != no_sample) {
         const SampleIndex index = log.first_sample;

@@ -46,6 +46,8 @@ public:
     // The same for what comes next: the first LSN at or beyond `lsn` where a group may have something of the log; the largest LSN if there is none. What the
     // index does not know yet counts as nothing.
     Lsn onward(const Log& log, Lsn lsn, const Geometry& geometry, std::uint64_t head) const;
+    // No record of the log below this offset has that time or a later one (in seconds, rounded down), as far as the index goes; Offset(-1): none that it knows of has.
+    Offset find_time(const Log& log, std::uint32_t seconds) const;
     // Drops all samples of segments below `first_live`; log.bytes goes down. Returns the first offset of what is left, or log.durable_end if nothing is. A merged
     // sample stays while a live segment may have some of what it stands for: the offset returned is then lower than the first that is left.
     Offset retire(Log& log, const Geometry& geometry, std::uint64_t first_live, std::uint64_t head);

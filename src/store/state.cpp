@@ -1,5 +1,6 @@
 #include "store/state.h"
 
+#include "store/committer.h"
 #include "store/footer.h"
 
 namespace rivulet::store {
@@ -23,16 +24,24 @@ std::uint32_t StoreOptions::group_payload_max() const {
     return group_bytes_max() - static_cast<std::uint32_t>(group_header_bytes) - table_bytes_max();
 }
 
+std::uint64_t StoreOptions::waiting_bytes_max() const {
+    const std::uint64_t ram = std::uint64_t{blocks} * block_bytes;
+    const std::uint64_t most = ram < size / 16 ? ram : size / 16;
+    return most < batch_bytes_max ? batch_bytes_max : most;
+}
+
 Status StoreOptions::check() const {
     if (segment_bytes < segment_bytes_min || (segment_bytes & (segment_bytes - 1)) != 0) return fail(Error::invalid_argument, 1);
     if (size % segment_bytes != 0 || size / segment_bytes < segment_count_min) return fail(Error::invalid_argument, 2);
     // An empty segment takes any one group and the footer that comes after it.
     if (page_bytes + group_bytes_max() + footer_room(logs_max) > segment_bytes) return fail(Error::invalid_argument, 3);
-    // One chunk of a checkpoint, with all truncations in it, fits a window.
+    // One chunk of a checkpoint, with all fences in it, fits a window.
     if (group_bytes_max() < 16 * 1024) return fail(Error::invalid_argument, 7);
+    // One group takes the records of the largest topic.
+    if (Committer::records_bytes(*this) < Committer::records_bytes_min(*this)) return fail(Error::invalid_argument, 8);
     // The bounded state fits a checkpoint area.
     const std::uint64_t state = page_bytes + std::uint64_t{logs_max} * (log_image_bytes_max + 64) + std::uint64_t{sessions_max} * 32 +
-                                Truncations::capacity * 24 + Fences::capacity * 32 + Boots::capacity * 48;
+                                Truncations::capacity_for(logs_max) * truncation_image_bytes_max + Fences::capacity * 32 + Boots::capacity * 48;
     if (state > checkpoint_area_bytes || checkpoint_area_bytes % page_bytes != 0) return fail(Error::invalid_argument, 4);
     // RAM takes at least two of the largest batches: one that arrives while one is written.
     if (std::uint64_t{blocks} * block_bytes < 2 * std::uint64_t{batch_bytes_max}) return fail(Error::invalid_argument, 5);
@@ -45,11 +54,13 @@ State::State(Arena& arena, const StoreOptions& given)
       logs(arena, given.logs_max),
       blocks(arena, given.blocks),
       index(arena, given.index_samples_max),
-      sessions(arena, given.sessions_max) {}
+      sessions(arena, given.sessions_max),
+      truncations(arena, given.logs_max) {}
 
 std::size_t State::memory_bytes(const StoreOptions& options) {
     return sizeof(State) + LogTable::memory_bytes(options.logs_max) + BlockPool::memory_bytes(options.blocks) +
-           SegmentIndex::memory_bytes(options.index_samples_max) + SessionTable::memory_bytes(options.sessions_max) + 256;
+           SegmentIndex::memory_bytes(options.index_samples_max) + SessionTable::memory_bytes(options.sessions_max) +
+           Truncations::memory_bytes(options.logs_max) + 256;
 }
 
 std::uint64_t State::room(std::uint32_t more_logs) const {
@@ -61,7 +72,7 @@ std::uint64_t State::room(std::uint32_t more_logs) const {
 std::uint32_t State::extent_time(const Extent& extent) const {
     if ((extent.flags & extent_clock_untrusted) == 0) return sample_time(extent.max_timestamp);
     const BootImage* const boot_image = boots.find(extent.boot);
-    if (!boot_image || !boot_image->fixed) return time_unknown;
+    if (!boot_image || !boot_image->fixed) return unknown_time;
     return sample_time(extent.max_timestamp + boot_image->offset_ms);
 }
 

@@ -31,6 +31,10 @@ struct StoreOptions {
     std::uint32_t table_bytes_max() const;      // min(32 KiB, segment / 8)
     std::uint32_t group_bytes_max() const;      // header + table + one largest batch, in whole pages
     std::uint32_t group_payload_max() const;    // what a group has beside header and table
+    // What may wait to be durable: all blocks, but at most a sixteenth of the journal, and one batch in any case. Bounds what a commit takes.
+    std::uint64_t waiting_bytes_max() const;
+    // Segments that one commit enters at most: two that follow each other are more than half full together.
+    std::uint64_t commit_segments_max() const { return 1 + (2 * waiting_bytes_max() + segment_bytes - 1) / segment_bytes; }
     std::uint32_t segment_count() const { return static_cast<std::uint32_t>(size / segment_bytes); }
     Status check() const;                       // invalid_argument where limits and geometry do not go together
 };
@@ -98,8 +102,11 @@ struct State {
     Lsn checkpoint_lsn;             // replay point of the newest checkpoint
     Lsn older_checkpoint_lsn;       // of the one before: the ring's tail never passes it
     std::uint64_t checkpoint_sequence = 0;
+    std::uint32_t unknown_time = time_unknown;  // what a time of an untrusted clock counts as: once the clock is trusted, the time of that moment, an upper bound
     std::uint64_t index_loaded_from = 1;  // segments from this one on are in the index; older ones come from footers
     std::uint64_t unflushed_bytes = 0;  // of all logs, not gathered yet
+    std::uint64_t committing_bytes = 0; // gathered by the commit under way
+    std::uint64_t zeroing = 0;      // segment that a write of zeros is on its way to; 0: none
     std::uint32_t logs_in_head = 0; // logs with something in the head segment
     env::File* journal = nullptr;
     env::File* super = nullptr;

@@ -31,14 +31,14 @@ std::size_t Store::memory_bytes(const StoreOptions& options) {
            Checkpointer::memory_bytes(options) + Zeroer::memory_bytes() + sizeof(Store);
 }
 
-Result<OpenReport> Store::open(RecoveryListener& listener) { return open_store(env_, state_, writer_, reader_.scratch(), listener); }
+Result<OpenReport> Store::open(RecoveryListener& listener) { return open_store(env_, state_, writer_, checkpointer_, reader_.scratch(), listener); }
 
 void Store::serve(StoreListener& listener) {
     listener_ = &listener;
     committer_.start(*this);
     checkpointer_.start(*this);
     reader_.load_index(*this);
-    zeroer_.start();
+    zeroer_.start(*this);
 }
 
 void Store::stop() {
@@ -50,8 +50,9 @@ void Store::stop() {
 }
 
 void Store::on_commit() {
-    checkpointer_.on_commit(committer_.durable_ticket(), committer_.open_ticket());
+    checkpointer_.on_commit(committer_.durable_ticket());
     if (!closing_) listener_->on_commit();
+    if (!stopping_) write_clock();
     close_if_settled();
 }
 
@@ -65,16 +66,19 @@ void Store::close_if_settled() {
     env_.submit(close_job_);
 }
 
-// A checkpoint must finish well before the tail reaches the replay point of the last one; its slices and a commit share the one commit slot, and its last step waits
-// for a commit. So commits hold back while it captures and what could still be written is little more than what is in RAM.
+// A checkpoint must finish before the tail reaches the replay point of the last one; its slices and a commit share the one commit slot, and its last step waits for the
+// commits of what it captured: that under way and the one after it. So a commit begins only if it and one more will find room, but for the commit that the checkpoint
+// waits for; at that time there is room for it, since none has begun without.
 bool Store::may_commit() {
+    if (checkpointer_.gated()) return true;
     const Geometry& geometry = state_.geometry;
     const std::uint64_t head = geometry.sequence(state_.head.previous_end - 1);
-    const std::uint64_t last = geometry.sequence(state_.checkpoint_lsn) + geometry.segment_count - 2;
-    const std::uint64_t needed = 2 + std::uint64_t{state_.blocks.count()} * block_bytes / (geometry.segment_bytes / 2);
+    const std::uint64_t last = geometry.sequence(checkpointer_.replay_from()) + geometry.segment_count - 2;
+    std::uint64_t needed = 2 * state_.options.commit_segments_max();
+    if (needed > geometry.segment_count - 2) needed = geometry.segment_count - 2;
     if (head + needed <= last) return true;
-    if (!checkpointer_.under_way()) checkpointer_.request(committer_.open_ticket());
-    return !checkpointer_.capturing();
+    checkpointer_.request();
+    return checkpointer_.gated();
 }
 
 void Store::on_progress() {
@@ -103,6 +107,10 @@ Status Store::writable(const Log&) const {
     return {};
 }
 
+Status Store::room_to_wait(std::uint64_t bytes) const {
+    return state_.unflushed_bytes + state_.committing_bytes + bytes <= state_.options.waiting_bytes_max() ? Status() : Status(fail(Error::busy));
+}
+
 // What is short now is short until a commit: hasten it.
 Failure Store::busy(Failure failure) {
     if (failure.error == Error::busy) committer_.request();
@@ -112,8 +120,7 @@ Failure Store::busy(Failure failure) {
 Result<std::uint64_t> Store::create_logs(std::uint32_t count, bool memory, Bytes catalogue) {
     if (stopping_) return fail(Error::shutting_down);
     if (state_.logs.count() + count > state_.logs.capacity()) return fail(Error::limit_reached);
-    const std::size_t bytes = catalogue.size() + 64 + (memory ? count * 32U : 0);
-    RIVULET_TRY_ASSIGN(Writer * records, committer_.records(bytes));
+    RIVULET_TRY_ASSIGN(Writer * records, committer_.records(Committer::create_bytes(catalogue.size(), memory ? count : 0)));
     const LogId first = state_.next_log_id;
     encode(LogCreateRecord{first, count, memory, catalogue}, *records);
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -162,6 +169,8 @@ Result<std::uint64_t> Store::truncate(Log& log, Offset end, Epoch epoch) {
     RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
     ring_.close_pack(log);
     if (end < log.start || end > log.end) return fail(Error::offset_out_of_range, end.value);
+    // Records act before the extents of their group: one that cuts at `end` must find what lies below it in an earlier group. It also keeps its ticket so.
+    if (log.has_unflushed() && log.flush_offset < end) return busy(fail(Error::busy));
     RIVULET_TRY(state_.truncations.add(log.id, end, state_.head.next));
     encode(TruncateRecord{log.id, end, epoch}, *records);
     reader_.forget(log);
@@ -202,6 +211,7 @@ Status Store::ensure_ceiling(Log& log, std::int64_t records) {
 Result<Appended> Store::append(Log& log, Bytes batch) {
     RIVULET_TRY(writable(log));
     if (batch.size() > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(batch.size()));
+    if (Status status = room_to_wait(batch.size()); !status) return busy(status.failure());
     const record::BatchHeader header = record::decode_header(batch);
     if (Status status = ensure_ceiling(log, std::int64_t{header.last_offset_delta} + 1); !status) return busy(status.failure());
     ring_.close_pack(log);
@@ -227,6 +237,7 @@ Result<Appended> Store::append(Log& log, const record::Reading& reading, bool un
         // The trailer that counts it goes into one group with all that waits, also with what came without a session.
         if (log.unflushed_bytes + alone > state_.options.group_payload_max()) return busy(fail(Error::busy));
     }
+    if (Status status = room_to_wait(alone); !status) return busy(status.failure());
     if (Status status = ensure_ceiling(log, 1); !status) return busy(status.failure());
     if (log.pack_open() && (log.pack.attributes() != attributes || log.pack.size_with(reading) > batch_limit(log))) ring_.close_pack(log);
     const Offset base = log.end;
@@ -251,6 +262,15 @@ void Store::close_memory_packs() {
     env_.charge(state_.logs.count() * 16);
 }
 
+Offset Store::time_hint(const Log& log, Timestamp at) const {
+    if (state_.index_loaded_from > state_.head.first_live) return log.start;
+    const std::int64_t seconds = at.value / 1000;
+    // What is not in a group yet, the index does not know.
+    Offset hint = seconds >= time_unknown ? Offset(-1) : state_.index.find_time(log, seconds < 0 ? 0 : static_cast<std::uint32_t>(seconds));
+    if (hint.value < 0) hint = log.durable_end;
+    return hint < log.start ? log.start : hint;
+}
+
 void Store::apply_retention(std::int64_t now_ms) {
     if (state_.offline || stopping_) return;
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
@@ -264,10 +284,20 @@ void Store::apply_retention(std::int64_t now_ms) {
 }
 
 void Store::trust_clock(std::int64_t now_ms, std::int64_t offset_ms) {
-    state_.index.settle_unknown_times(state_.logs, static_cast<std::uint32_t>((now_ms + 999) / 1000));
+    // What the index does not know yet comes later.
+    state_.unknown_time = sample_time(Timestamp(now_ms));
+    state_.index.settle_unknown_times(state_.logs, state_.unknown_time);
+    clock_due_ = state_.boots.fix(state_.boot, offset_ms);
+    write_clock();
+}
+
+// Again after the next commit, if there is no room now: it is told once.
+void Store::write_clock() {
+    if (!clock_due_) return;
     const Result<Writer*> records = committer_.records(32);
-    if (!records || !state_.boots.fix(state_.boot, offset_ms)) return;
-    encode(ClockRecord{state_.boot, offset_ms}, **records);
+    if (!records) return;
+    clock_due_ = false;
+    encode(ClockRecord{state_.boot, state_.boots.find(state_.boot)->offset_ms}, **records);
     committer_.note_records(ns_per_s);
 }
 

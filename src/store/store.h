@@ -43,7 +43,7 @@ struct SessionReading {
     std::uint64_t sequence = 0;
 };
 
-class Store final : private CommitListener, private CheckpointListener, private IndexListener {
+class Store final : private CommitListener, private CheckpointListener, private IndexListener, private ZeroingListener {
 public:
     Store(env::Env& env, Arena& arena, const StoreOptions& options, CheckpointSource& source);
     static std::size_t memory_bytes(const StoreOptions& options);
@@ -61,7 +61,7 @@ public:
     Result<std::uint64_t> create_logs(std::uint32_t count, bool memory, Bytes catalogue);
     Result<std::uint64_t> delete_logs(LogId first, std::uint32_t count);
     Result<std::uint64_t> set_start(Log& log, Offset start);
-    // Cuts the log at `end`, a batch's base; what is appended afterwards has at least `epoch`.
+    // Cuts the log at `end`, a batch's base; what is appended afterwards has at least `epoch`. busy until a commit has taken what lies below `end`.
     Result<std::uint64_t> truncate(Log& log, Offset end, Epoch epoch);
     // A record of the layer above.
     Result<std::uint64_t> append_record(RecordType type, Bytes body);
@@ -75,13 +75,15 @@ public:
     // One reading, packed with others. untrusted: its timestamp comes from our own clock, which is not trusted yet. A reading that its session has appended
     // before is not appended again: base is then -1 and the ticket that of the latest commit that may hold it.
     Result<Appended> append(Log& log, const record::Reading& reading, bool untrusted, const SessionReading& session);
-    std::uint64_t open_ticket() const { return committer_.open_ticket(); }
+    std::uint64_t open_ticket() const override { return committer_.open_ticket(); }
     std::uint64_t durable_ticket() const { return committer_.durable_ticket(); }
 
     // --- Reads.
     ReadOutcome read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter) {
         return reader_.read(log, from, log.high_watermark(), bytes_max, view, waiter);
     }
+    // Where to begin to look for a record of that time or a later one: none of them lies before.
+    Offset time_hint(const Log& log, Timestamp at) const;
     void release(ReadView& view) { reader_.release(view); }
     bool refill(ReadView& view) { return reader_.refill(view); }
     void cancel(ReadWaiter& waiter) { reader_.cancel(waiter); }
@@ -119,16 +121,19 @@ private:
     void on_checkpoint_progress() override { on_progress(); }
     void on_checkpoint_failed(Failure failure) override { committer_.go_offline(failure); }
     void on_index_loaded() override { on_progress(); }
-    // A checkpoint or the index got further: what a commit waited for may be there.
+    void on_zeros_written() override { on_progress(); }
+    // A checkpoint, the index or zeroing got further: what a commit waited for may be there.
     void on_progress();
     void on_readable(Log& log) override { listener_->on_readable(log); }
     void on_offline(Failure failure) override;
     Status writable(const Log& log) const;
     std::uint32_t batch_limit(const Log& log) const;
+    Status room_to_wait(std::uint64_t bytes) const;  // busy: what is not durable yet is all that one commit may have
     Status ensure_ceiling(Log& log, std::int64_t records);
     Failure busy(Failure failure);
     void close_if_settled();
     void close_memory_packs();
+    void write_clock();
     void delete_log(Log& log);
 
     env::Env& env_;
@@ -142,6 +147,7 @@ private:
     StoreListener* listener_ = nullptr;
     CloseJob close_job_{*this};
     PackTimer pack_timer_{*this};
+    bool clock_due_ = false;  // the CLOCK record of this boot is still to be written
     bool stopping_ = false;
     bool closing_ = false;
 };

@@ -23,9 +23,9 @@ constexpr std::string_view super_name = "super";
 constexpr std::string_view journal_name = "journal";
 constexpr std::string_view checkpoint_names[2] = {"checkpoint.0", "checkpoint.1"};
 
-// Makes a fresh store in an empty or unfinished folder, and opens it: all allocated, the first segments zeroed, super last. On failure nothing of it stays.
+// Makes a fresh store in an empty or unfinished folder, and opens it: all allocated, the first segments zeroed, super last. On failure no file stays that it made.
 Status create_store(env::Env& env, State& state);
-// Opens what is there, super first and locked. A missing file is left null, but for super: not_found then.
+// Opens what is there, super first and locked. A missing file is left null.
 Status open_files(env::Env& env, State& state);
 // Writes the other slot than the last, and syncs.
 Status write_super(env::Disk& disk, State& state, SuperBlock super);

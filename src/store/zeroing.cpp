@@ -8,7 +8,8 @@ Zeroer::Zeroer(env::Env& env, Arena& arena, State& state) : Job(env::JobKind::re
     std::memset(zeros_.data(), 0, zeros_.size());
 }
 
-void Zeroer::start() {
+void Zeroer::start(ZeroingListener& listener) {
+    listener_ = &listener;
     env_.arm(*this, env_.now() + tick_ns);
 }
 
@@ -29,6 +30,7 @@ void Zeroer::step() {
         if (sequence_ > state_.geometry.segment_count) state_.head.zeroed_through = state_.geometry.segment_count;
         return;
     }
+    state_.zeroing = sequence_;
     env_.submit(*this);
 }
 
@@ -38,9 +40,10 @@ void Zeroer::run(env::Disk& disk) {
 }
 
 void Zeroer::done() {
+    state_.zeroing = 0;
     if (!status_) {
         env::LogLine(env_, env::LogLevel::warning) << "zeroing of unused segments ended: " << error_info(status_.error()).text;
-        return;
+        return listener_->on_zeros_written();
     }
     position_ += zeros_.size();
     if (position_ >= state_.geometry.segment_bytes) {
@@ -49,6 +52,7 @@ void Zeroer::done() {
     }
     const bool urgent = state_.head.zeroed_through < state_.geometry.sequence(state_.head.next) + ahead_min;
     env_.arm(*this, urgent ? env_.now() : env_.now() + tick_ns);
+    listener_->on_zeros_written();
 }
 
 }  // namespace rivulet::store

@@ -46,8 +46,8 @@ void Suite::damage(const Workload& workload, const Moment& moment, const std::st
     const auto run = [&](sim::Fault fault, const sim::DiskState& disk, const std::string& what) {
         const std::string name = std::string(workload.name) + "/damage:" + std::to_string(number++);
         if (!wanted(name)) return;
-        const State state{workload.options, disk, moment.history, {}, FaultClass::b, number, verbose};
-        count(fault, name, moment.call + ", " + what + " at page " + std::to_string(page) + " of " + path, run_state(state));
+        const State state{workload.options, disk, moment.history, {}, {}, FaultClass::b, number, verbose};
+        count(fault, name, moment.call + ", " + what + " at page " + std::to_string(page) + " of " + path, run_state(state, salvages_));
     };
     const std::uint64_t at = page * sim::page_bytes;
     sim::Page noise;

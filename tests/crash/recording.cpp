@@ -10,8 +10,13 @@ Recorder::Recorder(const store::StoreOptions& options) : harness(11, options), d
 
 void Recorder::take(std::string call) {
     // While a start is under way what was acknowledged before it holds.
-    if (harness.node.running_program()) driver.note_now();
-    moments.push_back({harness.disk().snapshot(), driver.history, std::move(call), opened_once_});
+    Unproved unproved;
+    if (harness.node.running_program()) {
+        driver.note_now();
+        const store::State& state = harness.store().state();
+        unproved = {state.head.durable, state.head.next, state.head.salt, state.geometry};
+    }
+    moments.push_back({harness.disk().snapshot(), driver.history, std::move(call), opened_once_, unproved});
 }
 
 void Recorder::finish() {

@@ -17,11 +17,20 @@ struct WorkloadFailed {
     std::string text;
 };
 
+// Where the store had written what no group proved yet.
+struct Unproved {
+    Lsn from;
+    Lsn to;  // not beyond `from`: nothing
+    std::uint64_t salt = 0;
+    store::Geometry geometry;
+};
+
 struct Moment {
     sim::DiskState disk;
     History history;
     std::string call;      // of the operation that comes next
     bool created = true;   // the store was complete before
+    Unproved unproved{};
 };
 
 class Recorder {
@@ -54,6 +63,8 @@ struct Workload {
     const char* name;
     store::StoreOptions options;
     void (*run)(Recorder&);
+    // Disks that lie about syncs as well. Not where that makes a discarded commit all that the disk knows.
+    bool lies = true;
 };
 std::span<const Workload> workloads();
 

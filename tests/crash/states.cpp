@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "crash/unproved.h"
+
 namespace rivulet::crash {
 
 namespace {
@@ -49,13 +51,16 @@ std::string outline(StoreHarness& harness) {
     return text;
 }
 
-std::string run_state(const State& state) {
+std::string run_state(const State& state, std::uint64_t& salvages) {
     StoreHarness harness(state.seed, state.options);
     harness.disk().restore(state.disk);
     harness.disk().crash_with(state.plan);
     History history = state.history;
+    const std::uint64_t bad = state.unproved.from < state.unproved.to ? bad_unproved_extents(harness.disk(), state.unproved) : 0;
+    salvages += bad != 0;
     const auto opened = harness.boot();
-    std::string wrong = opened ? verify(harness, history, state.fault) : start_text(opened);
+    std::string wrong = opened ? told_of(harness, bad) : start_text(opened);
+    if (wrong.empty()) wrong = verify(harness, history, state.fault);
     if (wrong.empty()) wrong = go_on(harness, history, state.fault);
     if (wrong.empty()) wrong = harness.failure();
     if (state.verbose) print_log(harness);

@@ -11,13 +11,15 @@ struct State {
     const sim::DiskState& disk;
     const History& history;
     sim::CrashPlan plan{};
+    Unproved unproved{};
     FaultClass fault = FaultClass::a;
     std::uint64_t seed = 1;
     bool verbose = false;
 };
 
-// Crashes, starts, verifies, appends, cuts the power, starts and verifies again. What is wrong, or nothing.
-std::string run_state(const State& state);
+// Crashes, starts, verifies, appends, cuts the power, starts and verifies again. What is wrong, or nothing. `salvages` counts the states of class c: those with a
+// bad extent under a good header.
+std::string run_state(const State& state, std::uint64_t& salvages);
 // The part after the first start.
 std::string go_on(StoreHarness& harness, const History& survived, FaultClass fault);
 

@@ -29,6 +29,7 @@ private:
     void count(sim::Fault fault, const std::string& name, const std::string& call, const std::string& wrong, std::uint64_t states = 1);
 
     sim::CrashCounts counts_;
+    std::uint64_t salvages_ = 0;  // states of class c
     std::uint64_t failed_ = 0;
     std::uint64_t printed_ = 0;
 };

@@ -1,5 +1,6 @@
 // The runs whose every disk operation is a place for the power to go.
 #include "crash/recording.h"
+#include "store/group.h"
 
 namespace rivulet::crash {
 
@@ -10,8 +11,8 @@ store::StoreOptions ring_of(std::uint32_t segments) {
     options.size = segments * options.segment_bytes;
     return options;
 }
-store::StoreOptions large_commits() {
-    store::StoreOptions options = ring_of(8);
+store::StoreOptions large_commits(std::uint32_t segments) {
+    store::StoreOptions options = ring_of(segments);
     options.commit_bytes = 256 * 1024;
     options.blocks = 48;
     return options;
@@ -155,6 +156,65 @@ void restarts(Recorder& r) {
     r.finish();
 }
 
+// Starts that end before a commit, until one of them has to write a checkpoint.
+void loop(Recorder& r) {
+    r.boot();
+    r.must(r.driver.create(3) != 0, "create");
+    r.settle();
+    mixed_commit(r, 0, 3);
+    const auto state = [&]() -> const store::State& { return r.harness.store().state(); };
+    const auto segments_on = [&] { return state().geometry.sequence(state().head.next) - state().geometry.sequence(state().checkpoint_lsn); };
+    while (segments_on() + 2 < state().geometry.segment_count) {
+        r.cut({});
+        r.boot();
+    }
+    const std::uint64_t checkpoint = state().checkpoint_sequence;
+    r.must(r.driver.append(log_at(0), 3, 1500) != 0, "append");
+    r.must(r.driver.put(log_at(1), 100, 2) != 0, "put");
+    r.harness.run_until([&] { return !r.harness.disk().pending_pages().empty(); });
+    r.record(true);
+    for (int i = 0; i < 3; ++i) {
+        r.cut(sim::CrashPlan::subset(0x5, r.harness.disk().pending_pages().size()));
+        r.boot();
+        r.must(state().checkpoint_sequence == checkpoint + 1, "a checkpoint at the first start");
+    }
+    mixed_commit(r, 1, 3);
+    r.finish();
+}
+
+// What a start could not read, so that the next run began before it, is readable again: an intact group of a discarded commit, ahead of all that this run writes.
+void discarded(Recorder& r) {
+    r.boot();
+    r.must(r.driver.create(4) != 0, "create");
+    r.settle();
+    mixed_commit(r, 1, 4);
+    r.harness.run_for(30 * ns_per_s);  // all zeroed and marked: what is written from here on is the commit
+    const store::Geometry geometry = r.harness.store().state().geometry;
+    const Lsn begin = r.harness.store().state().head.next;
+    for (std::uint64_t k = 0; k < 8; ++k) r.must(r.driver.append(log_at(k / 2), 1, 3600) != 0, "append");
+    // Both groups are written, and the power goes before the sync.
+    r.harness.disk().cut_power_at(r.harness.disk().ops() + 2);
+    r.harness.run_until([&] { return r.harness.disk().power_is_cut(); });
+    const std::vector<std::uint8_t> bytes = r.harness.disk().contents("store/journal");
+    const auto at = [&](Lsn lsn) { return Bytes(bytes).subspan(static_cast<std::size_t>(geometry.file_position(lsn)), store::page_bytes); };
+    const auto first = store::decode_group_header(at(begin), begin, geometry);
+    r.must(first.ok() && store::decode_group_header(at(first->end()), first->end(), geometry).ok(), "a commit of two groups");
+    // The header of the first group does not get to flash; that of the second does, and reads as zeros for a while.
+    r.cut(sim::CrashPlan::subset(~std::uint64_t{1}, r.harness.disk().pending_pages().size()));
+    r.harness.disk().cut_power_at(UINT64_MAX);
+    const std::uint64_t hidden = geometry.file_position(first->end());
+    r.harness.disk().overwrite("store/journal", hidden, sim::Page{});
+    r.boot();
+    r.must(r.harness.store().state().head.run_start == begin, "a run before the second group");
+    r.harness.disk().overwrite("store/journal", hidden, at(first->end()));
+    r.record(true);
+    r.must(r.driver.append(log_at(0), 1, 100) != 0, "append");
+    r.settle();
+    r.must(r.driver.put(log_at(1), 100, 2) != 0, "put");
+    r.settle();
+    r.finish();
+}
+
 // Memory logs: ceilings, unclean and clean ends.
 void memory(Recorder& r) {
     r.boot();
@@ -181,8 +241,15 @@ void memory(Recorder& r) {
 
 std::span<const Workload> workloads() {
     static const Workload all[] = {
-        {"creation", ring_of(6), creation}, {"appends", ring_of(16), appends}, {"groups", large_commits(), groups}, {"ring", ring_of(8), ring},
-        {"changes", ring_of(16), changes},  {"restarts", ring_of(16), restarts}, {"memory", ring_of(16), memory},
+        {"creation", ring_of(6), creation},
+        {"appends", ring_of(16), appends},
+        {"groups", large_commits(8), groups},
+        {"ring", ring_of(8), ring},
+        {"changes", ring_of(16), changes},
+        {"restarts", ring_of(16), restarts},
+        {"loop", ring_of(4), loop},
+        {"discarded", large_commits(16), discarded, false},
+        {"memory", ring_of(16), memory},
     };
     return all;
 }

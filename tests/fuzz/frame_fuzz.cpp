@@ -8,6 +8,7 @@
 
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
+#include "wire/compact/push_frames.h"
 #include "wire/compact/put_state.h"
 
 using namespace rivulet;
@@ -124,6 +125,19 @@ void from_client(const FrameView& frame, End& end) {
     case Kind::topic_delete:
         if (const auto x = decode_topic_delete(body)) again([&](Writer& out, RunningCrc&) { encode_topic_delete(out, id, *x); });
         break;
+    case Kind::topic_alter:
+        if (const auto x = decode_topic_alter(body)) {
+            std::vector<ConfigPair> config;
+            for (const ConfigPair& pair : x->config) config.push_back(pair);
+            again([&](Writer& out, RunningCrc&) { encode_topic_alter(out, id, *x, config); });
+        }
+        break;
+    case Kind::subscribe:
+        if (const auto x = decode_subscribe(body, frame.flags)) again([&](Writer& out, RunningCrc&) { encode_subscribe(out, id, *x); });
+        break;
+    case Kind::credit:
+        if (const auto x = decode_credit(body, frame.flags)) again([&](Writer& out, RunningCrc&) { encode_credit(out, id, *x); });
+        break;
     default: break;
     }
 }
@@ -141,6 +155,9 @@ void answers(const FrameView& frame) {
                 encode_fetched_head(out, id, *x, x->batches.size());
                 out.bytes(x->batches);
             });
+        break;
+    case Kind::subscribe:
+        if (const auto x = decode_subscribed(rest)) again([&](Writer& out, RunningCrc&) { encode_subscribed(out, id, *x); });
         break;
     case Kind::offsets:
         if (const auto x = decode_offset_found(rest)) again([&](Writer& out, RunningCrc&) { encode_offset_found(out, id, *x); });
@@ -188,6 +205,14 @@ void answers(const FrameView& frame) {
 
 void from_broker(const FrameView& frame, End& end) {
     const Bytes body = frame.body;
+    if (frame.kind == Kind::data && (frame.flags & flag::data_end) == 0) {
+        if (const auto x = decode_data(body))
+            same_again(frame, [&](Writer& out, RunningCrc&) {
+                encode_data_head(out, frame.correlation, *x, x->batches.size());
+                out.bytes(x->batches);
+            });
+        return;
+    }
     if (kind_info(frame.kind).correlation) return answers(frame);
     switch (frame.kind) {
     case Kind::open:

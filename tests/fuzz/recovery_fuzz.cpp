@@ -53,7 +53,7 @@ struct Holder final : sim::Program, StoreListener, RecoveryListener, CheckpointS
     Status on_checkpoint_chunk(Section, Bytes) override { return {}; }
     Status on_record(RecordType, LogId, std::uint32_t, Bytes) override { return {}; }
     Status on_orphan(Log&) override { return {}; }
-    bool encode_checkpoint(Section, std::uint64_t&, Writer&) override { return false; }
+    bool encode_checkpoint(Section, LogId, std::uint64_t&, Writer&) override { return false; }
     std::span<const Section> checkpoint_sections() const override { return {}; }
 
     std::vector<std::uint8_t> memory;

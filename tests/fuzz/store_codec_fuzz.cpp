@@ -134,6 +134,7 @@ void encode_again(const JournalRecord& r, Writer& out) {
         case RecordType::clock: return encode(r.clock, out);
         case RecordType::fence: return encode(r.fence, out);
         case RecordType::epoch: return encode(r.epoch, out);
+        case RecordType::jump: return encode(r.jump, out);
         default: return encode_passed(r.type, r.passed, out);
     }
 }

@@ -10,6 +10,7 @@
 
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
+#include "wire/compact/push_frames.h"
 #include "wire/compact/put_state.h"
 
 using namespace rivulet;
@@ -54,6 +55,16 @@ const std::map<std::string, std::string> examples = {
     {"TOPIC_DESCRIBE answer", "43 2f 0d 00 10 11 12 13 14 15 46 17 98 19 1a 1b 1c 1d 1e 1f 04 01 00 0c 72 65 74 65 6e 74 69 6f 6e 2e 6d 73 08 38 36 34 30 30 30 30 30 00 00 02 04 00 ee 07 ec 07 f2 07 e8 fb 03 01 01 01 01 01 01 c8 01 14"},
     {"TOPIC_DELETE", "08 11 0e 05 74 65 6d 70 73"},
     {"TOPIC_DELETE answer", "03 11 0e 00"},
+    {"OFFSETS by time", "0f 0b 12 05 74 65 6d 70 73 03 d0 af ab fe f9 62"},
+    {"OFFSETS by time answer", "0c 0b 12 00 e8 07 a0 b0 ab fe f9 62 04"},
+    {"TOPIC_ALTER", "18 10 13 05 74 65 6d 70 73 00 0c 72 65 74 65 6e 74 69 6f 6e 2e 6d 73 00 00"},
+    {"TOPIC_ALTER answer", "03 10 13 00"},
+    {"SUBSCRIBE", "0d 12 0f 05 74 65 6d 70 73 03 03 01 80 40"},
+    {"SUBSCRIBE answer", "0c 12 0f 00 00 04 00 ec 07 ee 07 f2 07"},
+    {"DATA", "15 13 0f 00 ec 07 3c 72 65 63 6f 72 64 20 62 61 74 63 68 65 73 3e"},
+    {"CREDIT", "03 14 0f 16"},
+    {"CREDIT end", "02 34 0f"},
+    {"DATA end", "03 33 0f 00"},
 };
 
 std::string hex(Bytes bytes) {
@@ -419,6 +430,69 @@ TEST_CASE("requests, byte for byte") {
     CHECK(decode_topic_delete(up.frame("TOPIC_DELETE").body)->name == "temps");
     encode_done(down.out, Kind::topic_delete, 14);
     CHECK(answer_of(down.frame("TOPIC_DELETE answer")).rest.empty());
+}
+
+TEST_CASE("offsets by time and altered topics, byte for byte") {
+    Stream up(Side::client);
+    Stream down(Side::broker);
+    encode_offsets(up.out, 18, {"temps", 3, 1'700'000'001'000});
+    CHECK(decode_offsets(up.frame("OFFSETS by time").body)->at == 1'700'000'001'000);
+    encode_offset_found(down.out, 18, {Offset(1000), Timestamp(1'700'000'001'040), Epoch(2)});
+    CHECK(decode_offset_found(answer_of(down.frame("OFFSETS by time answer")).rest)->time == Timestamp(1'700'000'001'040));
+
+    const ConfigPair config[] = {{"retention.ms", ""}};
+    encode_topic_alter(up.out, 19, {"temps", 0, {}}, config);
+    const auto alter = decode_topic_alter(up.frame("TOPIC_ALTER").body);
+    REQUIRE(alter);
+    CHECK(alter->name == "temps");
+    CHECK(alter->config.size() == 1);
+    CHECK(alter->config.front().value.empty());
+    encode_done(down.out, Kind::topic_alter, 19);
+    CHECK(answer_of(down.frame("TOPIC_ALTER answer")).rest.empty());
+}
+
+TEST_CASE("a subscription, byte for byte") {
+    Stream up(Side::client);
+    Stream down(Side::broker);
+    Subscribe subscribe;
+    subscribe.topic = "temps";
+    subscribe.partition = 3;
+    subscribe.offset = Offset(fetch_earliest);
+    subscribe.credit = 8192;
+    encode_subscribe(up.out, 15, subscribe);
+    FrameView frame = up.frame("SUBSCRIBE");
+    const auto subscribe_read = decode_subscribe(frame.body, frame.flags);
+    REQUIRE(subscribe_read);
+    CHECK(frame.correlation == 15);
+    CHECK(subscribe_read->topic == "temps");
+    CHECK(subscribe_read->partition == 3);
+    CHECK(subscribe_read->offset.value == fetch_earliest);
+    CHECK(subscribe_read->credit == 8192);
+    encode_subscribed(down.out, 15, {Offset(0), Epoch(2), Offset(0), Offset(1004), Offset(1006), Offset(1010)});
+    const auto subscribed = decode_subscribed(answer_of(down.frame("SUBSCRIBE answer")).rest);
+    REQUIRE(subscribed);
+    CHECK(subscribed->epoch == Epoch(2));
+    CHECK(subscribed->log_end == Offset(1010));
+
+    const std::string_view batches = "<record batches>";
+    encode_data_head(down.out, 15, {Offset(0), Offset(1004), {}}, batches.size());
+    down.out.bytes(as_bytes(batches));
+    const auto data = decode_data(down.frame("DATA").body);
+    REQUIRE(data);
+    CHECK(data->offset == Offset(0));
+    CHECK(data->high_watermark == Offset(1004));
+    CHECK(as_text(data->batches) == batches);
+
+    encode_credit(up.out, 15, {false, 22});
+    frame = up.frame("CREDIT");
+    CHECK(decode_credit(frame.body, frame.flags)->bytes == 22);
+    encode_credit(up.out, 15, {true, 0});
+    frame = up.frame("CREDIT end");
+    CHECK(decode_credit(frame.body, frame.flags)->end);
+    encode_data_end(down.out, 15, fail(Error::none));
+    frame = down.frame("DATA end");
+    CHECK(frame.flags == flag::data_end);
+    CHECK(answer_of(frame).rest.empty());
 }
 
 TEST_CASE("the page shows the same bytes") {

@@ -63,6 +63,7 @@ constexpr std::string_view records_bytes =
     "08 09 02 0068e5cf8b010000"
     "09 04 11 03 09 01"
     "0a 04 10 04 ee05"
+    "0b 03 11 09 0c"
     "20 21 20 a0a1a2a3a4a5a6a7a8a9aaabacadaeaf 06 6d6574657273 10 02 00 01 01 80f0b252";
 
 constexpr std::string_view checkpoint_start =
@@ -223,6 +224,8 @@ TEST_CASE("journal records") {
     CHECK(record.epoch.log == LogId(16));
     CHECK(record.epoch.epoch == Epoch(4));
     CHECK(record.epoch.start == Offset(750));
+    next(RecordType::jump);
+    CHECK((record.jump.log == LogId(17) && record.jump.from == Offset(9) && record.jump.to == Offset(12)));
     next(RecordType::topic);
     Reader block(record.passed);
     CHECK(same(block.block(), test::sample::catalogue_entry()));

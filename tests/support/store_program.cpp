@@ -31,7 +31,7 @@ StoreProgram::StoreProgram(sim::NodeEnv& env, const store::StoreOptions& options
 std::span<const Section> StoreProgram::checkpoint_sections() const { return sections; }
 
 // Catalogue: first log id, count, block. The cursor is the id to go on from, or the index of the record.
-bool StoreProgram::encode_checkpoint(Section section, std::uint64_t& cursor, Writer& out) {
+bool StoreProgram::encode_checkpoint(Section section, LogId bound, std::uint64_t& cursor, Writer& out) {
     const sim::AllocationGuard::SimCode scope;
     if (section == passed_section) {
         for (; cursor < passed.size(); ++cursor) {
@@ -40,7 +40,7 @@ bool StoreProgram::encode_checkpoint(Section section, std::uint64_t& cursor, Wri
         }
         return false;
     }
-    for (auto topic = topics.lower_bound(cursor); topic != topics.end(); ++topic) {
+    for (auto topic = topics.lower_bound(cursor); topic != topics.end() && topic->first < bound.value; ++topic) {
         if (out.room() < topic->second.block.size() + 32) return true;
         out.varint(topic->first);
         out.varint(topic->second.count);

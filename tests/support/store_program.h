@@ -46,7 +46,7 @@ private:
     void on_offline(Failure failure) override { offline.push_back(failure); }
     void on_stopped(Status status) override { stopped.push_back(status); }
 
-    bool encode_checkpoint(store::Section section, std::uint64_t& cursor, Writer& out) override;
+    bool encode_checkpoint(store::Section section, LogId bound, std::uint64_t& cursor, Writer& out) override;
     std::span<const store::Section> checkpoint_sections() const override;
 
     Status on_checkpoint_chunk(store::Section section, Bytes chunk) override;

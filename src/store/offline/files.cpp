@@ -181,6 +181,7 @@ WalkStart OfflineStore::replay_start() const {
     } else {
         start.position = geometry_.first_group(std::max<std::uint64_t>(oldest_header_, 1));
     }
+    start.newest = newest_header_;
     if (super_run().known) start.durable = std::max(start.durable, supers_[ruling_super_].value.end);
     return start;
 }
@@ -217,6 +218,7 @@ WalkStart OfflineStore::whole_start() const {
     const Found<SegmentHeader> header = segment_header(first_live_);
     if (header.ok()) start.salt = header.value.salt;
     start.durable = durable_;
+    start.newest = newest_header_;
     return start;
 }
 

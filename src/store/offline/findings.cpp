@@ -55,11 +55,15 @@ void Findings::apply(const JournalRecord& record) {
         // All that the run before wrote was synced.
         decide([](const Finding& f) { return f.of_earlier_run ? Class::corruption : Class::open; });
     } else if (record.type == RecordType::truncate) {
-        const TruncateRecord& cut = record.truncate;
-        decide([&](const Finding& f) {
-            return f.of_earlier_run && f.has_log && f.log == cut.log && f.first >= cut.end ? Class::settled : Class::open;
-        });
+        settle(record.truncate.log, record.truncate.end);
+    } else if (record.type == RecordType::jump) {
+        settle(record.jump.log, record.jump.from);
     }
+}
+
+// The recovery before this run gave up what the log had from there on.
+void Findings::settle(LogId log, Offset from) {
+    decide([&](const Finding& f) { return f.of_earlier_run && f.has_log && f.log == log && f.first >= from ? Class::settled : Class::open; });
 }
 
 // The records behind RUN_START have all been seen. A log that recovery found damaged was cut, and a journal ends with its last

@@ -46,6 +46,7 @@ private:
 
     template <class Judge>
     void decide(Judge judge);
+    void settle(LogId log, Offset from);
     void decide_earlier();
     void print(const Finding& finding, Class of);
 

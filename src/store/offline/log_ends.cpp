@@ -62,6 +62,7 @@ void LogEnds::apply(const JournalRecord& record) {
         case RecordType::log_delete: return remove(record.log_delete.first, record.log_delete.count);
         case RecordType::log_start: return raise_end(record.log_start.log, record.log_start.start);
         case RecordType::truncate: return move_end(record.truncate.log, record.truncate.end);
+        case RecordType::jump: return move_end(record.jump.log, record.jump.to);
         case RecordType::ceiling:
             if (Entry* entry = find(record.ceiling.log)) entry->ceiling = std::max(entry->ceiling, record.ceiling.ceiling);
             return;

@@ -16,6 +16,7 @@ std::string_view name_of(RecordType type) {
         case RecordType::clock: return "CLOCK";
         case RecordType::fence: return "FENCE";
         case RecordType::epoch: return "EPOCH";
+        case RecordType::jump: return "JUMP";
         case RecordType::topic: return "TOPIC";
     }
     return "OTHER";
@@ -49,6 +50,7 @@ void print_record(const Report& report, Lsn group, const JournalRecord& r) {
         case RecordType::epoch:
             line.number("log", r.epoch.log.value).number("epoch", r.epoch.epoch.value).number("start", r.epoch.start.value);
             break;
+        case RecordType::jump: line.number("log", r.jump.log.value).number("from", r.jump.from.value).number("to", r.jump.to.value); break;
         default: line.number("number", static_cast<unsigned>(r.type)).number("bytes", r.passed.size());
     }
 }

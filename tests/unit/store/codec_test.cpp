@@ -274,7 +274,7 @@ TEST_CASE("table: extremes fit") {
     e.log = LogId(std::numeric_limits<std::uint64_t>::max());
     e.flags = extent_packed | extent_relocated | extent_compacted | extent_control | extent_transactional | extent_clock_untrusted;
     e.offset_span = static_cast<std::uint32_t>(u32_max);
-    e.base = Offset(static_cast<std::int64_t>(i64_max - u32_max));
+    e.base = Offset(static_cast<std::int64_t>(i64_max - 1 - u32_max));
     e.epoch = Epoch(static_cast<std::int32_t>(i32_max));
     e.bytes = static_cast<std::uint32_t>(u32_max);
     e.max_timestamp = Timestamp(std::numeric_limits<std::int64_t>::min());
@@ -319,8 +319,10 @@ TEST_CASE("table: bounds of an entry") {
     CHECK(HandMade().entry(16, 0, 5, 2, 1, 10).read() == Error::none);
     CHECK(HandMade().entry(16, 64, 5, 2, 1, 10).read() == Error::store_newer);
     CHECK(HandMade().entry(16, 128, 5, 2, 1, 10).read() == Error::store_newer);
-    CHECK(HandMade().entry(16, 0, i64_max, 0, 1, 10).read() == Error::none);
-    CHECK(HandMade().entry(16, 0, i64_max, 1, 1, 10).read() == Error::corrupt);
+    // The offset behind the last is one too.
+    CHECK(HandMade().entry(16, 0, i64_max - 1, 0, 1, 10).read() == Error::none);
+    CHECK(HandMade().entry(16, 0, i64_max - 1, 1, 1, 10).read() == Error::corrupt);
+    CHECK(HandMade().entry(16, 0, i64_max, 0, 1, 10).read() == Error::corrupt);
     CHECK(HandMade().entry(16, 0, i64_max + 1, 0, 1, 10).read() == Error::corrupt);
     CHECK(HandMade().entry(16, 0, 0, u32_max, 1, 10).read() == Error::none);
     CHECK(HandMade().entry(16, 0, 0, u32_max + 1, 1, 10).read() == Error::corrupt);

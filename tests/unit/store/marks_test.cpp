@@ -25,10 +25,19 @@ Uuid boot_id(std::uint32_t n) {
     return id;
 }
 
+// In memory of its own.
+struct Memory {
+    std::vector<std::uint8_t> bytes = std::vector<std::uint8_t>(Truncations::memory_bytes(8) + 64);
+    Arena arena{bytes};
+};
+struct Marks : private Memory, public Truncations {
+    Marks() : Truncations(arena, 8) {}
+};
+
 }  // namespace
 
 TEST_CASE("truncations: a mark voids what lies below its LSN, from its offset on") {
-    Truncations marks;
+    Marks marks;
     CHECK(marks.void_from(LogId(16), Lsn(5)) == never);
     REQUIRE(marks.add(LogId(16), Offset(100), Lsn(1000)));
     CHECK(marks.void_from(LogId(16), Lsn(999)) == Offset(100));
@@ -50,8 +59,8 @@ TEST_CASE("truncations: a mark voids what lies below its LSN, from its offset on
 }
 
 TEST_CASE("truncations: a full table refuses, and takes what replaces an entry") {
-    Truncations marks;
-    for (std::uint64_t i = 0; i < Truncations::capacity; ++i) REQUIRE(marks.add(LogId(16 + i), Offset(10), Lsn(100)));
+    Marks marks;
+    for (std::uint64_t i = 0; i < marks.capacity(); ++i) REQUIRE(marks.add(LogId(16 + i), Offset(10), Lsn(100)));
     CHECK(marks.add(LogId(10'000), Offset(1), Lsn(5)).error() == Error::limit_reached);
     CHECK(marks.add(LogId(20), Offset(5), Lsn(200)));
     CHECK(marks.void_from(LogId(20), Lsn(150)) == Offset(5));
@@ -59,10 +68,36 @@ TEST_CASE("truncations: a full table refuses, and takes what replaces an entry")
     CHECK(marks.add(LogId(10'000), Offset(1), Lsn(5)));
 }
 
+TEST_CASE("truncations: what is only proposed makes room, and stays once something confirms it") {
+    Marks marks;
+    const LogId used(16), added(17), covered(18), idle(19);
+    marks.propose(used, Offset(10), Lsn(100));
+    marks.propose(added, Offset(10), Lsn(100));
+    REQUIRE(marks.add(covered, Offset(20), Lsn(50)));
+    marks.propose(covered, Offset(10), Lsn(100));
+    marks.propose(idle, Offset(10), Lsn(100));
+    CHECK(marks.void_at(used, Lsn(99), Offset(9)) == Offset(10));  // voids nothing of it
+    CHECK(marks.void_at(used, Lsn(99), Offset(10)) == Offset(10));
+    CHECK(marks.void_at(idle, Lsn(99), Offset(9)) == Offset(10));
+    REQUIRE(marks.add(added, Offset(10), Lsn(100)));
+    for (std::uint64_t i = marks.count(); i < marks.capacity(); ++i) marks.propose(LogId(1000 + i), Offset(1), Lsn(7));
+    marks.propose(LogId(5000), Offset(1), Lsn(7));
+    CHECK(marks.count() == marks.capacity());
+    CHECK(marks.void_from(LogId(5000), Lsn(1)) == never);
+    REQUIRE(marks.add(LogId(5000), Offset(1), Lsn(7)));
+    CHECK(marks.void_from(LogId(5000), Lsn(1)) == Offset(1));
+    CHECK(marks.count() == marks.capacity());
+    marks.drop_proposed(used, Lsn(100));
+    marks.drop_proposed();
+    CHECK(marks.count() == 4);
+    for (const LogId log : {used, added, covered}) CHECK(marks.void_from(log, Lsn(1)) == Offset(10));
+    CHECK(marks.void_from(idle, Lsn(1)) == never);
+}
+
 TEST_CASE("truncations: random marks against the definition") {
     Random random(11);
     for (int round = 0; round < 50; ++round) {
-        Truncations marks;
+        Marks marks;
         std::vector<TruncationImage> model;
         for (int step = 0; step < 60; ++step) {
             const TruncationImage mark{LogId(16 + random.below(3)), Offset(static_cast<std::int64_t>(random.below(50))), Lsn(1 + random.below(100))};

@@ -179,6 +179,42 @@ TEST_CASE("reader damage: discarded groups in the place of lost writes are not b
     }
 }
 
+// As above, with nothing behind it in its segment that would tell: a log's epochs do, since each run has its own.
+TEST_CASE("reader damage: a discarded group that is the last of its segment is not believed") {
+    Journal journal;
+    Log& log = journal.create(16);
+    const auto epoch = [&](std::int32_t of) {
+        log.epoch = Epoch(of);
+        log.note_epoch(log.epoch, log.end);
+    };
+    epoch(1);
+    const std::uint64_t segment_end = journal.state->geometry.segment_start(2).value - 2 * page_bytes;
+    while (journal.state->head.next.value + 5 * page_bytes < segment_end) journal.write(log, 4 * page_bytes - 2000, 10);
+    const Head head = journal.state->head;
+    const Offset end = log.end;
+    // Run 1's last group fills what is left of the segment; run 2's takes its place, and the flash shows the other.
+    const Lsn place = journal.write(log, 3 * page_bytes, 20);
+    REQUIRE(journal.state->geometry.sequence(place) == 1);
+    const auto from = static_cast<std::size_t>(journal.position(place));
+    const auto discarded = test::to_buffer(Bytes(journal.env.memory_disk.bytes).subspan(from, 4 * page_bytes));
+    journal.model[16].erase(std::prev(journal.model[16].end()));
+    journal.state->head = head;
+    log.end = log.durable_end = log.closed_end = log.ram_start = end;
+    journal.start_run();
+    epoch(2);
+    REQUIRE(journal.write(log, 3 * page_bytes, 3) == place);
+    while (journal.state->geometry.sequence(journal.state->head.next) < 3) journal.write(log, 4 * page_bytes, 3);
+    journal.start_run();  // the reader knows the salt of the newest run alone
+    epoch(3);
+    journal.write(log, 100, 3);
+    copy(discarded, MutableBytes(journal.env.memory_disk.bytes).subspan(from));
+    journal.lose(place);
+    FlashClient client(journal);
+    client.drain(log, Offset(0));
+    CHECK(journal.state->fences.covers(LogId(16), end, end + 3));
+    CHECK(journal.state->fences.count() == 1);
+}
+
 TEST_CASE("reader damage: the end of a segment is found by its footer or by the group that follows") {
     for (const bool footer : {false, true}) {
         for (const bool next_group : {false, true}) {

@@ -293,6 +293,7 @@ inline Buffer journal_records() {
     store::encode(store::ClockRecord{2, 1'700'000'000'000}, w);
     store::encode(store::FenceImage{LogId(17), Offset(3), Offset(9), store::FenceCause::damage}, w);
     store::encode(store::EpochRecord{LogId(16), Epoch(4), Offset(750)}, w);
+    store::encode(store::JumpRecord{LogId(17), Offset(9), Offset(12)}, w);
     Buffer block(64);
     Writer b(block);
     b.block(entry);

@@ -259,7 +259,8 @@ TEST_CASE("verify: a cut journal and pages that cannot be read") {
     s.write_checkpoint(1, 2, s.next);
     s.disk.truncate(JournalBuilder::path, s.geometry.file_position(s.group(8).lsn));
     const Verified cut = check(s.disk);
-    CHECK(cut.lines.has("damage class=corruption what=group " + lsn_range(s.group(8).lsn, s.next)));
+    // How far it went in what is missing, nobody knows.
+    CHECK(cut.lines.has("damage class=corruption what=group " + lsn_range(s.group(8).lsn, s.geometry.segment_start(s.geometry.segment_count) - page)));
 
     SmallStore t;
     t.disk.set_unreadable(JournalBuilder::path, t.geometry.file_position(t.group(8).lsn) / page + 1);

@@ -1,0 +1,22 @@
+// Offsets by time: the first record of a log, in order of offsets, with a time or a later one (Kafka's ListOffsets, KIP-79).
+// A search begins at Store::time_hint(), which the segment index knows, and goes through the batches that fetches give, view by view.
+// Owns:     nothing. Bounds: one view at a time; of a batch the records up to the one that is found.
+// Guarantee: times are those that consumers see; one stamped under an untrusted clock whose offset is not known yet is small, hence passed over.
+// Thread:   loop only.
+#pragma once
+
+#include <optional>
+
+#include "broker/broker.h"
+
+namespace rivulet::broker {
+
+struct TimeFound {
+    Offset offset{0};
+    Timestamp time{-1};
+};
+
+// In the batches of this view, at or beyond `from`. A compressed batch is taken as one: its base offset and time. A view with more() is refilled to its end.
+std::optional<TimeFound> find_time(Broker& broker, store::ReadView& view, Offset from, Timestamp at);
+
+}  // namespace rivulet::broker
