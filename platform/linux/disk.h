@@ -2,7 +2,7 @@
 // Owns:     a fixed table of env::files_max descriptors, all O_CLOEXEC.
 // Bounds:   no allocation. write() takes any number of buffers, in calls of at most IOV_MAX; short writes are finished.
 // Errors:   those of env/disk.h; detail = errno. A full table is limit_reached. EINTR is never seen outside.
-// Thread:   any; while guard_loop_thread() is on, a call from that thread is a broken invariant and aborts.
+// Thread:   any; while guard_loop_thread() is on, a call from that thread is a broken invariant and aborts, as is open() from any.
 #pragma once
 
 #include <pthread.h>
@@ -38,6 +38,8 @@ public:
     Result<std::uint64_t> size(env::File& file) override;
     Status allocate(env::File& file, std::uint64_t bytes) override;
     Result<std::size_t> read(env::File& file, std::uint64_t position, MutableBytes into) override;
+    // Pipes too: `-c <(generate)` is one.
+    Result<std::size_t> read_file(std::string_view path, MutableBytes into) override;
     Status write(env::File& file, std::uint64_t position, std::span<const Bytes> buffers) override;
     using env::Disk::write;
     Status sync(env::File& file) override;

@@ -14,8 +14,9 @@ Error file_error(int error_number) {
         case EROFS: return Error::read_only;
         case EACCES:
         case EPERM: return Error::permission;
-        case ENOENT:
-        case ENOTDIR: return Error::not_found;
+        case ENOENT: return Error::not_found;
+        case ENOTDIR: return Error::not_a_directory;
+        case EISDIR: return Error::is_a_directory;
         case EEXIST: return Error::exists;
         default: return Error::io;
     }

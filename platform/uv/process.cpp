@@ -1,7 +1,9 @@
 #include "platform/uv/process.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -31,6 +33,34 @@ Status write_all(int descriptor, Bytes bytes) {
         }
     }
     return {};
+}
+
+// While a reader takes nothing the loop does not turn, and nobody would hear of a signal: it has its default effect then.
+class DefaultSignals {
+public:
+    DefaultSignals() {
+        struct sigaction usual = {};
+        usual.sa_handler = SIG_DFL;
+        for (int i = 0; i < signals; ++i) ::sigaction(signal_numbers[i], &usual, &before_[i]);
+    }
+    DefaultSignals(const DefaultSignals&) = delete;
+    DefaultSignals& operator=(const DefaultSignals&) = delete;
+    ~DefaultSignals() {
+        for (int i = 0; i < signals; ++i) ::sigaction(signal_numbers[i], &before_[i], nullptr);
+    }
+
+private:
+    struct sigaction before_[signals];
+};
+
+// What a pipe takes without blocking once it has any room.
+constexpr std::size_t piece_bytes = PIPE_BUF;
+
+void wait_for_room(int descriptor) {
+    pollfd p{descriptor, POLLOUT, 0};
+    if (::poll(&p, 1, 0) != 0) return;
+    const DefaultSignals meanwhile;
+    while (::poll(&p, 1, -1) == -1 && errno == EINTR) {}
 }
 
 }  // namespace
@@ -78,7 +108,17 @@ env::Connection& UvProcess::read_standard_input(env::ConnectionHandler& handler)
     return parts_.input;
 }
 
-Status UvProcess::write_standard_output(Bytes bytes) { return write_all(STDOUT_FILENO, bytes); }
+Status UvProcess::write_standard_output(Bytes bytes) {
+    struct stat found;
+    if (::fstat(STDOUT_FILENO, &found) == 0 && S_ISREG(found.st_mode)) return write_all(STDOUT_FILENO, bytes);
+    while (!bytes.empty()) {
+        const Bytes piece = bytes.first(bytes.size() < piece_bytes ? bytes.size() : piece_bytes);
+        wait_for_room(STDOUT_FILENO);
+        RIVULET_TRY(write_all(STDOUT_FILENO, piece));
+        bytes = bytes.subspan(piece.size());
+    }
+    return {};
+}
 Status UvProcess::write_standard_error(Bytes bytes) { return write_all(STDERR_FILENO, bytes); }
 bool UvProcess::standard_output_is_gone() const {
     pollfd p{STDOUT_FILENO, 0, 0};

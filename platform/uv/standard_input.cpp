@@ -5,6 +5,8 @@
 
 #include <cerrno>
 
+#include "platform/linux/errors.h"
+
 namespace rivulet::platform {
 
 void StandardInput::start(env::ConnectionHandler& handler) {
@@ -104,7 +106,7 @@ void StandardInput::on_turn(uv_idle_t* idle) {
 void StandardInput::received(ssize_t n, bool lent) {
     if (paused_) stop_reading();
     if (lent) handler_->on_received(n > 0 ? static_cast<std::size_t>(n) : 0);
-    if (n < 0) begin_close(n == UV_EOF ? Error::end_of_file : Error::io);
+    if (n < 0) begin_close(n == UV_EOF ? Error::end_of_file : file_failure(static_cast<int>(-n)).error);
 }
 
 void StandardInput::begin_close(Error reason) {

@@ -73,6 +73,23 @@ Result<Address> parse_address(std::string_view text) {
     return address;
 }
 
+Result<Endpoint> parse_endpoint(std::string_view text) {
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos || colon == 0) return fail(Error::invalid_address);
+    RIVULET_TRY_ASSIGN(const std::uint16_t port, parse_port(text.substr(colon + 1)));
+    if (port == 0) return fail(Error::invalid_address);
+    const std::string_view host = text.substr(0, colon);
+    if (host.front() == '[') {
+        RIVULET_TRY(parse_address(text));
+        return Endpoint{host.substr(1, host.size() - 2), port};
+    }
+    for (const char c : host) {
+        const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+        if (!good) return fail(Error::invalid_address);
+    }
+    return Endpoint{host, port};
+}
+
 Text& operator<<(Text& out, const Address& address) {
     if (address.v6) {
         out << '[';

@@ -22,7 +22,8 @@ public:
     virtual void handle_signals(SignalHandler* handler) = 0;
     // Standard input as a connection that only reads (terminal, pipe or file); at its end on_closed(end_of_file).
     virtual Connection& read_standard_input(ConnectionHandler& handler) = 0;
-    // Blocking and complete; io if the reader is gone (EPIPE). For the command line, not for a broker that serves.
+    // Blocking and complete; io if the reader is gone (EPIPE). For the command line, not for a broker that serves. While the reader takes nothing,
+    // signals have their default effect.
     virtual Status write_standard_output(Bytes bytes) = 0;
     virtual Status write_standard_error(Bytes bytes) = 0;
     // Nobody reads it any more (the other end of a pipe is closed), without a write to find out.

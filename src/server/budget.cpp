@@ -131,8 +131,8 @@ void Planner::add_rest() {
     const std::uint64_t needed = config_.memory.ring_min > largest ? config_.memory.ring_min : largest;
     std::uint64_t blocks = left / each;
     if (blocks * store::block_bytes < needed) {
-        complain_of_memory(left, needed);
         blocks = (needed + store::block_bytes - 1) / store::block_bytes;
+        complain_of_memory(left, blocks * each);
     }
     out_.broker.store.blocks = static_cast<std::uint32_t>(blocks);
     add_sum("ring blocks", blocks, store::BlockPool::memory_bytes(static_cast<std::uint32_t>(blocks)), "the partitions' tails: what all others leave", "memory.total", each);
@@ -145,7 +145,7 @@ void Planner::complain_of_memory(std::uint64_t left, std::uint64_t needed) {
     {
         config::Problem problem(problems_, config_.file_name.view(), config::origin_default);
         problem << "memory.total = " << config_.memory.total / mib << "M: " << left / 1024 << "K are left for ring blocks, at least " << (needed + 1023) / 1024
-                << "K are needed (the larger of memory.ring_min and twice limits.batch_bytes). The largest lines:";
+                << "K are needed (the larger of memory.ring_min and twice limits.batch_bytes, with their book-keeping). The largest lines:";
         std::uint64_t below = UINT64_MAX;
         for (int i = 0; i < 4; ++i) {
             const BudgetLine* largest = nullptr;
@@ -155,7 +155,8 @@ void Planner::complain_of_memory(std::uint64_t left, std::uint64_t needed) {
             below = largest->bytes;
             problem << (i == 0 ? " " : "; ") << largest->name << ' ' << largest->bytes / 1024 << "K (lower " << largest->keys << ')';
         }
-        problem << "; or raise memory.total by " << (needed - left + mib - 1) / mib << 'M';
+        const std::uint64_t missing = sum_ > config_.memory.total ? sum_ - config_.memory.total : 0;
+        problem << "; or raise memory.total by " << (missing + needed - left + mib - 1) / mib << 'M';
     }
 }
 
@@ -179,6 +180,9 @@ void Planner::check_store() {
         case 6:
             problem << "limits.index_bytes = " << config_.limits.index_bytes << ": needs " << 2 * sizeof(store::Sample) << " bytes for each of limits.partitions = "
                     << store.logs_max;
+            break;
+        case 8:
+            problem << "limits.batch_bytes = " << store.batch_bytes_max << ": too small for a commit that creates a topic of limits.partitions = " << store.logs_max;
             break;
         default: problem << "limits.batch_bytes = " << store.batch_bytes_max << ": too small"; break;
     }

@@ -3,12 +3,9 @@
 namespace rivulet::server {
 
 Result<Bytes> read_config_text(env::Disk& disk, std::string_view file_name, MutableBytes buffer) {
-    RIVULET_TRY_ASSIGN(env::File * file, disk.open(file_name, env::OpenMode::read_only));
-    const Result<std::size_t> n = disk.read(*file, 0, buffer);
-    disk.close(*file);
-    if (!n) return n.failure();
-    if (*n == buffer.size()) return fail(Error::frame_too_large, static_cast<std::int64_t>(buffer.size()));
-    return Bytes(buffer).first(*n);
+    RIVULET_TRY_ASSIGN(const std::size_t n, disk.read_file(file_name, buffer));
+    if (n == buffer.size()) return fail(Error::frame_too_large, static_cast<std::int64_t>(buffer.size()));
+    return Bytes(buffer).first(n);
 }
 
 void report_unreadable(std::string_view file_name, Failure failure, config::ProblemSink& problems) {

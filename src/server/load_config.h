@@ -1,6 +1,6 @@
 // The configuration from a file, through the environment's disk: for start-up (blocking) and, in a job, for a reload.
 // Owns:     nothing; the text goes into the caller's buffer. Bounds: config_text_bytes_max; a longer file is a problem.
-// Errors:   those of Disk::open and read, invalid_config. Every problem has gone to the sink, complete.
+// Errors:   those of Disk::read_file, invalid_config. Every problem has gone to the sink, complete.
 #pragma once
 
 #include "config/config.h"

@@ -1,6 +1,6 @@
 // Reads and parses the configuration again, off the loop.
 // Owns:     room for the text, the next configuration and what is wrong with it. Bounds: one at a time; a request meanwhile is done after it.
-// Thread:   run() on a worker, the rest on the loop. The file is opened and closed within the job.
+// Thread:   run() on a worker, the rest on the loop. The file is read by Disk::read_file, which keeps nothing open.
 #pragma once
 
 #include "server/arguments.h"

@@ -18,14 +18,19 @@ std::string_view advice(Error error) {
         case Error::no_space: return ": the whole store is reserved at the first start, see storage.size; nothing was left behind";
         case Error::read_only:
         case Error::permission: return ": the broker must be able to write there, see storage.dir";
+        case Error::not_found: return ": the directory cannot be made there, see storage.dir";
+        case Error::not_a_directory:
+        case Error::is_a_directory: return ": storage.dir names a directory, which is made if it is not there";
         case Error::store_in_use: return ": only one broker may use it";
-        case Error::store_mismatch: return ": storage.size, segment_bytes, checkpoint_bytes_max and limits.batch_bytes must be those that it was made with";
         case Error::store_newer: return ": use that version, or another storage.dir";
         case Error::not_a_store: return ": an empty directory is needed, or a store";
-        case Error::limit_reached: return ": it has more than limits.topics, partitions or sessions allow";
+        case Error::limit_reached: return ": it has more than the limits of the configuration allow";
         default: return "";
     }
 }
+
+// Whether the configuration has to change, or the world.
+int exit_code_of(Error error) { return error == Error::store_mismatch || error == Error::limit_reached ? exit_usage : exit_failed; }
 
 class Serving final : private env::SignalHandler, private ServerListener {
 public:
@@ -39,7 +44,8 @@ public:
     int run(Arena& arena);
 
 private:
-    bool open();
+    Status open();
+    void say_opened(const store::OpenReport& report);
     void say_ready();
     void on_signal(env::Signal signal) override;
     void on_server_stopped(Status status) override;
@@ -52,24 +58,32 @@ private:
     Status stopped_;
 };
 
-bool Serving::open() {
-    const std::string_view dir = server_.config().storage.dir.view();
+Status Serving::open() {
     const auto report = server_.open();
-    if (!report) {
-        const Failure failure = report.failure();
-        LogLine(env_, LogLevel::error) << "store " << dir << ": " << error_info(failure.error).text << " (" << failure.detail << ')' << advice(failure.error);
-        return false;
+    if (report) {
+        say_opened(*report);
+        return {};
     }
+    const Failure failure = report.failure();
+    if (failure.error == Error::store_mismatch) return failure;  // the store has said which key differs
+    LogLine line(env_, LogLevel::error);
+    line << "store " << server_.config().storage.dir.view() << ": " << error_info(failure.error).text;
+    if (failure.detail != 0) line << " (" << failure.detail << ')';
+    line << advice(failure.error);
+    return failure;
+}
+
+void Serving::say_opened(const store::OpenReport& report) {
+    const std::string_view dir = server_.config().storage.dir.view();
     const store::Damage& damage = server_.broker().store().state().damage;
     LogLine line(env_, LogLevel::info);
-    if (report->created) line << "store " << dir << " is new";
+    if (report.created) line << "store " << dir << " is new";
     else
-        line << "store " << dir << (report->was_clean ? " was stopped cleanly" : " was not stopped cleanly") << ": " << server_.broker().topics().count() << " topics, "
-             << report->groups << " commits replayed from " << report->bytes_read << " bytes";
+        line << "store " << dir << (report.was_clean ? " was stopped cleanly" : " was not stopped cleanly") << ": " << server_.broker().topics().count() << " topics, "
+             << report.groups << " commits replayed from " << report.bytes_read << " bytes";
     if (damage.corrupt_groups + damage.corrupt_extents + damage.unproved_extents_lost != 0)
         line << "; damage: " << damage.corrupt_groups << " groups, " << damage.corrupt_extents << " extents, " << damage.unproved_extents_lost << " of the last commit, "
              << damage.lost_bytes << " bytes fenced";
-    return true;
 }
 
 void Serving::say_ready() {
@@ -85,7 +99,9 @@ void Serving::say_ready() {
 int Serving::run(Arena& arena) {
     process_.handle_signals(this);
     int code = exit_failed;
-    if (open() && server_.listen()) {
+    if (const Status opened = open(); !opened) {
+        code = exit_code_of(opened.error());
+    } else if (server_.listen()) {
         LogLine(env_, LogLevel::debug) << arena.used() << " of " << arena.size() << " bytes of the arena are taken";
         arena.seal();
         say_ready();
@@ -108,9 +124,7 @@ void Serving::on_signal(env::Signal signal) {
         if (!server_.stopping()) reloader_.reload(server_);
         return;
     }
-    if (server_.stopping()) return server_.stop_now();
-    LogLine(env_, LogLevel::info) << "stopping: once more stops at once";
-    server_.stop();
+    server_.request_stop();
 }
 
 void Serving::on_server_stopped(Status status) {

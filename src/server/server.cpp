@@ -66,9 +66,14 @@ Status Server::listen() {
         options.backlog = static_cast<int>(listener.backlog);
         options.send_buffer_bytes = listener.send_buffer;
         options.receive_buffer_bytes = listener.receive_buffer;
-        const auto opened = env_.network().listen(listener.bind_address(), options, *this);
+        Door& door = doors_[listener_count_];
+        door.server = this;
+        // A view of the configuration in force, where it needs a restart to change.
+        if (!listener.advertise.view().empty()) door.advertised = env::parse_endpoint(listener.advertise.view()).value();
+        const auto opened = env_.network().listen(listener.bind_address(), options, door);
         if (!opened) {
-            LogLine(env_, LogLevel::error) << "listener." << listener.name.view() << ".bind = " << listener.bind.view() << ": " << error_info(opened.error()).text;
+            LogLine(env_, LogLevel::error) << "listener." << listener.name.view() << ".bind = " << listener.bind.view() << ": "
+                                           << (opened.error() == Error::invalid_address ? "not an address of this machine" : error_info(opened.error()).text);
             return opened.failure();
         }
         listeners_[listener_count_++] = *opened;
@@ -83,8 +88,6 @@ void Server::serve() {
     report_due_ = env_.now() + report_ns;
     env_.arm(*this, env_.now() + tick_ns);
 }
-
-env::ConnectionHandler* Server::on_accept(env::Connection& connection) { return stopping_ ? nullptr : hub_.accept(connection); }
 
 // ---- while serving ----
 
@@ -190,6 +193,13 @@ void Server::stop_now() {
     stopping_ = true;
     hub_.abort();
     finish(store_stopped_ ? store_status_ : Status(fail(Error::canceled)));
+}
+
+void Server::request_stop() {
+    if (!stop_requests_.take(env_.now())) return;
+    if (stop_requests_.count() > 1) return stop_now();
+    LogLine(env_, LogLevel::info) << "stopping: once more stops at once";
+    stop();
 }
 
 void Server::on_stopped(Status status) {

@@ -8,6 +8,7 @@
 // The order of use:  Server server(...);  server.open();  server.listen();  env.serving();  server.serve();  ... server.stop(); on_server_stopped().
 #pragma once
 
+#include "env/stop_requests.h"
 #include "server/budget.h"
 
 namespace rivulet::server {
@@ -21,7 +22,7 @@ protected:
     ~ServerListener() = default;
 };
 
-class Server final : private env::Acceptor, private broker::BrokerListener, private env::Timer {
+class Server final : private broker::BrokerListener, private env::Timer {
 public:
     Server(env::Env& env, Arena& arena, const config::Config& config, const Budget& budget, ServerListener& listener);
     // Beside the broker and the hub's pools.
@@ -36,6 +37,8 @@ public:
     bool stopping() const { return stopping_; }
     // At once: connections are closed, nothing more is waited for.
     void stop_now();
+    // As signals ask: stop(), and on another request (env/stop_requests.h) stop_now().
+    void request_stop();
     // Takes over what may change at run time, logs every difference, creates topics of new sections. invalid_config: nothing is changed.
     Status reload(const config::Config& next);
 
@@ -49,7 +52,13 @@ private:
     static constexpr std::int64_t stop_tick_ns = 10 * ns_per_ms;
     static constexpr std::int64_t report_ns = 60 * ns_per_s;
 
-    env::ConnectionHandler* on_accept(env::Connection& connection) override;
+    // One for each listener: a connection is told the address that its own listener advertises.
+    struct Door final : env::Acceptor {
+        env::ConnectionHandler* on_accept(env::Connection& connection) override { return server->stopping_ ? nullptr : server->hub_.accept(connection, advertised); }
+        Server* server = nullptr;
+        env::Endpoint advertised;
+    };
+
     void on_offline(Failure failure) override;
     void on_stopped(Status status) override;
     void on_timer() override;
@@ -70,11 +79,13 @@ private:
     ServerListener& listener_;
     broker::Broker broker_;
     compact::Hub hub_;
+    Door doors_[config::listeners_max];
     env::Listener* listeners_[config::listeners_max] = {};
     std::size_t listener_count_ = 0;
     Totals reported_;
     Instant report_due_;
     Instant stop_deadline_;
+    env::StopRequests stop_requests_;
     Status store_status_;
     bool serving_ = false;
     bool stopping_ = false;

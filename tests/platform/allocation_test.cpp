@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <thread>
 
 #include "platform/linux/memory.h"
 #include "platform/linux/operator_new.h"
@@ -180,6 +181,17 @@ TEST_CASE("disk: past serving() a call on the loop's thread aborts") {
     }, status);
     CHECK(WIFSIGNALED(status));
     CHECK(text.find("disk_call_on_the_loop") != text.npos);
+}
+
+TEST_CASE("disk: past serving() nothing is opened, by a worker neither") {
+    int status = 0;
+    const std::string text = fate([] {
+        World world;
+        world.env.serving();
+        std::thread([&] { static_cast<void>(world.env.disk().open("/dev/null", env::OpenMode::read_only)); }).join();
+    }, status);
+    CHECK(WIFSIGNALED(status));
+    CHECK(text.find("opened_while_serving") != text.npos);
 }
 
 TEST_CASE("descriptors: libuv's table of watchers has its final size from the start") {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <thread>
 
 #include "platform/linux/disk.h"
 #include "platform/linux/errors.h"
@@ -36,7 +37,8 @@ TEST_CASE("disk: open tells what is there") {
     CHECK((::fcntl(file->descriptor, F_GETFD) & FD_CLOEXEC) != 0);
     CHECK(disk.exists(directory / "f").value() == true);
     CHECK(disk.open(directory / "f", OpenMode::create).error() == Error::exists);
-    CHECK(disk.open(directory / "f/g", OpenMode::read_only).error() == Error::not_found);
+    CHECK(disk.open(directory / "f/g", OpenMode::read_only).error() == Error::not_a_directory);
+    CHECK(disk.open(directory.path(), OpenMode::read_write).error() == Error::is_a_directory);
     CHECK(disk.open(std::string(5000, 'x'), OpenMode::read_only).error() == Error::not_found);
     CHECK(disk.remove(directory / "g").error() == Error::not_found);
     disk.close(*file);
@@ -116,6 +118,33 @@ TEST_CASE("disk: without fallocate, zeros are written behind the end") {
     CHECK(content(disk, file, 0, 300'000) == "head" + std::string(200'001 - 4, '\0'));
 }
 
+TEST_CASE("disk: a small file is read whole, without a place in the table, by a worker while serving") {
+    const TemporaryDirectory directory;
+    platform::LinuxDisk disk;
+    std::vector<env::File*> files;
+    for (std::size_t i = 0; i < env::files_max; ++i) files.push_back(disk.open(directory / std::to_string(i), OpenMode::create).value());
+    REQUIRE(disk.write(*files[3], 0, as_bytes("[memory]\n")).ok());
+    disk.guard_loop_thread(true);
+    std::vector<std::uint8_t> room(100);
+    std::thread([&] {
+        CHECK(disk.read_file(directory / "3", room).value() == 9);
+        CHECK(disk.read_file(directory / "3", std::span(room).first(4)).value() == 4);
+        CHECK(disk.read_file(directory / "none", room).error() == Error::not_found);
+        CHECK(disk.read_file(directory / "3/x", room).error() == Error::not_a_directory);
+        CHECK(disk.read_file(directory.path(), room).error() == Error::is_a_directory);
+    }).join();
+    disk.guard_loop_thread(false);
+    CHECK(std::string(room.begin(), room.begin() + 9) == "[memory]\n");
+    REQUIRE(::mkfifo((directory / "pipe").c_str(), 0600) == 0);
+    std::thread writer([&] {
+        const int pipe = ::open((directory / "pipe").c_str(), O_WRONLY | O_CLOEXEC);
+        CHECK(::write(pipe, "[clock]\n", 8) == 8);
+        ::close(pipe);
+    });
+    CHECK(disk.read_file(directory / "pipe", room).value() == 8);
+    writer.join();
+}
+
 TEST_CASE("disk: a second lock says that the store is in use") {
     const TemporaryDirectory directory;
     platform::LinuxDisk disk;
@@ -137,8 +166,8 @@ TEST_CASE("disk: directories with their parents") {
     CHECK(disk.exists(directory / "a/b/c").value());
     env::File& file = *disk.open(directory / "a/f", OpenMode::create).value();
     disk.close(file);
-    CHECK(disk.make_directory(directory / "a/f").error() == Error::exists);
-    CHECK_FALSE(disk.make_directory(directory / "a/f/g").ok());
+    CHECK(disk.make_directory(directory / "a/f").error() == Error::not_a_directory);
+    CHECK(disk.make_directory(directory / "a/f/g").error() == Error::not_a_directory);
     CHECK(disk.make_directory("").error() == Error::not_found);
     CHECK(disk.make_directory("/").ok());
 }

@@ -128,7 +128,7 @@ TEST_CASE("process: standard input that is /dev/null, a directory, or closed") {
         Peer peer;
         peer.connection = &world.process.read_standard_input(peer);
         REQUIRE(world.until([&] { return peer.closed; }));
-        CHECK(peer.reason == (std::string_view(path) == "/" ? Error::io : Error::end_of_file));
+        CHECK(peer.reason == (std::string_view(path) == "/" ? Error::is_a_directory : Error::end_of_file));
     }
 }
 

@@ -34,7 +34,7 @@ Session::Progress Session::handle_open(const frames::FrameView& frame) {
     if (hub_.broker().stopping()) return fail(rivulet::fail(Error::shutting_down));
     if (!output_room(frames::frame_bytes_before_open)) return Progress::blocked;
 
-    if (open->session != 0) hub_.drop_older(*this, open->session);
+    if (open->session != 0) hub_.drop_older(*this, *open);
     const HubOptions& options = hub_.options();
     const Standing standing = standing_of(hub_, *open);
     frames::Opened answer;
@@ -54,6 +54,7 @@ Session::Progress Session::handle_open(const frames::FrameView& frame) {
     s_.id = open->session;
     s_.incarnation = open->incarnation;
     s_.frame_bytes_max = static_cast<std::uint32_t>(open->frame_bytes_max < UINT32_MAX ? open->frame_bytes_max : UINT32_MAX);
+    s_.push = (answer.features & frames::feature::push) != 0;
     s_.puts = frames::PutState(*open);
     s_.puts.grant(answer.credit);
     s_.settling = Settling(open->base_sequence);

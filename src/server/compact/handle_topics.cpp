@@ -1,4 +1,4 @@
-// TOPIC_CREATE, TOPIC_DELETE, TOPIC_LIST, TOPIC_DESCRIBE.
+// TOPIC_CREATE, TOPIC_ALTER, TOPIC_DELETE, TOPIC_LIST, TOPIC_DESCRIBE.
 #include "server/compact/hub.h"
 #include "server/compact/session.h"
 
@@ -50,6 +50,35 @@ Session::Progress Session::handle_topic_create(const frames::FrameView& frame) {
     return Progress::done;
 }
 
+Session::Progress Session::handle_topic_alter(const frames::FrameView& frame) {
+    const auto wanted = frames::decode_topic_alter(frame.body);
+    if (!wanted) return fail(wanted.failure());
+    if (too_many_requests()) return fail(rivulet::fail(Error::limit_reached, requests_max), "outstanding requests");
+    if (!output_room(text_bytes_max + 64)) return Progress::blocked;
+    broker::Topic* const topic = hub_.broker().find_topic(wanted->name);
+    if (!topic) return answer_failure(frame, rivulet::fail(Error::unknown_topic_or_partition));
+    if (wanted->partitions != 0 && wanted->partitions != topic->partitions)
+        return answer_failure(frame, rivulet::fail(Error::unsupported), "the number of partitions cannot be changed in this version");
+    char buffer[text_bytes_max];
+    Text why(buffer);
+    config::TopicConfig config = topic->config;
+    for (const frames::ConfigPair& pair : wanted->config) {
+        const Status status = pair.value.empty() ? config::reset(config, pair.key, hub_.broker().default_config(), why) : config::set(config, pair.key, pair.value, why);
+        if (!status) return answer_failure(frame, status.failure(), why.view());
+    }
+    TopicRequest* const slot = hub_.topic_requests().take();
+    if (!slot) return answer_failure(frame, rivulet::fail(Error::busy), "too many topic changes at once");
+    const auto changed = hub_.broker().alter_topic(*topic, config, why);
+    if (!changed) {
+        hub_.topic_requests().give(*slot);
+        return answer_failure(frame, changed.failure(), why.view());
+    }
+    own(*slot, frame);
+    slot->ticket = changed->ticket;
+    hub_.broker().wait_for_commit(*slot);
+    return Progress::done;
+}
+
 Session::Progress Session::handle_topic_delete(const frames::FrameView& frame) {
     const auto wanted = frames::decode_topic_delete(frame.body);
     if (!wanted) return fail(wanted.failure());
@@ -57,12 +86,10 @@ Session::Progress Session::handle_topic_delete(const frames::FrameView& frame) {
     if (!output_room(text_bytes_max + 64)) return Progress::blocked;
     TopicRequest* const slot = hub_.topic_requests().take();
     if (!slot) return answer_failure(frame, rivulet::fail(Error::busy), "too many topic changes at once");
-    char buffer[text_bytes_max];
-    Text why(buffer);
-    const auto changed = hub_.broker().delete_topic(wanted->name, why);
+    const auto changed = hub_.broker().delete_topic(wanted->name);
     if (!changed) {
         hub_.topic_requests().give(*slot);
-        return answer_failure(frame, changed.failure(), why.view());
+        return answer_failure(frame, changed.failure());
     }
     own(*slot, frame);
     slot->ticket = changed->ticket;
@@ -98,7 +125,7 @@ Session::Progress Session::handle_topic_describe(const frames::FrameView& frame)
     const auto wanted = frames::decode_topic_describe(frame.body);
     if (!wanted) return fail(wanted.failure());
     const broker::Topic* const topic = hub_.broker().find_topic(wanted->name);
-    if (!topic) return answer_failure(frame, rivulet::fail(Error::unknown_topic_or_partition), wanted->name);
+    if (!topic) return answer_failure(frame, rivulet::fail(Error::unknown_topic_or_partition));
     if (!output_room(page_room_least)) return Progress::blocked;
     Writer out = output();
     frames::TopicDescribeEncoder page(out, frame.correlation, s_.frame_bytes_max, {topic->id, topic->partitions, 1, durability_of(*topic)});

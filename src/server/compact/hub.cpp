@@ -19,12 +19,12 @@ Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& 
       fetches_(arena, options.parked_fetches),
       topic_requests_(arena, topic_requests_max) {}
 
-env::ConnectionHandler* Hub::accept(env::Connection& connection) {
+env::ConnectionHandler* Hub::accept(env::Connection& connection, const env::Endpoint& advertised) {
     Session* const session = sessions_.take(*this);
     if (!session) return nullptr;
     ++statistics_.accepted;
     open_.push_back(*session);
-    session->begin(connection);
+    session->begin(connection, advertised);
     return session;
 }
 
@@ -82,10 +82,10 @@ void Hub::abort() {
     for (Session* session = open_.front(); session; session = open_.next(*session)) session->abort();
 }
 
-void Hub::drop_older(const Session& newer, std::uint64_t session) {
+void Hub::drop_older(const Session& newer, const frames::Open& open) {
     env_.charge(sessions_open() * 64);
     for (Session* at = open_.front(); at; at = open_.next(*at)) {
-        if (at != &newer && at->is_session(session)) at->drain(Error::canceled);
+        if (at != &newer && at->is_session(open.session)) at->drain(at->incarnation() == open.incarnation ? Error::canceled : Error::session_moved);
     }
 }
 

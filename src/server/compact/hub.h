@@ -40,8 +40,8 @@ class Hub final : private env::Timer {
 public:
     Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& options);
 
-    // nullptr: no session left.
-    env::ConnectionHandler* accept(env::Connection& connection);
+    // nullptr: no session left. `advertised`: of the listener, outlives the connection; without a host the local address of the connection is told.
+    env::ConnectionHandler* accept(env::Connection& connection, const env::Endpoint& advertised);
     void on_tick(Instant now);         // once a second: silence, readers that take nothing, buffers held too long
     void drain();                      // CLOSE shutting_down to all
     void abort();
@@ -61,8 +61,9 @@ public:
     void run_soon(Session& session);
     void flush_soon(Session& session);
     void release(Session& session);
-    // Another connection has opened this session: the newer one wins.
-    void drop_older(const Session& newer, std::uint64_t session);
+    // Another connection opens this session: the newer one wins. An older one of the same incarnation is the same device's, perhaps one that it has given up and that arrives
+    // late: it may come again (canceled). One of another incarnation is another device, which must not (session_moved).
+    void drop_older(const Session& newer, const frames::Open& open);
     MutableBytes scratch() { return scratch_; }  // within one call
 
 private:

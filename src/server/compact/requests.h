@@ -1,10 +1,10 @@
-// Requests that are answered later: a fetch that waits for data or for its turn to be sent, a topic change that waits for its commit.
+// Requests that are answered later: a fetch that waits for data or for its turn to be sent, a subscription, a topic change that waits for its commit.
 // Owns:     the fetch and its view, until the answer has left. Slots come from the hub's pools and belong to one session at a time.
 // Bounds:   limits.parked_fetches fetches, topic_requests_max changes, Session::requests_max of both per connection.
 // Thread:   loop only.
 #pragma once
 
-#include "broker/broker.h"
+#include "broker/time_search.h"
 #include "server/lazy_pool.h"
 #include "wire/compact/kinds.h"
 
@@ -22,6 +22,7 @@ public:
         deferred,  // a fetch that found data while enough is on its way out: asked again later
         ready,
         sending,  // the head of the answer is encoded, the batches are on their way
+        starved,  // a subscription without credit
     };
     explicit Request(bool fetch) : is_fetch(fetch) {}
 
@@ -41,6 +42,15 @@ public:
     // What was not handed to the connection yet.
     std::size_t piece = 0;
     std::size_t piece_done = 0;  // bytes of it
+
+    // Of a search by time (kind offsets).
+    Timestamp at{0};
+    broker::TimeFound found;
+
+    // Of a subscription (kind subscribe), which goes on after each answer.
+    std::int64_t credit = 0;
+    bool started = false;  // SUBSCRIBE is answered
+    bool over = false;     // its end is to be told, with `outcome`
 };
 
 class TopicRequest final : public Request, public broker::CommitWaiter, public ListNode<TopicRequest, LazyPoolTag> {

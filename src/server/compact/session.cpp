@@ -6,7 +6,7 @@
 
 namespace rivulet::server::compact {
 
-void Session::begin(env::Connection& connection) {
+void Session::begin(env::Connection& connection, const env::Endpoint& advertised) {
     s_ = State();
     s_.phase = Phase::fresh;
     s_.heard = s_.held_since = hub_.env().now();
@@ -14,6 +14,7 @@ void Session::begin(env::Connection& connection) {
     hub_.env().entropy(random);
     s_.seed = load_le<std::uint32_t>(random);
     connection_ = &connection;
+    advertised_ = &advertised;
 }
 
 // ---- receiving ----
@@ -135,9 +136,12 @@ Session::Progress Session::handle(InHand& hand, Budget& budget) {
         case frames::Kind::offsets: return handle_offsets(frame);
         case frames::Kind::metadata: return handle_metadata(frame);
         case frames::Kind::topic_create: return handle_topic_create(frame);
+        case frames::Kind::topic_alter: return handle_topic_alter(frame);
         case frames::Kind::topic_delete: return handle_topic_delete(frame);
         case frames::Kind::topic_list: return handle_topic_list(frame);
         case frames::Kind::topic_describe: return handle_topic_describe(frame);
+        case frames::Kind::subscribe: return handle_subscribe(frame);
+        case frames::Kind::credit: return handle_credit(frame);
         default: return fail(rivulet::fail(Error::unsupported, static_cast<std::int64_t>(frame.kind)));
     }
 }
@@ -188,7 +192,7 @@ void Session::check_time(Instant now) {
     const bool incomplete = !receive_.empty() && !s_.blocked && s_.frame_bytes == 0;
     if (incomplete && hub_.receive_pool().starving() && now - s_.held_since > ReceivePool::hold_ns_max)
         return static_cast<void>(fail(rivulet::fail(Error::timed_out), "frame incomplete for too long while buffers are short"));
-    if (s_.blocked || s_.request_count != 0) return;
+    if (s_.blocked || awaits_answers()) return;
     if (now - s_.heard > (s_.phase == Phase::fresh ? open_ns_max : idle_ns_max)) drain(Error::timed_out);
 }
 
@@ -217,9 +221,16 @@ void Session::drain(Error reason) {
     s_.phase = Phase::draining;
     stop_receiving();
     for (Request* request = requests_.front(); request; request = requests_.next(*request)) {
-        if (!request->is_fetch || (request->state != Request::State::waiting && request->state != Request::State::deferred)) continue;
-        hub_.broker().cancel(static_cast<broker::Fetch&>(static_cast<FetchRequest&>(*request)));
-        request->outcome = rivulet::fail(reason == Error::none ? Error::canceled : reason);
+        if (!request->is_fetch) continue;
+        const Failure why = rivulet::fail(reason == Error::none ? Error::canceled : reason);
+        auto& fetch = static_cast<FetchRequest&>(*request);
+        if (request->kind == frames::Kind::subscribe) {
+            end_subscription(fetch, why);
+            continue;
+        }
+        if (request->state != Request::State::waiting && request->state != Request::State::deferred) continue;
+        hub_.broker().cancel(static_cast<broker::Fetch&>(fetch));
+        request->outcome = why;
         request->state = Request::State::ready;
     }
     hub_.flush_soon(*this);

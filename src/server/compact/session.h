@@ -65,6 +65,7 @@ class Session final : public env::ConnectionHandler,
 public:
     static constexpr std::size_t requests_max = 16;
     static constexpr std::size_t output_bytes = 2048;
+    static constexpr std::size_t answer_room = 256;  // of most answers, and of any failure
     static constexpr std::size_t turn_bytes = 64 * 1024;
     static constexpr std::size_t turn_frames = 256;
     static constexpr std::size_t turn_readings = 512;
@@ -74,7 +75,7 @@ public:
     static constexpr std::int64_t pinning_ns_max = 10 * ns_per_s;    // ... while its answer holds a read window
 
     explicit Session(Hub& hub) : hub_(hub) {}
-    void begin(env::Connection& connection);
+    void begin(env::Connection& connection, const env::Endpoint& advertised);
 
     // For the hub, on its turns.
     void run();                     // digests on
@@ -85,6 +86,7 @@ public:
     void abort();                   // closes at once
 
     bool is_session(std::uint64_t id) const { return s_.id == id && (s_.phase == Phase::fresh || s_.phase == Phase::open); }
+    std::uint32_t incarnation() const { return s_.incarnation; }
     void on_fetched(FetchRequest& request);
     void on_ready(Request& request);
 
@@ -130,6 +132,9 @@ private:
     Request* next_answer();
     void send_some();
     void finish_stream();
+    void start_stream(FetchRequest& fetch);
+    void drop_view(FetchRequest& fetch);
+    void retry_deferred();
     void forget(Request& request);
 
     // --- handle_*.cpp
@@ -142,9 +147,28 @@ private:
     Progress handle_ping(const frames::FrameView& frame);
     Progress handle_close(const frames::FrameView& frame);
     Progress handle_fetch(const frames::FrameView& frame);
+    // Whose batches FETCH and SUBSCRIBE ask for, and from where.
+    struct Place {
+        store::Log* log;
+        Offset offset;
+    };
+    Result<Place> find_place(bool by_alias, std::uint64_t alias, std::string_view topic, std::uint64_t partition, Epoch epoch, Offset offset);
+    std::size_t most_batches() const;  // bytes in one answer
+    Progress handle_subscribe(const frames::FrameView& frame);
+    Progress handle_credit(const frames::FrameView& frame);
+    FetchRequest* find_subscription(std::uint64_t correlation);
+    void end_subscription(FetchRequest& request, Failure why);
+    void go_on(FetchRequest& request);
+    bool takes_up(FetchRequest& request);
+    void write_pushed(FetchRequest& request, Writer& out);
+    void pushed(FetchRequest& request);
+    bool awaits_answers();
     Progress handle_offsets(const frames::FrameView& frame);
+    Progress search_time(const frames::FrameView& frame, const store::Log& log, Timestamp at);
+    bool searches_on(FetchRequest& request);
     Progress handle_metadata(const frames::FrameView& frame);
     Progress handle_topic_create(const frames::FrameView& frame);
+    Progress handle_topic_alter(const frames::FrameView& frame);
     Progress handle_topic_delete(const frames::FrameView& frame);
     Progress handle_topic_list(const frames::FrameView& frame);
     Progress handle_topic_describe(const frames::FrameView& frame);
@@ -180,10 +204,12 @@ private:
         bool blocked = false;
         bool wants_output = false;       // blocked until output has left
         bool sending = false;
+        bool push = false;               // the feature is agreed
     };
 
     Hub& hub_;
     env::Connection* connection_ = nullptr;
+    const env::Endpoint* advertised_ = nullptr;
     MutableBytes receive_;
     MutableBytes output_;
     FetchRequest* stream_ = nullptr;     // its batches are on their way

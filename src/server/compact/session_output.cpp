@@ -7,7 +7,6 @@ namespace rivulet::server::compact {
 namespace {
 
 constexpr std::size_t ack_bytes_max = 2 + 5 * varint_bytes_max + frames::check_bytes;
-constexpr std::size_t failure_bytes_max = 256;
 constexpr std::size_t answers_per_flush = 4;
 
 }  // namespace
@@ -76,8 +75,13 @@ Request* Session::next_answer() {
 }
 
 bool Session::write_answer(Request& request) {
-    if (!output_room(failure_bytes_max)) return false;
+    if (!output_room(answer_room)) return false;
     Writer out = output();
+    if (request.kind == frames::Kind::subscribe) {
+        write_pushed(static_cast<FetchRequest&>(request), out);
+        written(out);
+        return true;
+    }
     if (request.outcome.error != Error::none) {
         frames::encode_failure(out, request.kind, request.correlation, request.outcome, {});
     } else if (!request.is_fetch) {
@@ -89,20 +93,25 @@ bool Session::write_answer(Request& request) {
         const store::Log* const log = hub_.broker().store().find(fetch.log);
         if (!log) {
             frames::encode_failure(out, request.kind, request.correlation, rivulet::fail(Error::unknown_topic_or_partition), {});
+        } else if (request.kind == frames::Kind::offsets) {
+            frames::encode_offset_found(out, request.correlation, {fetch.found.offset, fetch.found.time, log->epoch});
         } else {
             const frames::Fetched head{fetch.offset, log->epoch, log->start, log->high_watermark(), log->durable_end, log->end, {}};
             frames::encode_fetched_head(out, request.correlation, head, fetch.view.bytes);
-            hub_.count().fetched_bytes += fetch.view.bytes;
-            if (!fetch.view.empty()) {
-                fetch.piece = fetch.piece_done = 0;
-                fetch.state = Request::State::sending;
-                stream_ = &fetch;
-            }
+            if (!fetch.view.empty()) start_stream(fetch);
         }
     }
     written(out);
     if (!stream_) forget(request);
     return true;
+}
+
+// What was written is the head of a frame that ends with the batches of this view.
+void Session::start_stream(FetchRequest& fetch) {
+    hub_.count().fetched_bytes += fetch.view.bytes;
+    fetch.piece = fetch.piece_done = 0;
+    fetch.state = Request::State::sending;
+    stream_ = &fetch;
 }
 
 // ---- sending ----
@@ -116,7 +125,7 @@ std::size_t Session::flush() {
             while (request && !stream_ && write_answer(*request)) request = next_answer();
         }
         const bool idle = !stream_ && s_.output_sent == s_.output_used;
-        if (idle && s_.phase == Phase::draining && requests_.empty() && !s_.settling.waiting() && output_room(failure_bytes_max)) {
+        if (idle && s_.phase == Phase::draining && requests_.empty() && !s_.settling.waiting() && output_room(answer_room)) {
             Writer out = output();
             frames::encode_close(out, {s_.close_reason});
             written(out);
@@ -195,6 +204,7 @@ void Session::finish_stream() {
     }
     FetchRequest& done = *stream_;
     stream_ = nullptr;
+    if (done.kind == frames::Kind::subscribe) return pushed(done);
     forget(done);
 }
 
@@ -226,11 +236,17 @@ void Session::forget(Request& request) {
     }
     auto& fetch = static_cast<FetchRequest&>(request);
     if (request.state == Request::State::waiting) hub_.broker().cancel(static_cast<broker::Fetch&>(fetch));
-    if (!fetch.view.empty()) {
-        s_.ready_bytes -= static_cast<std::uint32_t>(fetch.view.bytes);
-        hub_.broker().release(fetch.view);
-    }
+    if (!fetch.view.empty()) drop_view(fetch);
     hub_.fetches().give(fetch);
+    retry_deferred();
+}
+
+void Session::drop_view(FetchRequest& fetch) {
+    s_.ready_bytes -= static_cast<std::uint32_t>(fetch.view.bytes);
+    hub_.broker().release(fetch.view);
+}
+
+void Session::retry_deferred() {
     if (s_.phase != Phase::open) return;
     for (Request* next = requests_.front(); next; next = requests_.next(*next)) {
         if (next->state != Request::State::deferred) continue;
@@ -242,6 +258,11 @@ void Session::forget(Request& request) {
 }
 
 void Session::on_fetched(FetchRequest& request) {
+    if (request.kind == frames::Kind::subscribe && takes_up(request)) return;
+    if (request.kind == frames::Kind::offsets) {
+        if (!searches_on(request)) on_ready(request);
+        return;
+    }
     if (request.outcome.error == Error::none && !request.view.empty()) {
         const std::size_t bytes = request.view.bytes;
         const bool too_large = bytes + frames::fetched_head_bytes_max > s_.frame_bytes_max;
@@ -249,6 +270,7 @@ void Session::on_fetched(FetchRequest& request) {
         if (too_large || too_much) hub_.broker().release(request.view);
         if (too_large) {
             request.outcome = rivulet::fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));
+            request.over = true;
         } else if (too_much) {
             request.state = Request::State::deferred;
             return;

@@ -1,32 +1,15 @@
 #include "wire/compact/admin_frames.h"
 
+#include "wire/compact/fields.h"
+
 namespace rivulet::wire::compact {
 
 namespace {
-
-Offset read_offset(Reader& from) {
-    const std::uint64_t value = from.varint();
-    if (value > static_cast<std::uint64_t>(INT64_MAX)) from.invalidate();
-    return Offset(static_cast<std::int64_t>(value));
-}
-
-Uuid read_uuid(Reader& from) {
-    Uuid uuid;
-    const Bytes bytes = from.bytes(uuid.bytes.size());
-    if (from.ok()) copy(bytes, uuid.bytes);
-    return uuid;
-}
 
 Durability read_durability(Reader& from) {
     const std::uint8_t value = from.u8();
     if (value > static_cast<std::uint8_t>(Durability::memory)) from.invalidate();
     return static_cast<Durability>(value);
-}
-
-template <class T>
-Result<T> all_of(const Reader& reader, const T& value) {
-    if (!reader.ok() || !reader.at_end()) return fail(Error::malformed, static_cast<std::int64_t>(reader.position()));
-    return value;
 }
 
 void write_pair(Writer& body, const ConfigPair& pair) {
@@ -91,6 +74,25 @@ Result<TopicCreated> decode_topic_created(Bytes rest) {
     created.partitions = body.varint();
     created.replication_factor = body.varint();
     return all_of(body, created);
+}
+
+void encode_topic_alter(Writer& out, std::uint64_t correlation, const TopicAlter& alter, std::span<const ConfigPair> config) {
+    FrameEncoder frame(out, Kind::topic_alter, correlation, 0);
+    Writer& body = frame.body();
+    body.text(alter.name);
+    body.varint(alter.partitions);
+    for (const ConfigPair& pair : config) write_pair(body, pair);
+    body.text("");
+    frame.finish();
+}
+
+Result<TopicAlter> decode_topic_alter(Bytes bytes) {
+    Reader body(bytes);
+    TopicAlter alter;
+    alter.name = body.text();
+    alter.partitions = body.varint();
+    alter.config = List<ConfigPair>::terminated(body);
+    return all_of(body, alter);
 }
 
 void encode_topic_delete(Writer& out, std::uint64_t correlation, const TopicDelete& topic) {
@@ -189,9 +191,7 @@ PartitionEntry PartitionEntry::read(Reader& from) {
     PartitionEntry entry;
     entry.partition = from.varint();
     entry.leader = from.zigzag_varint();
-    const std::int64_t epoch = from.zigzag_varint();
-    if (epoch < -1 || epoch > INT32_MAX) from.invalidate();
-    entry.epoch = Epoch(static_cast<std::int32_t>(epoch));
+    entry.epoch = read_epoch(from);
     entry.log_start = read_offset(from);
     entry.durable_end = read_offset(from);
     entry.high_watermark = read_offset(from);
@@ -238,7 +238,7 @@ bool TopicDescribeEncoder::add_partition(const PartitionStatus& status, std::spa
     body.zigzag_varint(status.leader);
     body.zigzag_varint(status.epoch.value);
     for (const Offset offset : {status.log_start, status.durable_end, status.high_watermark, status.log_end})
-        body.varint(static_cast<std::uint64_t>(offset.value));
+        write_offset(body, offset);
     body.varint(status.bytes);
     body.varint(status.fenced_ranges);
     for (const auto& nodes : {replicas, in_sync}) {
@@ -248,7 +248,7 @@ bool TopicDescribeEncoder::add_partition(const PartitionStatus& status, std::spa
     const auto listed = fenced.first(fenced.size() < fenced_listed_max ? fenced.size() : fenced_listed_max);
     body.varint(listed.size());
     for (const FencedRange& range : listed) {
-        body.varint(static_cast<std::uint64_t>(range.first.value));
+        write_offset(body, range.first);
         body.varint(range.count);
     }
     return keep_if_fits(frame_, before, frame_bytes_max_);

@@ -1,4 +1,4 @@
-// Frames about topics: TOPIC_CREATE, TOPIC_LIST, TOPIC_DESCRIBE, TOPIC_DELETE.
+// Frames about topics: TOPIC_CREATE, TOPIC_LIST, TOPIC_DESCRIBE, TOPIC_ALTER, TOPIC_DELETE.
 // Owns:     nothing. A decoded struct is a view into the receive buffer: valid until the frame is consumed.
 // Bounds:   no allocation. Answers come in pages that fit the client's frame limit: the encoders' add calls say when one is full.
 // Errors:   decode_*: malformed. Names and values are checked by the broker, not here.
@@ -34,6 +34,15 @@ struct TopicCreated {
 };
 void encode_topic_created(Writer& out, std::uint64_t correlation, const TopicCreated& created);
 Result<TopicCreated> decode_topic_created(Bytes rest);
+
+struct TopicAlter {
+    std::string_view name;
+    std::uint64_t partitions = 0;  // 0: as they are
+    List<ConfigPair> config;       // an empty value: back to the default of new topics
+};
+// `alter.config` is not read: the pairs come from `config`.
+void encode_topic_alter(Writer& out, std::uint64_t correlation, const TopicAlter& alter, std::span<const ConfigPair> config);
+Result<TopicAlter> decode_topic_alter(Bytes body);
 
 struct TopicDelete {
     std::string_view name;

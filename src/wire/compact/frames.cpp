@@ -1,32 +1,13 @@
 #include "wire/compact/frames.h"
 
+#include "wire/compact/fields.h"
+
 namespace rivulet::wire::compact {
 
 namespace {
 
 constexpr std::uint8_t magic[2] = {'r', 'v'};
 constexpr std::uint64_t sequence_max = std::uint64_t{1} << 62;
-
-std::uint64_t unsigned_of(std::int64_t value) { return static_cast<std::uint64_t>(value); }
-
-Offset read_offset(Reader& from) {
-    const std::uint64_t value = from.varint();
-    if (value > static_cast<std::uint64_t>(INT64_MAX)) from.invalidate();
-    return Offset(static_cast<std::int64_t>(value));
-}
-
-Epoch read_epoch(Reader& from) {
-    const std::int64_t value = from.zigzag_varint();
-    if (value < -1 || value > INT32_MAX) from.invalidate();
-    return Epoch(static_cast<std::int32_t>(value));
-}
-
-// A complete body, or malformed.
-template <class T>
-Result<T> all_of(const Reader& reader, const T& value) {
-    if (!reader.ok() || !reader.at_end()) return fail(Error::malformed, static_cast<std::int64_t>(reader.position()));
-    return value;
-}
 
 void write_failure(Writer& body, Failure failure, std::string_view text) {
     body.varint(static_cast<std::uint64_t>(failure.error));
@@ -275,12 +256,12 @@ void encode_fetched_head(Writer& out, std::uint64_t correlation, const Fetched& 
     FrameEncoder frame(out, Kind::fetch, correlation, 0);
     Writer& body = frame.body();
     body.varint(0);
-    body.varint(unsigned_of(fetched.offset.value));
+    write_offset(body, fetched.offset);
     body.zigzag_varint(fetched.epoch.value);
-    body.varint(unsigned_of(fetched.log_start.value));
-    body.varint(unsigned_of(fetched.high_watermark.value));
-    body.varint(unsigned_of(fetched.durable_end.value));
-    body.varint(unsigned_of(fetched.log_end.value));
+    write_offset(body, fetched.log_start);
+    write_offset(body, fetched.high_watermark);
+    write_offset(body, fetched.durable_end);
+    write_offset(body, fetched.log_end);
     frame.finish(batches_bytes);
 }
 
@@ -319,7 +300,7 @@ void encode_offset_found(Writer& out, std::uint64_t correlation, const OffsetFou
     FrameEncoder frame(out, Kind::offsets, correlation, 0);
     Writer& body = frame.body();
     body.varint(0);
-    body.varint(unsigned_of(found.offset.value));
+    write_offset(body, found.offset);
     body.zigzag_varint(found.time.value);
     body.zigzag_varint(found.epoch.value);
     frame.finish();

@@ -176,14 +176,14 @@ Result<Fetched> decode_fetched(Bytes rest);
 struct OffsetsQuery {
     std::string_view topic;
     std::uint64_t partition = 0;
-    std::int64_t at = fetch_latest;  // or fetch_earliest; >= 0 (a time in ms) is reserved for the sensors issue: unsupported
+    std::int64_t at = fetch_latest;  // or fetch_earliest; >= 0: the earliest record of that time (ms) or later
 };
 void encode_offsets(Writer& out, std::uint64_t correlation, const OffsetsQuery& query);
 Result<OffsetsQuery> decode_offsets(Bytes body);
 
 struct OffsetFound {
     Offset offset{0};
-    Timestamp time{-1};  // of the record there; -1: not looked up
+    Timestamp time{-1};  // of the record there, if it was asked for by time; -1: none, and offset is the high watermark
     Epoch epoch{-1};
 };
 void encode_offset_found(Writer& out, std::uint64_t correlation, const OffsetFound& found);

@@ -41,7 +41,7 @@ void Client::on_connected() {
     phase_ = Phase::opening;
     heard_at_ = world_.now();
     frames::Open open = make_open();
-    open.features = frames::feature::integrity;
+    open.features |= frames::feature::integrity;
     open.frame_bytes_max = options_.frame_bytes_max;
     open.name = options_.name;
     emit(frames::frame_bytes_before_open, [&](Writer& out) { frames::encode_open(out, up_, open); });

@@ -21,7 +21,9 @@ std::unique_ptr<Program> Fleet::make(Member& member, NodeEnv& env) {
     const std::uint64_t life = ++member.lives * 100 + member.number;
     switch (member.role) {
         case Role::producer: return std::make_unique<Producer>(env, history_, plan_, static_cast<std::uint16_t>(member.number), life);
-        case Role::consumer: return std::make_unique<Consumer>(env, history_, plan_, member.number, life);
+        case Role::consumer:
+            if (plan_.consumers[member.number].push) return std::make_unique<Follower>(env, history_, plan_, member.number, life);
+            return std::make_unique<Consumer>(env, history_, plan_, member.number, life);
         case Role::admin: return std::make_unique<Admin>(env, history_, plan_, life);
         case Role::hostile: return std::make_unique<Hostile>(env, plan_, false, life);
         case Role::idle: break;

@@ -4,6 +4,7 @@
 
 #include "sim/run/admin.h"
 #include "sim/run/consumer.h"
+#include "sim/run/follower.h"
 #include "sim/run/hostile.h"
 #include "sim/run/producer.h"
 #include "sim/run/verifier.h"

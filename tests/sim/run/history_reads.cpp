@@ -59,7 +59,7 @@ std::int64_t History::fetched(const Known& known, std::int64_t offset, const End
         if (batch.last < offset) good = fail(here + " is wholly below what was asked");
         else if (batch.last >= e.high_watermark) good = fail(here + " reaches beyond the high watermark " + std::to_string(e.high_watermark));
         else if (batch.epoch < epoch || batch.epoch > e.epoch) good = fail(here + " has epoch " + std::to_string(batch.epoch) + " after " + std::to_string(epoch));
-        else if (!first || offset >= e.log_start) good = check_gap(known, e, next, batch.base);
+        else if (!first || (e.log_start >= 0 && offset >= e.log_start)) good = check_gap(known, e, next, batch.base);
         first = false;
         next = batch.last + 1;
         epoch = batch.epoch;

@@ -162,6 +162,7 @@ void plan_consumers(Plan& plan, Random random) {
         consumer.slow = random.chance(1, 5);
         consumer.by_alias = random.chance(1, 3);
         consumer.requests_max = static_cast<std::size_t>(pick(random, {1, 4, 16}));
+        consumer.push = random.chance(1, 3);
         plan.consumers.push_back(consumer);
     }
 }
@@ -222,7 +223,7 @@ std::string Plan::text() const {
     }
     for (const ConsumerPlan& c : consumers)
         out += "\n  consumer, frames " + std::to_string(c.frame_bytes_max) + " bytes " + std::to_string(c.bytes_min) + "-" + std::to_string(c.bytes_max) + " wait " +
-               std::to_string(c.wait_ms_max) + " jumps " + std::to_string(c.jumps) + (c.slow ? " slow" : "") + (c.by_alias ? " by-alias" : "");
+               std::to_string(c.wait_ms_max) + " jumps " + std::to_string(c.jumps) + (c.slow ? " slow" : "") + (c.by_alias ? " by-alias" : "") + (c.push ? " push" : "");
     return out;
 }
 

@@ -73,6 +73,7 @@ struct ConsumerPlan {
     unsigned jumps = 0;             // in a hundred fetches, to anywhere
     bool slow = false;
     bool by_alias = false;
+    bool push = false;              // a follower: subscribes and grants credit
     std::size_t requests_max = 4;
 };
 

@@ -112,6 +112,7 @@ struct Frame {
     std::uint8_t flags = 0;
     std::uint64_t correlation = 0;
     std::vector<std::uint8_t> body;
+    std::size_t raw_bytes = 0;
 };
 
 // One connection of a test: what it sends is what the test appends to `out`.
@@ -125,7 +126,7 @@ public:
             const auto step = reader.next(Bytes(received));
             if (step.outcome == frames::FrameReader::Outcome::failed) FAIL("the server's frame: ", error_info(step.failure.error).name);
             if (step.outcome != frames::FrameReader::Outcome::frame) break;
-            arrived.push_back({step.frame.kind, step.frame.flags, step.frame.correlation, {step.frame.body.begin(), step.frame.body.end()}});
+            arrived.push_back({step.frame.kind, step.frame.flags, step.frame.correlation, {step.frame.body.begin(), step.frame.body.end()}, step.bytes});
             take(step.frame);
             received.erase(received.begin(), received.begin() + static_cast<std::ptrdiff_t>(step.bytes));
         }
@@ -149,11 +150,11 @@ public:
         REQUIRE(writer.ok());
         out.insert(out.end(), room.begin(), room.begin() + static_cast<std::ptrdiff_t>(writer.size()));
     }
-    void open(std::uint64_t session = 0, std::uint64_t base = 1, std::uint64_t frame_limit = 1 << 20) {
+    void open(std::uint64_t session = 0, std::uint64_t base = 1, std::uint64_t frame_limit = 1 << 20, std::uint64_t features = frames::feature::integrity) {
         frames::Open o;
-        o.features = frames::feature::integrity;
+        o.features = features;
         o.session = session;
-        o.incarnation = 7;
+        o.incarnation = incarnation;
         o.base_sequence = base;
         o.base_time = Timestamp(1'700'000'000'000);
         o.frame_bytes_max = frame_limit;
@@ -197,6 +198,7 @@ public:
         return arrived.front();
     }
 
+    std::uint32_t incarnation = 7;
     env::Connection* connection = nullptr;
     frames::FrameReader reader{frames::Side::broker};
     frames::RunningCrc sum;
@@ -254,10 +256,10 @@ public:
     ~Served() {
         CHECK_MESSAGE(!world.failed(), world.failure());
     }
-    Client& connect() {
+    Client& connect(std::uint16_t port = 9192) {
         clients.push_back(std::make_unique<Client>());
         Client& client = *clients.back();
-        const auto connection = client_node->env()->network().connect(server_node->address(9192), client);
+        const auto connection = client_node->env()->network().connect(server_node->address(port), client);
         REQUIRE(connection.ok());
         client.connection = *connection;
         return client;

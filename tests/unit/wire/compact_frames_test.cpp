@@ -7,6 +7,7 @@
 
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
+#include "wire/compact/push_frames.h"
 
 using namespace rivulet;
 using namespace rivulet::wire::compact;
@@ -123,6 +124,14 @@ TEST_CASE("compact frames: bodies that are cut or too long are malformed") {
     check(Side::client, [](Bytes b) { return decode_topic_describe(b).ok(); });
     encode_topic_delete(out, 1, {"t"});
     check(Side::client, [](Bytes b) { return decode_topic_delete(b).ok(); });
+    encode_topic_alter(out, 1, {"t", 0, {}}, {});
+    check(Side::client, [](Bytes b) { return decode_topic_alter(b).ok(); });
+    encode_subscribe(out, 1, {false, 0, "t", 1, Offset(7), Epoch(-1), 300});
+    check(Side::client, [](Bytes b) { return decode_subscribe(b, 0).ok(); });
+    encode_subscribed(out, 1, {Offset(7), Epoch(1), Offset(0), Offset(8), Offset(8), Offset(9)});
+    check(Side::broker, [](Bytes b) { const auto a = decode_answer(b); return a.ok() && decode_subscribed(a->rest).ok(); });
+    encode_credit(out, 1, {false, 300});
+    check(Side::client, [](Bytes b) { return decode_credit(b, 0).ok(); });
     CHECK(decode_metadata(Buffer{0}).error() == Error::malformed);
     CHECK(decode_ping(Buffer(ping_bytes_max)).ok());
     CHECK(decode_ping(Buffer(ping_bytes_max + 1)).error() == Error::malformed);
@@ -141,6 +150,11 @@ TEST_CASE("compact frames: values out of range are malformed") {
     CHECK(decode_offsets(Buffer{1, 't', 0, 5}).error() == Error::malformed);
     CHECK(decode_offsets(Buffer{1, 't', 0, 20})->at == 10);
     CHECK(decode_fetched(Buffer{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0, 0, 0, 0, 0}).error() == Error::malformed);
+    CHECK(decode_subscribe(Buffer{1, 't', 0, 5, 1, 0}, 0).error() == Error::malformed);  // offset -3
+    CHECK(decode_data(Buffer{0, 5}).error() == Error::malformed);                         // no batches
+    CHECK(decode_data(Buffer{0, 5, 'x'})->high_watermark == Offset(5));
+    CHECK(decode_data(Buffer{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1, 'x'}).error() == Error::malformed);
+    CHECK(decode_credit(Buffer{1}, flag::credit_end).error() == Error::malformed);
     CHECK(decode_topic_listed(Buffer(19, 0), 0).error() == Error::malformed);  // half an entry
     CHECK(decode_topic_listed({}, 0)->topics.empty());
 }
@@ -168,6 +182,10 @@ TEST_CASE("compact frames: heads of fetches are bounded") {
     const Offset last(INT64_MAX);
     encode_fetched_head(out, correlation_max, {last, Epoch(INT32_MAX), last, last, last, last, {}}, std::size_t{100} << 20);
     CHECK(out.ok());
+    std::uint8_t head[data_head_bytes_max];
+    Writer data(head);
+    encode_data_head(data, correlation_max, {Offset(0), last, {}}, std::size_t{100} << 20);
+    CHECK(data.ok());
 }
 
 TEST_CASE("compact admin frames: pages are full, never over, and complete") {

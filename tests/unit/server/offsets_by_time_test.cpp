@@ -1,0 +1,88 @@
+// OFFSETS by time: against a model that knows the time of every record.
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "unit/server/served.h"
+
+using namespace rivulet;
+using rivulet::test::Client;
+using rivulet::test::Served;
+namespace frames = rivulet::wire::compact;
+using frames::Kind;
+
+namespace {
+
+constexpr std::int64_t t0 = 1'700'000'000'000;
+
+struct Times {
+    Served served;
+    std::vector<std::int64_t> of_offset;
+    std::uint64_t asked = 0;
+    Client* client = nullptr;
+
+    Client& connect() {
+        client = &served.connect();
+        client->open();
+        REQUIRE(served.until(*client, Kind::open));
+        asked = 0;
+        return *client;
+    }
+    store::Log& log() { return *served.program->server->broker().partition(*served.program->server->broker().find_topic("temps"), 1); }
+    void write(std::size_t n, std::size_t bytes, std::mt19937& random) {
+        const std::string value(bytes, 'v');
+        for (std::size_t i = 0; i < n; ++i) {
+            const std::int64_t time = t0 + static_cast<std::int64_t>(of_offset.size()) * 500 + static_cast<std::int64_t>(random() % 20'000) - 10'000;
+            while (!client->put(0, value, time)) {
+                const std::uint64_t before = client->puts.credit();
+                served.send(*client);
+                REQUIRE(served.until([&] { return client->puts.credit() > before; }));
+            }
+            of_offset.push_back(time);
+        }
+        served.send(*client);
+        REQUIRE(served.until([&] { return client->puts.acked() + 1 == client->puts.sequence_next(); }));
+    }
+    frames::OffsetFound find(std::int64_t at) {
+        client->encode([&](Writer& w) { frames::encode_offsets(w, asked, {"temps", 1, at}); });
+        REQUIRE(served.until(*client, Kind::offsets, ++asked));
+        const auto answer = frames::decode_answer(client->last(Kind::offsets).body);
+        REQUIRE(answer->error == Error::none);
+        return *frames::decode_offset_found(answer->rest);
+    }
+    void check(std::int64_t at) {
+        const frames::OffsetFound found = find(at);
+        INFO((at - t0));
+        std::size_t offset = static_cast<std::size_t>(log().start.value);
+        while (offset < of_offset.size() && of_offset[offset] < at) ++offset;
+        CHECK(found.offset.value == static_cast<std::int64_t>(offset));
+        CHECK(found.time.value == (offset < of_offset.size() ? of_offset[offset] : -1));
+    }
+};
+
+}  // namespace
+
+TEST_CASE("offsets by time: in RAM, on flash, after a restart, where the oldest are gone, and beyond the last") {
+    Times times;
+    std::mt19937 random(7);
+    times.connect().alias(0, "temps", 1);
+    times.check(t0);
+    times.write(40, 30, random);
+    for (std::int64_t at = t0 - 30'000; at < t0 + 50'000; at += 777) times.check(at);
+    // Over several segments, until the ring has dropped the oldest.
+    while (times.log().start.value == 0) times.write(20, 1500, random);
+    const auto all = [&] {
+        const auto last = static_cast<std::int64_t>(times.of_offset.size()) * 500;
+        for (int i = 0; i < 60; ++i) times.check(t0 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(last + 40'000)) - 20'000);
+        times.check(0);
+        times.check(INT64_MAX);
+        for (const std::int64_t offset : {times.log().start.value, times.log().end.value - 1}) times.check(times.of_offset[static_cast<std::size_t>(offset)]);
+    };
+    all();
+    times.served.server_node->power_cut();
+    times.served.server_node->boot();
+    REQUIRE(times.served.until([&] { return times.served.program != nullptr; }));
+    times.of_offset.resize(static_cast<std::size_t>(times.log().end.value));
+    times.connect();
+    all();
+}
