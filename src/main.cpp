@@ -105,8 +105,9 @@ private:
 
 int run_command_line(std::span<const std::string_view> arguments) {
     platform::UvOptions options;
-    options.connections_max = 2;
-    options.timers_max = 16;
+    const cli::Needs needs = cli::needs(arguments);
+    options.connections_max = needs.connections;
+    options.timers_max = needs.timers;
     options.listeners_max = 1;
     options.level = env::LogLevel::warning;
     const std::size_t bytes = platform::UvEnv::memory_bytes(options) + platform::UvProcess::memory_bytes() + 256;

@@ -40,12 +40,12 @@ int help(Words words, Output& output) {
     return exit_done;
 }
 
-// Words of the command come first, but --bootstrap and --json may stand before them.
+// Words of the command come first, but --bootstrap (-b) and --json may stand before them.
 std::size_t global_options(Words arguments) {
     std::size_t n = 0;
     while (n < arguments.size()) {
         if (arguments[n] == "--json" || arguments[n].starts_with("--bootstrap=")) n += 1;
-        else if (arguments[n] == "--bootstrap" && n + 1 < arguments.size()) n += 2;
+        else if ((arguments[n] == "--bootstrap" || arguments[n] == "-b") && n + 1 < arguments.size()) n += 2;
         else break;
     }
     return n;
@@ -90,6 +90,12 @@ int dispatch(Words arguments, CliContext& context, Output& output) {
 }
 
 }  // namespace
+
+Needs needs(std::span<const std::string_view> arguments) {
+    // A connection has a timer, its user two more.
+    if (!arguments.empty() && arguments.front() == "bench") return {load_connections_max + 1, 3 * load_connections_max + 8};
+    return {2, 16};
+}
 
 bool asked_for_help(std::span<const std::string_view> arguments) {
     for (const std::string_view argument : arguments) {

@@ -1,6 +1,6 @@
 // The command line: every command but `serve` and `check-config`, which main hands to the server.
 // Owns:     nothing between calls; run() takes what memory it needs (a command runs once and ends) and gives it back.
-// Bounds:   of the Env: 8 armed timers, 2 connections, no listener. Never calls Env::serving().
+// Bounds:   of the Env: needs(). Never calls Env::serving().
 // Returns:  the exit code: 0 done, 1 the answer is no, 2 usage or configuration, 3 could not (connection, I/O).
 // Order:    UvEnv, UvProcess, then run(); the loop must not be run again afterwards, nor the signal handler be relied on.
 //
@@ -30,6 +30,14 @@ struct CliContext {
     env::Process& process;
     LoopDriver& loop;
 };
+
+// What a command takes of the Env.
+struct Needs {
+    std::size_t connections;
+    std::size_t timers;
+};
+constexpr std::size_t load_connections_max = 256;  // of `bench`
+Needs needs(std::span<const std::string_view> arguments);
 
 int run(std::span<const std::string_view> arguments, CliContext& context);
 

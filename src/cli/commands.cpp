@@ -6,7 +6,8 @@ namespace rivulet::cli {
 
 namespace {
 
-constexpr Option bootstrap_option{"bootstrap", "HOST:PORT[,...]", "brokers to try, in this order (default 127.0.0.1:9192)"};
+// Letters are those of kcat, where it has the same.
+constexpr Option bootstrap_option{"bootstrap", "HOST:PORT[,...]", "brokers to try, in this order (default 127.0.0.1:9192)", false, 'b'};
 constexpr Option json_option{"json", "", "print JSON"};
 constexpr Option config_file_option{"config", "FILE", "configuration file; without it: the built-in defaults", false, 'c'};
 constexpr Option set_option{"set", "SECTION.KEY=VALUE", "rules over the file, may be given again", true};
@@ -55,18 +56,27 @@ constexpr Example describe_examples[] = {
 constexpr Option delete_options[] = {bootstrap_option, help_option};
 constexpr Example delete_examples[] = {{"rivulet topic delete temps", "its records are gone for good"}};
 
+constexpr Option alter_options[] = {
+    {"config", "KEY=VALUE", "the setting's new value, may be given again", true},
+    {"delete-config", "KEY", "back to the broker's [defaults], may be given again", true},
+    bootstrap_option, help_option};
+constexpr Example alter_examples[] = {
+    {"rivulet topic alter temps --config retention.ms=7d --config commit.interval.ms=0", "all of it or none"},
+    {"rivulet topic alter temps --delete-config retention.ms", ""},
+};
+
 // ---- produce ----
 constexpr Option produce_options[] = {
-    {"key", "K", "the key of all records"},
-    {"key-separator", "S", "each line is KEY S VALUE; S may be \\t"},
+    {"key", "K", "the key of all records", false, 'k'},
+    {"key-separator", "S", "each line is KEY S VALUE; S may be \\t", false, 'K'},
     {"ignore-missing-key", "", "a line without the separator is a record without a key, not an error"},
-    {"partition", "N", "put all records there, whatever their key"},
+    {"partition", "N", "put all records there, whatever their key", false, 'p'},
     {"acks", "0|1|all", "acknowledged when received, stored by the leader, or by all in-sync replicas (default all)"},
-    {"header", "NAME=VALUE", "a header of all records, may be given again", true},
+    {"header", "NAME=VALUE", "a header of all records, may be given again", true, 'H'},
     {"timeout", "DUR", "how long to try to come back when the connection broke (default 10s)"},
     {"session", "ID", "number of the session, 1 or more (default: random)"},
     {"print-acks", "", "print the number of acknowledged lines whenever it grows, one per line"},
-    {"quiet", "", "no summary, no progress"},
+    {"quiet", "", "no summary, no progress", false, 'q'},
     bootstrap_option, help_option};
 constexpr Example produce_examples[] = {
     {"echo 21.5 | rivulet produce temps", ""},
@@ -78,12 +88,12 @@ constexpr Example produce_examples[] = {
 // ---- consume ----
 constexpr Option consume_options[] = {
     {"from-beginning", "", "from the oldest record (default: only new ones)"},
-    {"offset", "N", "from this offset, or earliest, or latest; N needs --partition if there are several"},
-    {"partition", "N", "this partition alone (default: all, each in its order)"},
+    {"offset", "N", "from this offset, or earliest, or latest; N needs --partition if there are several", false, 'o'},
+    {"partition", "N", "this partition alone (default: all, each in its order)", false, 'p'},
     {"group", "G", "as a member of a consumer group: not in this version"},
-    {"max-messages", "N", "end after so many"},
+    {"max-messages", "N", "end after so many", false, 'c'},
     {"timeout", "DUR", "end when no record came for so long (default: never)"},
-    {"format", "FMT", "how a record is printed: see above"},
+    {"format", "FMT", "how a record is printed: see above", false, 'f'},
     bootstrap_option, help_option};
 constexpr Example consume_examples[] = {
     {"rivulet consume temps", "new records as they come, until ^C"},
@@ -111,6 +121,29 @@ constexpr Example inspect_examples[] = {
 constexpr Option verify_options[] = {json_option, help_option};
 constexpr Example verify_examples[] = {{"rivulet store verify /var/lib/rivulet", "reads all that is live; exit 1 if anything is damaged"}};
 
+// ---- bench ----
+constexpr Option bench_produce_options[] = {
+    {"connections", "N", "connections, each to one partition, in turn (default 1)"},
+    {"window", "N", "readings of a connection that wait for their acknowledgement (default 256)"},
+    {"size", "BYTES", "of each value (default 100)"},
+    {"packed", "N", "readings in one frame (default 1)"},
+    {"rate", "N", "readings per second in all (default: as many as possible)"},
+    {"acks", "0|1|all", "as for produce (default 1)"},
+    {"duration", "DUR", "end after this time (default 10s, unless --records is given)"},
+    {"records", "N", "end when so many are acknowledged, or more"},
+    bootstrap_option, json_option, help_option};
+constexpr Example bench_produce_examples[] = {
+    {"rivulet bench produce load --connections 16 --window 64", "how many readings a second, and how soon acknowledged"},
+    {"rivulet bench produce load --rate 100 --window 1 --duration 60s --json", "latency under a light load"},
+};
+constexpr Option bench_consume_options[] = {
+    {"connections", "N", "connections that share the partitions (default 1)"},
+    {"offset", "earliest|latest", "from where (default earliest)"},
+    {"duration", "DUR", "end after this time (default 10s, unless --records is given)"},
+    {"records", "N", "end after so many records"},
+    bootstrap_option, json_option, help_option};
+constexpr Example bench_consume_examples[] = {{"rivulet bench consume load --connections 4 --records 1000000", ""}};
+
 constexpr Option only_help[] = {help_option};
 constexpr Option any_options[] = {bootstrap_option, json_option, help_option};
 constexpr std::string_view later = "not in this version";
@@ -122,7 +155,7 @@ constexpr Command table[] = {
     {"topic create", "NAME", 1, 1, "create a topic", "Exit 1 if there is one of that name.", create_options, create_examples, topic_create, {}},
     {"topic list", "", 0, 0, "all topics", "", list_options, list_examples, topic_list, {}},
     {"topic describe", "[NAME]", 0, 1, "settings and partitions of one topic, or of all", "", list_options, describe_examples, topic_describe, {}},
-    {"topic alter", "NAME", 0, 999, "change a topic's settings", "", any_options, {}, nullptr, later},
+    {"topic alter", "NAME", 1, 1, "change a topic's settings", "At once and for good; exit 1 if the topic is not there or a value is not possible. Durability is for life.", alter_options, alter_examples, topic_alter, {}},
     {"topic delete", "NAME", 1, 1, "delete a topic and its records", "", delete_options, delete_examples, topic_delete, {}},
     {"produce", "TOPIC", 1, 1, "put the lines of standard input into a topic",
      "One record per line, an empty line is an empty record; the line end (LF or CRLF) is not part of it.\n"
@@ -141,8 +174,8 @@ constexpr Command table[] = {
     {"cluster rebalance", "", 0, 999, "spread leaders over the boards", "", any_options, {}, nullptr, later},
     {"store inspect", "DIR", 1, 1, "look into a store, offline", "One line for each thing found: kind key=value...", inspect_options, inspect_examples, store_inspect, {}},
     {"store verify", "DIR", 1, 1, "check all of a store, offline", "Changes nothing. Exit 1 on damage.", verify_options, verify_examples, store_verify, {}},
-    {"bench produce", "TOPIC", 0, 999, "a load generator", "", any_options, {}, nullptr, later},
-    {"bench consume", "TOPIC", 0, 999, "a load generator", "", any_options, {}, nullptr, later},
+    {"bench produce", "TOPIC", 1, 1, "put made-up readings into a topic, measure rate and latency", "The topic must be there: its settings are what is measured.", bench_produce_options, bench_produce_examples, bench_produce, {}},
+    {"bench consume", "TOPIC", 1, 1, "read a topic, measure the rate", "Checks each batch's CRC, prints no record.", bench_consume_options, bench_consume_examples, bench_consume, {}},
     {"version", "", 0, 0, "the version", "", only_help, {}, print_version, {}},
 };
 

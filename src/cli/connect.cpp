@@ -96,4 +96,20 @@ void Caller::on_closed(const client::Ending& ending) {
     exit_code_ = exit_could_not;
 }
 
+std::optional<std::uint64_t> partition_count(const client::Bootstrap& bootstrap, std::string_view topic, CliContext& context, Output& output, int& code) {
+    Caller caller(context, output);
+    if (!caller.open(bootstrap)) return code = caller.exit_code(), std::nullopt;
+    const auto reply = caller.call([&](Writer& out, std::uint64_t correlation) { client::protocol::encode_topic_describe(out, correlation, {topic, 0, 1}); });
+    if (!reply) return code = caller.exit_code(), std::nullopt;
+    caller.close();
+    if (!reply->ok()) {
+        output.error(std::string(topic) + ": " + explain(reply->failure, reply->text));
+        return code = exit_code_of(reply->failure.error), std::nullopt;
+    }
+    const auto described = client::protocol::decode_topic_described(reply->rest, reply->flags);
+    if (described) return described->topic.partitions;
+    output.error("the broker's answer cannot be understood");
+    return code = exit_could_not, std::nullopt;
+}
+
 }  // namespace rivulet::cli

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "cli/arguments.h"
 #include "client/channel.h"
+#include "env/stop_requests.h"
 
 namespace rivulet::cli {
 
@@ -45,20 +46,20 @@ private:
     std::vector<std::string> lines_;
 };
 
-// Counts ^C and SIGTERM (and SIGHUP, which ends a command too) for as long as it lives.
+// Counts ^C and SIGTERM (and SIGHUP, which ends a command too) for as long as it lives, as requests to stop.
 class Interrupts final : public env::SignalHandler {
 public:
-    explicit Interrupts(env::Process& process) : process_(process) { process_.handle_signals(this); }
-    ~Interrupts() { process_.handle_signals(nullptr); }
+    explicit Interrupts(CliContext& context) : context_(context) { context_.process.handle_signals(this); }
+    ~Interrupts() { context_.process.handle_signals(nullptr); }
     Interrupts(const Interrupts&) = delete;
     Interrupts& operator=(const Interrupts&) = delete;
-    int count() const { return count_; }
+    int count() const { return requests_.count(); }
 
 private:
-    void on_signal(env::Signal) override { ++count_; }
+    void on_signal(env::Signal) override { requests_.take(context_.env.now()); }
 
-    env::Process& process_;
-    int count_ = 0;
+    CliContext& context_;
+    env::StopRequests requests_;
 };
 
 // Requests one after the other, as a command that runs once sees them: each call drives the loop until its answer is there.
@@ -113,5 +114,8 @@ private:
     bool timed_out_ = false;
     int exit_code_ = 0;
 };
+
+// How many partitions the topic has. Nothing: told, and `code` is the exit code.
+std::optional<std::uint64_t> partition_count(const client::Bootstrap& bootstrap, std::string_view topic, CliContext& context, Output& output, int& code);
 
 }  // namespace rivulet::cli

@@ -76,7 +76,7 @@ private:
 };
 
 int ConsumeRun::run() {
-    const Interrupts interrupts(context_.process);
+    const Interrupts interrupts(context_);
     last_message_ = context_.env.now();
     fetcher_.start(options_.bootstrap);
     on_timer();
@@ -147,23 +147,6 @@ bool parse_offset(Arguments& arguments, ConsumeOptions& options) {
     return arguments.ok();
 }
 
-// How many partitions the topic has. Nothing: told, `code`.
-std::optional<std::uint64_t> partitions_of(const ConsumeOptions& options, CliContext& context, Output& output, int& code) {
-    Caller caller(context, output);
-    if (!caller.open(options.bootstrap)) return code = caller.exit_code(), std::nullopt;
-    const auto reply = caller.call([&](Writer& out, std::uint64_t correlation) { protocol::encode_topic_describe(out, correlation, {options.topic, 0, 1}); });
-    if (!reply) return code = caller.exit_code(), std::nullopt;
-    caller.close();
-    if (!reply->ok()) {
-        output.error(std::string(options.topic) + ": " + explain(reply->failure, reply->text));
-        return code = exit_code_of(reply->failure.error), std::nullopt;
-    }
-    const auto described = protocol::decode_topic_described(reply->rest, reply->flags);
-    if (described) return described->topic.partitions;
-    output.error("the broker's answer cannot be understood");
-    return code = exit_could_not, std::nullopt;
-}
-
 }  // namespace
 
 int consume(Arguments& arguments, CliContext& context, Output& output) {
@@ -183,7 +166,7 @@ int consume(Arguments& arguments, CliContext& context, Output& output) {
     }
 
     int code = exit_done;
-    const auto partitions = partitions_of(options, context, output, code);
+    const auto partitions = partition_count(options.bootstrap, options.topic, context, output, code);
     if (!partitions) return code;
     if (options.partition && *options.partition >= *partitions) {
         output.error(std::string(options.topic) + " has no partition " + std::to_string(*options.partition) + ": there are 0 to " + std::to_string(*partitions - 1));

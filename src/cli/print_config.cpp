@@ -40,12 +40,9 @@ private:
 };
 
 Status read_file(env::Disk& disk, std::string_view path, std::vector<std::uint8_t>& bytes) {
-    RIVULET_TRY_ASSIGN(env::File* const file, disk.open(path, env::OpenMode::read_only));
     bytes.resize(file_bytes_max);
-    const auto n = disk.read(*file, 0, bytes);
-    disk.close(*file);
-    RIVULET_TRY(n);
-    bytes.resize(*n);
+    RIVULET_TRY_ASSIGN(const std::size_t n, disk.read_file(path, bytes));
+    bytes.resize(n);
     return {};
 }
 

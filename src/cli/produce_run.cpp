@@ -58,7 +58,7 @@ client::ProducerOptions ProduceRun::producer_options() const {
 }
 
 int ProduceRun::run() {
-    const Interrupts interrupts(context_.process);
+    const Interrupts interrupts(context_);
     producer_.start(options_.bootstrap);
     while (!ended_ && context_.loop.run_once())
         if (interrupts.count() > interrupts_seen_) handle_interrupts(interrupts.count());

@@ -1,4 +1,4 @@
-// topic create | list | describe | delete
+// topic create | list | describe | alter | delete
 #include "cli/commands.h"
 #include "cli/connect.h"
 #include "cli/describe.h"
@@ -150,6 +150,32 @@ int topic_describe(Arguments& arguments, CliContext& context, Output& output) {
         first = false;
     }
     if (arguments.json()) output << json.end().text() << '\n';
+    caller.close();
+    return exit_done;
+}
+
+int topic_alter(Arguments& arguments, CliContext& context, Output& output) {
+    protocol::TopicAlter alter;
+    alter.name = arguments.operands()[0];
+    std::vector<protocol::ConfigPair> config;
+    for (const auto& [key, value] : arguments.pairs("config")) {
+        // On the wire an empty value takes the key back to its default, which is another option here.
+        if (value.empty()) arguments.refuse("--config " + std::string(key) + "= has no value; --delete-config takes a setting back to its default");
+        config.push_back({key, value});
+    }
+    for (const std::string_view key : arguments.all("delete-config")) {
+        if (key.empty()) arguments.refuse("--delete-config needs a key");
+        config.push_back({key, {}});
+    }
+    if (config.empty()) arguments.refuse("nothing to change: give --config or --delete-config");
+    const client::Bootstrap bootstrap = bootstrap_of(arguments);
+    if (!arguments.ok()) return usage(output, arguments);
+    Caller caller(context, output);
+    if (!caller.open(bootstrap)) return caller.exit_code();
+    const auto reply = caller.call([&](Writer& out, std::uint64_t correlation) { protocol::encode_topic_alter(out, correlation, alter, config); });
+    if (!reply) return caller.exit_code();
+    if (!reply->ok()) return refused(output, alter.name, *reply);
+    output << "altered topic " << alter.name << "\n";
     caller.close();
     return exit_done;
 }

@@ -128,8 +128,8 @@ void Producer::on_attempt_failed(const Ending& ending) {
 bool Producer::try_again(const Ending& ending) {
     if (!ready_ || options_.session == 0 || abandoned_ || alias_failure_.error != Error::none) return false;
     const Error error = ending.failure.error;
-    // The session was opened elsewhere, and the newer one wins: coming back would end that one.
-    if (ending.from_broker && error == Error::canceled) return false;
+    // Another client has opened the session, and the newer one wins: coming back would end that one.
+    if (ending.from_broker && error == Error::session_moved) return false;
     if (ending.from_broker && ending.stage != Stage::established && !error_info(error).retryable) return false;
     const auto at = backoff_.next(env_.now());
     if (!at) return false;

@@ -98,27 +98,11 @@ Status parse_number(const Key& key, std::string_view text, std::int64_t& value, 
     return fail(Error::invalid_config);
 }
 
-bool is_endpoint(std::string_view text) {
-    const std::size_t colon = text.rfind(':');
-    if (colon == std::string_view::npos || colon == 0) return false;
-    const std::string_view host = text.substr(0, colon);
-    const std::string_view port_text = text.substr(colon + 1);
-    unsigned port = 0;
-    const auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
-    if (error != std::errc{} || end != port_text.data() + port_text.size() || port == 0 || port > 65535) return false;
-    if (host.front() == '[') return env::parse_address(text).ok();
-    for (const char c : host) {
-        const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-        if (!good) return false;
-    }
-    return true;
-}
-
 Status check_text(const Key& key, std::string_view text, Text& why) {
     if (text.size() > key.access.text_capacity) why << "longer than " << key.access.text_capacity << " bytes";
     else if (text.empty() && key.minimum > 0) why << "must not be empty";
     else if (key.type == KeyType::address && !env::parse_address(text)) why << "not an address, which is like 0.0.0.0:9192 or [::]:9192";
-    else if (key.type == KeyType::endpoint && !text.empty() && !is_endpoint(text)) why << "not HOST:PORT";
+    else if (key.type == KeyType::endpoint && !text.empty() && !env::parse_endpoint(text)) why << "not HOST:PORT";
     else return {};
     return fail(Error::invalid_config);
 }

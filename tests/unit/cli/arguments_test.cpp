@@ -99,8 +99,24 @@ TEST_CASE("commands: the table is in order, and its examples parse") {
         }
     }
     CHECK(overview().find("rivulet produce TOPIC") != std::string::npos);
-    CHECK(overview().find("bench") == std::string::npos);
+    CHECK(overview().find("rivulet bench produce TOPIC") != std::string::npos);
+    CHECK(overview().find("rivulet group") == std::string::npos);
     CHECK(is_group("topic"));
     CHECK_FALSE(is_group("produce"));
     CHECK(group_help("group").find("not in this version") != std::string::npos);
+}
+
+TEST_CASE("arguments: letters are short for options, with and without a space") {
+    Arguments a = parse("consume t -o 5 -p2 -c 10 -f%v -b host:1");
+    CHECK(a.problem() == "");
+    CHECK(a.text("offset") == "5");
+    CHECK(a.text("partition") == "2");
+    CHECK(a.text("max-messages") == "10");
+    CHECK(a.text("format") == "%v");
+    CHECK(a.text("bootstrap") == "host:1");
+    Arguments b = parse("produce t -K , -H a=b -H c=d -q");
+    CHECK(b.text("key-separator") == ",");
+    CHECK(b.pairs("header").size() == 2);
+    CHECK(b.has("quiet"));
+    CHECK(parse("consume t -z").problem() == "unknown option -z");
 }

@@ -169,6 +169,19 @@ TEST_CASE("producer: the count is right when the broker does not come back") {
     }
 }
 
+TEST_CASE("producer: canceled by an older connection of its own that arrives late, it comes back") {
+    ProducerWorld w;
+    w.numbered(10);
+    w.source.finish = false;
+    w.board.boot();
+    w.start();
+    REQUIRE(w.run([&] { return w.producer->settled() == 10; }));
+    w.broker().close_all(Error::canceled);
+    REQUIRE(w.run([&] { return w.source.resumptions == 1; }));
+    CHECK_FALSE(w.source.ended);
+    CHECK(w.source.interruptions == 1);
+}
+
 TEST_CASE("producer: what no retry mends") {
     ProducerWorld w;
     w.numbered(10);
@@ -180,13 +193,13 @@ TEST_CASE("producer: what no retry mends") {
         CHECK(w.source.about_topic);
         CHECK(w.source.last.failure.error == Error::unknown_topic_or_partition);
     }
-    SUBCASE("the session was opened elsewhere") {
+    SUBCASE("another client has opened the session") {
         w.source.finish = false;
         w.start();
         REQUIRE(w.run([&] { return w.producer->settled() == 10; }));
-        w.broker().close_all(Error::canceled);
+        w.broker().close_all(Error::session_moved);
         REQUIRE(w.wait(1));
-        CHECK(w.source.last.failure.error == Error::canceled);
+        CHECK(w.source.last.failure.error == Error::session_moved);
     }
     SUBCASE("nobody there at first") {
         w.board.kill();
