@@ -49,6 +49,8 @@ out := $(BUILD)/$(toolchain)-$(kind)
 # ---- flags ----
 std := -std=c++23
 optimize := -O2
+# For what runs once or by hand; the broker's own work is built for speed.
+optimize_size := -Os
 kind_flags := -fno-pie
 kind_link := -static -Wl,--gc-sections
 deps_sanitize :=
@@ -64,6 +66,7 @@ sanitizers := $(SANITIZE)
 endif
 ifneq ($(sanitizers),)
 optimize := -O1
+optimize_size :=
 kind_flags := $(if $(LIBFUZZER),-fsanitize=fuzzer-no-link) -fsanitize=$(sanitizers) -fno-omit-frame-pointer -fno-sanitize-recover=all
 kind_link := -fsanitize=$(sanitizers)
 # Undefined behaviour in libraries is theirs to judge.
@@ -87,12 +90,14 @@ flags_of = $(strip $(if $(filter %.c src/sensor/%.h,$1),$(c_flags),$(cxx_flags) 
   $(if $(filter tests/%,$1),-fexceptions -Wno-conversion -Itests $(doctest_flags),-fno-exceptions)) \
   $(if $(filter src/main.cpp platform/% tests/platform/% tests/size/% tests/bench/%,$1),$(uv_flags) $(mbedtls_flags)) \
   $(if $(filter src/config/%,$1),$(inih_flags)) \
-  $(if $(filter src/cli/version.cpp,$1),-I$(out)) \
+  $(if $(filter src/cli/% src/config/% src/store/offline/%,$1),$(optimize_size)) $(if $(filter src/cli/version.cpp,$1),-I$(out)) \
+  $(if $(filter src/sensor/examples/%,$1),-Isrc/sensor) \
   $(CPPFLAGS) $(if $(filter %.c,$1),$(CFLAGS),$(CXXFLAGS)))
 compiler_of = $(if $(filter %.c,$1),$(CC),$(CXX))
 
 # ---- sources, by their place ----
-src_files := $(wildcard src/*/*.cpp src/*/*/*.cpp src/sensor/*.c src/sensor/*/*.c)
+src_files := $(wildcard src/*/*.cpp src/*/*/*.cpp src/sensor/*.c)
+push_csv_file := $(wildcard src/sensor/examples/posix/push_csv.c)
 platform_files := $(wildcard platform/*/*.cpp)
 main_file := $(wildcard src/main.cpp)
 unit_files := $(wildcard tests/unit/*_test.cpp tests/unit/*/*_test.cpp)
@@ -112,7 +117,7 @@ header_files := $(wildcard src/*/*.h src/*/*/*.h platform/*/*.h tests/*/*.h test
 interop_files := $(wildcard tests/interop/[!_]*.py tests/interop/[!_]*.sh)
 all_files := $(sort $(src_files) $(platform_files) $(main_file) $(unit_files) $(golden_files) $(platform_test_files) \
   $(sim_files) $(sim_run_files) $(crash_files) $(fuzz_files) $(fuzz_driver_files) $(bench_files) $(guard_files) \
-  $(doctest_main_file) $(support_files) $(probe_file))
+  $(doctest_main_file) $(support_files) $(probe_file) $(push_csv_file))
 
 obj := $(out)/obj
 objects = $(addprefix $(obj)/,$(addsuffix .o,$(basename $1)))
@@ -151,7 +156,7 @@ endif
 note = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(subst $(CURDIR),.,$1))' >$@.new; \
   if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 $(out)/flags: force
-	$(call note,$(CC) $(CXX) $(cxx_flags) $(c_flags) $(uv_flags) $(mbedtls_flags) $(inih_flags) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS))
+	$(call note,$(CC) $(CXX) $(optimize_size) $(cxx_flags) $(c_flags) $(uv_flags) $(mbedtls_flags) $(inih_flags) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS))
 $(out)/link-flags: force
 	$(call note,$(CXX) $(toolchain_flags) $(kind_link) $(LDFLAGS))
 $(out)/deps/flags: force
@@ -226,6 +231,9 @@ $(out)/platform_test: $(call objects,$(platform_test_files)) $(doctest_objects) 
 $(out)/sim_run: $(call objects,$(sim_run_files) $(guard_files)) $(world_objects) $(inih_lib) $(out)/link-flags
 	$(link)
 $(out)/crash_run: $(call objects,$(crash_files)) $(world_objects) $(inih_lib) $(out)/link-flags
+	$(link)
+# The sensor library's example: that library, libc and nothing else.
+$(out)/push_csv: $(call objects,$(push_csv_file) src/sensor/rivulet_sensor.c) $(out)/link-flags
 	$(link)
 fuzzers := $(patsubst tests/fuzz/%_fuzz.cpp,$(out)/fuzz_%,$(fuzz_files))
 ifeq ($(kind),libfuzzer)
@@ -326,7 +334,7 @@ run-mutants:
 build-sim: $(if $(sim_run_files),$(out)/sim_run)
 run-sim:
 	$(call run_if,$(sim_run_files),tests/sim/run/*.cpp,$(RUNNER) $(out)/sim_run --seeds $(SEEDS) $(ARGS))
-build-interop: $(if $(and $(main_file),$(interop_files)),$(products) $(if $(guard_files),$(out)/rivulet-guard))
+build-interop: $(if $(and $(main_file),$(interop_files)),$(products) $(out)/push_csv $(if $(guard_files),$(out)/rivulet-guard))
 run-interop:
 	$(call run_if,$(and $(main_file),$(interop_files)),src/main.cpp with tests/interop/*.py or *.sh,RIVULET=$(CURDIR)/$(out)/$(if $(guard_files),rivulet-guard,rivulet) \
 	  RIVULET_RELEASE=$(CURDIR)/$(out)/rivulet OUT=$(CURDIR)/$(out) tests/support/run-scripts.sh $(interop_files))
@@ -344,7 +352,7 @@ run-size:
 
 # ---- single runs ----
 .PHONY: size sim bench fuzz run-fuzz
-size: deps-build deps-test ## stripped sizes of the program and of a TLS probe, on amd64 and ARMv6, against their limits
+size: deps-build deps-test ## sizes of the program and of a TLS probe on amd64 and ARMv6, of the sensor library on armv6-M, against their limits
 	+@$(MAKE) build-size
 	+@$(MAKE) run-size
 sim: build-sim ## the simulator alone: SEEDS=1000 (that many) or SEEDS=7-7 (one, to replay it), ARGS for more options
@@ -362,7 +370,7 @@ run-fuzz: $(chosen_fuzzers)
 # ---- set-up and housekeeping ----
 # What building needs, and what testing needs beside it. Nothing happens when all is installed, so this works offline.
 build_packages := make gcc g++ binutils ca-certificates bzip2 xz-utils debian-archive-keyring $(toolchain_packages)
-test_packages := doctest-dev clang-14 libclang-rt-14-dev g++-arm-linux-gnueabi qemu-user-static python3 procps \
+test_packages := doctest-dev clang-14 libclang-rt-14-dev g++-arm-linux-gnueabi gcc-arm-none-eabi gcc-avr qemu-user-static python3 procps \
   e2fsprogs util-linux patch openssl
 .PHONY: deps deps-build deps-test
 deps: deps-build deps-test $(deps_stamp) ## install the Debian packages for building and testing, fetch the sources of libraries

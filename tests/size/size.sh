@@ -1,7 +1,7 @@
 #!/bin/bash
 # Stripped sizes against limits. usage: size.sh TOOLCHAIN:BYTES...   with BUILD, the folder of builds
 # (a missing program is skipped, a probe is not)
-# The probe is the product plus all of TLS, see tls_probe.cpp.
+# The probe is the product plus all of TLS, see tls_probe.cpp. The sensor library is measured for its own processors, see sensor.sh.
 set -u
 passed=0
 failed=0
@@ -32,5 +32,7 @@ for entry in "$@"; do
         printf '%-10s %-22s %10d %10d %s\n' "$name" "$toolchain" "$bytes" "$limit" "$verdict"
     done
 done
+. tests/size/sensor.sh
+sensor_sizes
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

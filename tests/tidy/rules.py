@@ -98,6 +98,9 @@ BANNED_TYPES = {
 TYPES_ALLOWED = {"cli"}
 CONTAINERS = r"std::(?:string|vector|to_string|map|set|unordered_\w+|unique_ptr|make_unique|function|deque)"
 
+# Programs for a system of their own, not part of the product: they call what they need.
+EXAMPLES = "src/sensor/examples/"
+
 LINES_MAX = 600
 
 # Symbols that may be mutable in objects of src/: (object path prefix, symbol) -> reason.

@@ -1,0 +1,277 @@
+"""Sensors against a real broker: the C library in its POSIX example, and the client in Python. The last line is `N passed, M failed`.
+
+With names of tests as arguments: those alone. OUT names the build folder, where push_csv is.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True  # the folders are part of the source tree
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "sensor", "python"))
+from _cli import DEADLINE, Failed, expect, main, test, with_broker
+from rivulet_sensor import EARLIEST, LATEST, UNSTAMPED, Client, Refused, RivuletError, crc32c, parse_batches
+
+PUSH_CSV = os.path.join(os.environ.get("OUT", "build/native-release"), "push_csv")
+NOON = 1_700_000_000_000
+
+
+def against_broker(function):
+    """with_broker, for which an error that nobody expected is a failure of the one test."""
+
+    def run(client):
+        try:
+            function(client)
+        except RivuletError as error:
+            raise Failed(f"{type(error).__name__}: {error}") from error
+
+    run.__name__ = function.__name__
+    return with_broker(run)
+
+
+def write_csv(folder, count):
+    path = os.path.join(folder, "readings.csv")
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(f"{NOON + i * 1000 + i % 7},{20 + i % 10}.{i}\n" for i in range(count))
+    return path
+
+
+def push_csv(client, *arguments, **options):
+    broker = client.broker
+    return subprocess.Popen([PUSH_CSV, *arguments[:-2], "127.0.0.1", str(broker.port), *arguments[-2:]], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, **options)
+
+
+def ended(process, code=0):
+    out, err = process.communicate(timeout=DEADLINE)
+    expect(process.returncode == code, f"exit {process.returncode}: {out}{err}")
+    return out, err
+
+
+def python_client(client, **options):
+    return Client("127.0.0.1", client.broker.port, **options)
+
+
+def all_records(sensor, topic, partitions=1):
+    found = []
+    for partition in range(partitions):
+        offset = EARLIEST
+        while True:
+            got = sensor.fetch(topic, partition, offset)
+            if not got.records:
+                break
+            found += got.records
+            offset = got.next_offset
+    return found
+
+
+def fails(code, action, *arguments, **options):
+    try:
+        action(*arguments, **options)
+    except RivuletError as error:
+        expect(error.code == code, f"{error.code} ({error}) in place of {code}")
+        return error
+    raise Failed(f"error {code} was expected")
+
+
+# ---- the C library ----
+
+
+@against_broker
+def a_csv_file_is_stored_once(client):
+    client.create("temps", 2)
+    path = write_csv(os.path.dirname(client.broker.data), 5000)
+    out, err = ended(push_csv(client, "-p", "1", "temps", path))
+    expect(out.startswith("acknowledged 5000 of 5000, sent 5000 times over 1 connections, 0 refused"), out + err)
+    lines = client.all_of("temps", "%p %T %v\\n").splitlines()
+    expect(lines == [f"1 {NOON + i * 1000 + i % 7} {20 + i % 10}.{i}" for i in range(5000)], "the file and the log differ: " + str(lines[:3]))
+
+
+@against_broker
+def the_broker_is_killed_midway(client):
+    client.create("temps", 4)
+    path = write_csv(os.path.dirname(client.broker.data), 40000)
+    process = push_csv(client, "temps", path)
+    for _ in range(3):
+        time.sleep(0.7)
+        client.broker.kill()
+        client.broker.start()
+    out, err = ended(process)
+    expect(out.startswith("acknowledged 40000 of 40000"), out + err)
+    expect("over 1 connections" not in out, "it was over before the broker was killed: " + out)
+    values = client.all_of("temps").split()
+    expect(values == [f"{20 + i % 10}.{i}" for i in range(40000)], f"{len(values)} values, {len(set(values))} different ones, in order: "
+           f"{values == sorted(values, key=lambda v: int(v.split('.')[1]))}")
+
+
+@against_broker
+def a_topic_that_comes_later(client):
+    path = write_csv(os.path.dirname(client.broker.data), 100)
+    process = push_csv(client, "late", path)
+    time.sleep(0.5)
+    client.create("late", 1)
+    out, err = ended(process)
+    expect(out.startswith("acknowledged 100 of 100") and "late: error 32" in err, out + err)
+    expect(len(client.all_of("late").split()) == 100, "all of it is stored")
+
+
+@against_broker
+def refused_lines_and_lines_that_are_none(client):
+    client.create("small", 1, "--config", "max.message.bytes=1K")
+    process = push_csv(client, "small", "-", stdin=subprocess.PIPE)
+    process.stdin.write(f"# a head\n1,good\n2,{'x' * 1000}\n-3,no\n4,\nx,y\n5,also good\n")
+    process.stdin.flush()
+    out, err = ended(process, 1)
+    expect("acknowledged 4 of 4" in out and "1 refused" in out, out)
+    expect("error 18" in err and err.count("skipped") == 3, err)
+    expect(client.all_of("small").splitlines() == ["good", "", "also good"], "the others are stored")
+
+
+@test
+def usage(_):
+    for arguments in ([], ["-x"], ["a", "1", "t", "/nowhere/at/all"], ["a", "1", "t"]):
+        done = subprocess.run([PUSH_CSV, *arguments], capture_output=True, timeout=DEADLINE, check=False)
+        expect(done.returncode == 2 and done.stderr, f"{arguments}: exit {done.returncode}")
+
+
+# ---- the client in Python ----
+
+
+@test
+def sums(_):
+    expect(crc32c(b"123456789") == 0xE3069283, "CRC-32C")
+    fails(2, parse_batches, bytes(70))
+
+
+@against_broker
+def what_was_put_is_fetched(client):
+    with python_client(client) as sensor:
+        expect(sensor.create_topic("t", 3, config={"retention.ms": 86400000}).partitions == 3, "create")
+        sensor.put("t", b"21.5", timestamp=NOON, partition=2)
+        sensor.put("t", "text", key="k", partition=2, timestamp=NOON + 5, headers=[("unit", b"C"), ("raw", None)])
+        sensor.put("t", None, key=b"k", partition=2, timestamp=NOON)
+        sensor.put("t", b"", timestamp=UNSTAMPED, partition=2)
+        sensor.put("t", b"fast", partition=2, acks="none")
+        sensor.flush()
+        got = sensor.fetch("t", 2)
+        expect([(r.key, r.value, r.headers) for r in got.records] ==
+               [(None, b"21.5", []), (b"k", b"text", [("unit", b"C"), ("raw", None)]), (b"k", None, []), (None, b"", []), (None, b"fast", [])], str(got))
+        expect([r.timestamp for r in got.records[:3]] == [NOON, NOON + 5, NOON], str(got))
+        expect([r.offset for r in got.records] == [0, 1, 2, 3, 4] and got.next_offset == got.high_watermark == 5, str(got))
+        expect([r.value for r in sensor.fetch("t", 2, 3).records] == [b"", b"fast"], "from the middle of a batch")
+        expect(sensor.fetch("t", 2, LATEST).records == [] and sensor.offset("t", 2) == 5 and sensor.offset("t", 2, EARLIEST) == 0, "offsets")
+        expect(fails(39, sensor.fetch, "t", 2, 99).detail == 5, "out of range tells the end")
+        began = time.monotonic()
+        threading.Timer(0.3, lambda: client("produce", "t", "--partition", "0", stdin=b"woken\n")).start()
+        woken = sensor.fetch("t", 0, 0, wait_ms=20000)
+        expect([r.value for r in woken.records] == [b"woken"] and time.monotonic() - began < 10, "a fetch that waits")
+    expect(client.all_of("t", "%p %k=%v\\n").count("2 k=text") == 1, "the command line reads the same")
+
+
+@against_broker
+def topics(client):
+    with python_client(client) as sensor:
+        for i in range(12):
+            sensor.create_topic(f"topic{i:02}", 1, config={"durability": "memory" if i % 2 else "disk"})
+        listed = sensor.list_topics()
+        expect([t.name for t in listed] == [f"topic{i:02}" for i in range(12)], str(listed))
+        expect([t.durability for t in listed[:2]] == ["disk", "memory"], str(listed[:2]))
+        sensor.create_topic("wide", 150)
+        topic, config, partitions = sensor.describe_topic("wide")
+        expect(topic.partitions == 150 and [p.number for p in partitions] == list(range(150)), "describe")
+        expect(config["durability"] == "disk" and partitions[0].replicas == partitions[0].in_sync, str(partitions[0]))
+        sensor.delete_topic("wide")
+        expect(fails(32, sensor.describe_topic, "wide").text is not None, "it is gone")
+        fails(33, sensor.create_topic, "topic00")
+        fails(34, sensor.create_topic, "no/name")
+        fails(32, sensor.put, "wide", b"x")
+        expect(sensor.metadata()["nodes"][0]["port"] == client.broker.port, "metadata")
+        # More topics at once than the connection has aliases.
+        extra = [f"more{i}" for i in range(20)]
+        for name in extra:
+            sensor.create_topic(name)
+        for i in range(200):
+            sensor.put(extra[i % 20], str(i))
+        sensor.flush()
+        for i, name in enumerate(extra):
+            expect([int(r.value) for r in all_records(sensor, name)] == list(range(i, 200, 20)), name)
+
+
+@against_broker
+def refusals(client):
+    with python_client(client) as sensor:
+        sensor.create_topic("small", 1, config={"max.message.bytes": "1K"})
+        sensor.put("small", b"1")
+        sensor.put("small", b"x" * 2000)
+        sensor.put("small", b"2")
+        try:
+            sensor.flush()
+            raise Failed("a refusal was expected")
+        except Refused as refused:
+            expect(refused.code == 18 and refused.readings == [("small", None, b"x" * 2000)], str(refused))
+        sensor.put("small", b"3")
+        sensor.flush()
+        expect([r.value for r in all_records(sensor, "small")] == [b"1", b"2", b"3"], "the others are stored")
+        fails(18, sensor.put, "small", b"x" * (64 << 20))
+
+
+@against_broker
+def once_although_the_broker_dies(client):
+    client.create("t", 4)
+    with python_client(client, window_bytes=20000) as sensor:
+        deaths = 0
+        for i in range(30000):
+            sensor.put("t", str(i), key=str(i % 50) if i % 3 else None, timestamp=NOON + i)
+            if i % 8000 == 7999:
+                client.broker.kill()
+                client.broker.start()
+                deaths += 1
+        sensor.flush()
+        expect(deaths == 3 and not sensor.forgotten, "three deaths, nothing forgotten")
+        records = all_records(sensor, "t", 4)
+        expect(sorted(int(r.value) for r in records) == list(range(30000)), f"{len(records)} records, {len({r.value for r in records})} different ones")
+        for partition in range(4):
+            numbers = [int(r.value) for r in all_records_of(sensor, "t", partition)]
+            expect(numbers == sorted(numbers), f"order in partition {partition}")
+        expect(all(r.timestamp == NOON + int(r.value) for r in records), "times")
+
+
+def all_records_of(sensor, topic, partition):
+    found, offset = [], EARLIEST
+    while True:
+        got = sensor.fetch(topic, partition, offset)
+        if not got.records:
+            return found
+        found += got.records
+        offset = got.next_offset
+
+
+@against_broker
+def one_session_at_a_time(client):
+    client.create("t")
+    older, newer = python_client(client, session=7), python_client(client, session=7)
+    older.connect()
+    older.put("t", b"1")
+    older.flush()
+    newer.connect()
+    fails(55, older.fetch, "t")  # the newer connection won, and the older does not come back by itself
+    newer.put("t", b"2")
+    newer.close()
+    older.close()
+    expect(client.all_of("t").split() == ["1", "2"], "both are stored")
+
+
+@test
+def nobody_there(_):
+    sensor = Client("127.0.0.1", 1, retry_seconds=0.2)
+    try:
+        sensor.connect()
+        raise Failed("there is no broker")
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())
