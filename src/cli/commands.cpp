@@ -155,7 +155,7 @@ constexpr Command table[] = {
     {"topic create", "NAME", 1, 1, "create a topic", "Exit 1 if there is one of that name.", create_options, create_examples, topic_create, {}},
     {"topic list", "", 0, 0, "all topics", "", list_options, list_examples, topic_list, {}},
     {"topic describe", "[NAME]", 0, 1, "settings and partitions of one topic, or of all", "", list_options, describe_examples, topic_describe, {}},
-    {"topic alter", "NAME", 1, 1, "change a topic's settings", "At once and for good; exit 1 if the topic is not there or a value is not possible. Durability is for life.", alter_options, alter_examples, topic_alter, {}},
+    {"topic alter", "NAME", 1, 1, "change a topic's settings", "At once and for good; exit 1 if the topic is not there, 2 if a setting is wrong. Durability is for life.", alter_options, alter_examples, topic_alter, {}},
     {"topic delete", "NAME", 1, 1, "delete a topic and its records", "", delete_options, delete_examples, topic_delete, {}},
     {"produce", "TOPIC", 1, 1, "put the lines of standard input into a topic",
      "One record per line, an empty line is an empty record; the line end (LF or CRLF) is not part of it.\n"
@@ -172,7 +172,7 @@ constexpr Command table[] = {
     {"cluster status", "", 0, 999, "the boards of a cluster", "", any_options, {}, nullptr, later},
     {"cluster format", "", 0, 999, "prepare a board for a cluster", "", any_options, {}, nullptr, later},
     {"cluster rebalance", "", 0, 999, "spread leaders over the boards", "", any_options, {}, nullptr, later},
-    {"store inspect", "DIR", 1, 1, "look into a store, offline", "One line for each thing found: kind key=value...", inspect_options, inspect_examples, store_inspect, {}},
+    {"store inspect", "DIR", 1, 1, "look into a store, offline", "One line for each thing found: kind key=value... With --json: one object a line.", inspect_options, inspect_examples, store_inspect, {}},
     {"store verify", "DIR", 1, 1, "check all of a store, offline", "Changes nothing. Exit 1 on damage.", verify_options, verify_examples, store_verify, {}},
     {"bench produce", "TOPIC", 1, 1, "put made-up readings into a topic, measure rate and latency", "The topic must be there: its settings are what is measured.", bench_produce_options, bench_produce_examples, bench_produce, {}},
     {"bench consume", "TOPIC", 1, 1, "read a topic, measure the rate", "Checks each batch's CRC, prints no record.", bench_consume_options, bench_consume_examples, bench_consume, {}},

@@ -40,7 +40,7 @@ Lsn WindowSet::holding(const Log& log, Offset offset) const {
 
 void WindowSet::wait(ReadWaiter& waiter) {
     waiters_.push_back(waiter);
-    if (!comes_along(waiter)) schedule();
+    if (!under_way(waiter.wanted)) schedule();
 }
 
 void WindowSet::unpin(std::int32_t number) {
@@ -61,11 +61,12 @@ void WindowSet::schedule() {
     const Lsn oldest_live = state_.geometry.first_group(state_.head.first_live);
     for (ReadWaiter* waiter = waiters_.front(); waiter && loading_ < loads_at_once; waiter = waiters_.next(*waiter)) {
         waiter->wanted = std::max(waiter->wanted, oldest_live);
-        if (comes_along(*waiter)) continue;
+        if (under_way(waiter->wanted)) continue;
         Window* const window = spare();
         if (!window) {
             starved_ = true;
-            if (!armed()) env_.arm(*this, env_.now() + patience_ns);
+            const bool fresh = std::any_of(windows_.begin(), windows_.end(), [](const Window* w) { return w->fresh; });
+            if (fresh && !armed()) env_.arm(*this, env_.now() + patience_ns);
             return;
         }
         load(*window, load_begin(*waiter));
@@ -78,20 +79,15 @@ void WindowSet::on_timer() {
     schedule();
 }
 
-// Nothing is to be loaded for this one now: it is under way, or what is under way lies so little before it that those who read that are let catch up, and then go along.
-bool WindowSet::comes_along(const ReadWaiter& waiter) const {
-    if (under_way(waiter.wanted)) return true;
-    if (passed_over_ >= passed_over_max) return false;
-    return std::any_of(windows_.begin(), windows_.end(),
-                       [&](const Window* w) { return w->loading() && w->begin() < waiter.wanted && waiter.wanted - w->begin() <= convoy_bytes; });
-}
-
-// Those that wait for something before it come first, until they have caught up: one scan then serves them all.
+// Those that wait for something a little before share the load.
 Lsn WindowSet::load_begin(const ReadWaiter& oldest) {
-    const std::uint64_t reach = passed_over_ >= passed_over_max ? Window::load_bytes / 2 : convoy_bytes;
+    constexpr std::uint64_t reach = Window::load_bytes / 2;
     Lsn begin = oldest.wanted;
-    for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter))
-        if (waiter->wanted < begin && oldest.wanted - waiter->wanted <= reach && !under_way(waiter->wanted)) begin = waiter->wanted;
+    for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) {
+        const Lsn wanted = waiter->wanted;
+        if (wanted >= begin || oldest.wanted - wanted > reach) continue;
+        if (state_.geometry.sequence(wanted) == state_.geometry.sequence(oldest.wanted) && !under_way(wanted)) begin = wanted;
+    }
     return begin;
 }
 
@@ -100,7 +96,7 @@ Window* WindowSet::spare() {
     for (Window* const window : windows_) {
         if (window->loading() || window->pins != 0) continue;
         if (!live(*window)) return window;
-        if (window->fresh || owner_.is_due(*window)) continue;
+        if (window->fresh) continue;
         if (!best || window->last_use < best->last_use) best = window;
     }
     return best;
@@ -109,9 +105,7 @@ Window* WindowSet::spare() {
 void WindowSet::load(Window& window, Lsn begin) {
     window.sequential = std::any_of(windows_.begin(), windows_.end(), [&](const Window* w) { return live(*w) && w->end() == begin; });
     ++loading_;
-    const std::size_t bytes = window.sequential ? Window::scan_bytes : Window::load_bytes;
-    passed_over_ = waiters_.empty() || begin == waiters_.front()->wanted ? 0 : passed_over_ + 1;
-    window.load(env_, {state_.journal, state_.geometry, begin, state_.head.durable, bytes, state_.head.salt, state_.head.run_start});
+    window.load(env_, {state_.journal, state_.geometry, begin, state_.head.durable, state_.head.salt, state_.head.run_start});
 }
 
 // Its forerunner, which slower readers still use, is not given up for it.

@@ -1,9 +1,7 @@
 // The windows of all catch-up reads, and who waits for which to be loaded.
 // Owns:     StoreOptions::windows windows, the list of waiters, one timer.
 // Bounds:   loads_at_once loads under way. A call walks the windows, a load that ends the waiters; a waiter is called at most once per load.
-// Guarantee: laggards come first: a load begins at the rearmost of the waiters within convoy_bytes behind the longest waiting one, which waits for at most passed_over_max
-//           loads; all whose position lies within a load share it. A window with pins is not loaded anew, nor one
-//           that a reader is due at, as long as that comes within patience_ns (so that readers of many logs stay together, and one scan serves them all); of
+// Guarantee: the longest waiting waiter is served by the next load; others whose position lies within that load share it. A window with pins is not loaded anew, and of
 //           the others the one used longest ago goes first. Whoever reads from within on_read_ready() finds its window there; of those that read later at least one
 //           does, if it comes within patience_ns: so every load brings somebody forward, however few windows there are.
 // Thread:   loop only.
@@ -32,8 +30,6 @@ class WindowSetOwner {
 public:
     // Before its waiters are called.
     virtual void on_window_loaded(Window& window) = 0;
-    // Whether some reader that has gone on lately comes to this window next.
-    virtual bool is_due(const Window& window) = 0;
 
 protected:
     ~WindowSetOwner() = default;
@@ -42,8 +38,6 @@ protected:
 class WindowSet final : private WindowOwner, private env::Timer {
 public:
     static constexpr std::int64_t patience_ns = 50 * ns_per_ms;
-    static constexpr std::uint64_t convoy_bytes = 16U << 20;
-    static constexpr int passed_over_max = 64;
     static constexpr int loads_at_once = env::job_slots[static_cast<int>(env::JobKind::read)];
 
     WindowSet(env::Env& env, Arena& arena, State& state, WindowSetOwner& owner);
@@ -67,7 +61,6 @@ private:
     bool live(const Window& window) const { return window.loaded() && window.sequence() >= state_.head.first_live; }
     bool under_way(Lsn lsn) const;
     void schedule();
-    bool comes_along(const ReadWaiter& waiter) const;
     Lsn load_begin(const ReadWaiter& oldest);
     Window* spare();
     void load(Window& window, Lsn begin);
@@ -78,7 +71,6 @@ private:
     std::span<Window*> windows_;
     List<ReadWaiter> waiters_;  // longest waiting first
     int loading_ = 0;
-    int passed_over_ = 0;       // loads since one was for the longest waiting waiter
     bool calling_ = false;      // waiters are being called
     bool starved_ = false;      // somebody waits for a window to become free
     std::uint64_t uses_ = 0;
