@@ -41,6 +41,7 @@ ReadOutcome Reader::read(Log& log, Offset from, Offset limit, std::size_t bytes_
     if (from < log.start || from > log.end) return ReadOutcome::out_of_range;
     if (from >= limit) return ReadOutcome::end;
     const Wish wish{log, from, limit, bytes_max};
+    come(wish);
     return from >= log.ram_start ? read_ram(wish, view) : read_flash(wish, view, waiter);
 }
 
@@ -120,6 +121,17 @@ Reader::Hint& Reader::hint(LogId log, Offset offset) const {
     const std::uint64_t key = (log.value * 0x9e3779b97f4a7c15ULL) ^ static_cast<std::uint64_t>(offset.value);
     const auto shift = 64U - static_cast<unsigned>(std::countr_zero(hints_.size()));
     return hints_[static_cast<std::size_t>((key * 0x9e3779b97f4a7c15ULL) >> shift)];
+}
+
+void Reader::come(const Wish& wish) {
+    Hint& known = hint(wish.log.id, wish.from);
+    if (known.log == wish.log.id && known.offset == wish.from) known.due = false;
+}
+
+bool Reader::is_due(const Window& window) {
+    const Instant now = env_.now();
+    env_.charge(hints_.size() / 8);
+    return std::any_of(hints_.begin(), hints_.end(), [&](const Hint& hint) { return hint.due && window.covers(hint.lsn) && now - hint.at < WindowSet::patience_ns; });
 }
 
 Reader::Served Reader::serve(Window& window, const Wish& wish, ReadView& view) {

@@ -75,10 +75,13 @@ private:
         LogId log{0};
         Offset offset{0};
         Lsn lsn{0};
+        Instant at;        // when it was left
+        bool due = false;  // nobody has come for it yet
     };
     static std::size_t hint_count(const StoreOptions& options);
 
     void on_window_loaded(Window& window) override;
+    bool is_due(const Window& window) override;
     void on_segment_indexed() override;
 
     ReadOutcome read_ram(const Wish& wish, ReadView& view);
@@ -89,7 +92,8 @@ private:
     Lsn behind(const Log& log, const Window& window) const;
     Lsn onward(const Log& log, Lsn lsn) const;
     Hint& hint(LogId log, Offset offset) const;
-    void remember(const Log& log, Offset offset, Lsn lsn) { hint(log.id, offset) = {log.id, offset, lsn}; }
+    void remember(const Log& log, Offset offset, Lsn lsn) { hint(log.id, offset) = {log.id, offset, lsn, env_.now(), true}; }
+    void come(const Wish& wish);
     std::uint64_t head_sequence() const { return state_.geometry.sequence(state_.head.next); }
 
     void report_hole(const Window::Hole& hole);

@@ -14,7 +14,7 @@ static_assert(std::is_trivially_default_constructible_v<Window::Entry>);
 std::size_t Window::entries_max(const StoreOptions& options) {
     constexpr std::size_t entry_bytes_min = 11;  // of a table
     constexpr std::size_t extent_bytes_min = record::batch_header_bytes + lost_record_bytes_min;
-    const std::size_t in_load = std::min(load_bytes, buffer_bytes(options)) / (extent_bytes_min + entry_bytes_min);
+    const std::size_t in_load = std::min(scan_bytes, buffer_bytes(options)) / (extent_bytes_min + entry_bytes_min);
     return std::max<std::size_t>(options.table_bytes_max() / entry_bytes_min, std::min<std::size_t>(in_load, 3072)) + 1;
 }
 
@@ -40,7 +40,7 @@ void Window::load(env::Env& env, const WindowRequest& request) {
     state_ = State::loading;
     followed = false;
     const Lsn segment_end = request.geometry.segment_start(sequence() + 1);
-    planned_end_ = std::min({request.begin + std::min(load_bytes, buffer_.size()), request.limit, segment_end});
+    planned_end_ = std::min({request.begin + planned_bytes(), request.limit, segment_end});
     env.submit(*this);
 }
 
@@ -66,7 +66,7 @@ void Window::scan(env::Disk& disk) {
 
     const Lsn segment_end = request_.geometry.segment_start(sequence() + 1);
     Lsn stop = std::min(request_.limit, segment_end);
-    fill(disk, static_cast<std::size_t>(std::min<std::uint64_t>(std::min(load_bytes, buffer_.size()), stop - request_.begin)));
+    fill(disk, static_cast<std::size_t>(std::min<std::uint64_t>(planned_bytes(), stop - request_.begin)));
     Lsn here = request_.begin;
     Lsn hole = here;  // [hole, here): no group was found there
     bool end_known = request_.limit < segment_end;

@@ -1,12 +1,14 @@
 // A stretch of the journal in RAM, with a directory of the extents in it by log: what a catch-up read is served from.
 // Owns:     a buffer of buffer_bytes(), a directory of entries_max() extents, the job that fills both.
-// Bounds:   a load reads load_bytes at once, more only if a single group needs it, and stays within one segment. Look-ups by log and offset are O(1) for readers that
+// Bounds:   a load reads load_bytes or scan_bytes at once, more only if a single group needs it, and stays within one segment. Look-ups by log and offset are O(1) for readers that
 //           go forward. No allocation after construction.
 // Errors:   damage is no error: groups that are gone show in holes(), extents whose CRC does not match are marked `bad`. What looks damaged is read once more, since
 //           a bit may have been flipped on the way. A page that cannot be read counts as zeros.
 // Guarantee: begin() < end() after a load; every extent in the directory lies in a group whose header and table hold and that is of its run.
 // Thread:   run() in a job; the rest on the loop.  Format: FORMAT.md, sections 3, 4 and 9.
 #pragma once
+
+#include <algorithm>
 
 #include "base/arena.h"
 #include "env/env.h"
@@ -31,6 +33,7 @@ struct WindowRequest {
     Geometry geometry;
     Lsn begin;
     Lsn limit;
+    std::size_t bytes = 0;    // to read at once, as far as they fit into the buffer
     std::uint64_t salt = 0;   // of the current run
     Lsn run_start;            // of the current run: from here on groups have this salt
 };
@@ -38,6 +41,7 @@ struct WindowRequest {
 class Window final : private env::Job {
 public:
     static constexpr std::size_t load_bytes = 256 * 1024;
+    static constexpr std::size_t scan_bytes = 1024 * 1024;  // within a forward scan: fewer and larger answers
     static constexpr std::size_t holes_max = 8;
     using EntryIndex = std::uint16_t;
     static constexpr EntryIndex no_entry = 0xffff;
@@ -112,6 +116,7 @@ private:
     enum class State : std::uint8_t { empty, loading, loaded };
     enum class Take : std::uint8_t { taken, nothing, later };
 
+    std::size_t planned_bytes() const { return std::min(request_.bytes, buffer_.size()); }
     static std::size_t entries_max(const StoreOptions& options);
     static std::size_t buckets(const StoreOptions& options);
 

@@ -65,8 +65,7 @@ void WindowSet::schedule() {
         Window* const window = spare();
         if (!window) {
             starved_ = true;
-            const bool fresh = std::any_of(windows_.begin(), windows_.end(), [](const Window* w) { return w->fresh; });
-            if (fresh && !armed()) env_.arm(*this, env_.now() + patience_ns);
+            if (!armed()) env_.arm(*this, env_.now() + patience_ns);
             return;
         }
         load(*window, load_begin(*waiter));
@@ -96,7 +95,7 @@ Window* WindowSet::spare() {
     for (Window* const window : windows_) {
         if (window->loading() || window->pins != 0) continue;
         if (!live(*window)) return window;
-        if (window->fresh) continue;
+        if (window->fresh || owner_.is_due(*window)) continue;
         if (!best || window->last_use < best->last_use) best = window;
     }
     return best;
@@ -105,7 +104,8 @@ Window* WindowSet::spare() {
 void WindowSet::load(Window& window, Lsn begin) {
     window.sequential = std::any_of(windows_.begin(), windows_.end(), [&](const Window* w) { return live(*w) && w->end() == begin; });
     ++loading_;
-    window.load(env_, {state_.journal, state_.geometry, begin, state_.head.durable, state_.head.salt, state_.head.run_start});
+    const std::size_t bytes = window.sequential ? Window::scan_bytes : Window::load_bytes;
+    window.load(env_, {state_.journal, state_.geometry, begin, state_.head.durable, bytes, state_.head.salt, state_.head.run_start});
 }
 
 // Its forerunner, which slower readers still use, is not given up for it.

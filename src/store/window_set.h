@@ -1,8 +1,8 @@
 // The windows of all catch-up reads, and who waits for which to be loaded.
 // Owns:     StoreOptions::windows windows, the list of waiters, one timer.
 // Bounds:   loads_at_once loads under way. A call walks the windows, a load that ends the waiters; a waiter is called at most once per load.
-// Guarantee: the longest waiting waiter is served by the next load; others whose position lies within that load share it. A window with pins is not loaded anew, and of
-//           the others the one used longest ago goes first. Whoever reads from within on_read_ready() finds its window there; of those that read later at least one
+// Guarantee: the longest waiting waiter is served by the next load; others whose position lies within that load share it. A window with pins is not loaded anew, nor one
+//           that a reader is due at, as long as that comes within patience_ns; of the others the one used longest ago goes first. Whoever reads from within on_read_ready() finds its window there; of those that read later at least one
 //           does, if it comes within patience_ns: so every load brings somebody forward, however few windows there are.
 // Thread:   loop only.
 #pragma once
@@ -30,6 +30,8 @@ class WindowSetOwner {
 public:
     // Before its waiters are called.
     virtual void on_window_loaded(Window& window) = 0;
+    // Whether some reader that has gone on lately comes to this window next.
+    virtual bool is_due(const Window& window) = 0;
 
 protected:
     ~WindowSetOwner() = default;
