@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "sim/guard.h"
 
@@ -51,7 +52,7 @@ Status Disk::begin(const DiskCall& call) {
     if (host_) host_->on_disk_call(call);
     if (changes_disk(call.op)) {
         if (observer && !cut_) observer(call, ops_);
-        if (ops_ >= cut_at_) cut_ = true;
+        if (ops_ >= cut_at_ && !std::exchange(cut_, true) && host_) host_->on_disk_power_cut();
         if (!cut_) ++ops_;
     }
     if (cut_) return fail(Error::io, EIO);

@@ -126,6 +126,10 @@ void Node::on_disk_call(const DiskCall& call) {
     }
 }
 
+void Node::on_disk_power_cut() {
+    if (on_power_failing) on_power_failing(*this);
+}
+
 void Node::on_violation(std::string_view text) { world_.fail(name_ + ": " + std::string(text)); }
 
 }  // namespace rivulet::sim

@@ -61,6 +61,9 @@ public:
     bool stopped() const { return stopped_; }  // the last process ended by Env::stop()
     // Called at the end of each process, before its Program is destroyed.
     std::function<void(Node&)> on_end;
+    // Called when a disk call of the running process meets Disk::cut_power_at(): power_cut() must follow when the event is over. A machine that ran on would take the
+    // cut for a disk that fails.
+    std::function<void(Node&)> on_power_failing;
     NodeEnv* env() { return env_.get(); }
     Program* running_program() { return program_.get(); }
     Disk& disk() { return disk_; }
@@ -81,6 +84,7 @@ public:
     // DiskHost
     void on_disk_call(const DiskCall& call) override;
     void on_violation(std::string_view text) override;
+    void on_disk_power_cut() override;
 
     // For NodeEnv: Env::stop() at the end of a turn.
     void exit_process();

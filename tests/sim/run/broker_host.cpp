@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 namespace rivulet::sim {
 
@@ -30,6 +31,9 @@ BrokerHost::BrokerHost(World& world, const Plan& plan, const BrokerSetup& setup,
     : world_(world), plan_(plan), setup_(setup), history_(history), random_(world.random("host")), node_(world.add_node("broker", plan.broker)) {
     node_.program = [this](NodeEnv& env) { return std::make_unique<BrokerProgram>(env, setup_, plan_.noise_in_memory); };
     node_.on_end = [this](Node&) { on_end(); };
+    node_.on_power_failing = [this](Node&) {
+        if (power_failing_) power_off_after(0);
+    };
     world.on_log = [this](Node& node, env::LogLevel level, std::string_view line) {
         if (&node == &node_) on_log(level, line);
     };
@@ -46,6 +50,7 @@ BrokerHost::BrokerHost(World& world, const Plan& plan, const BrokerSetup& setup,
 
 BrokerHost::~BrokerHost() {
     node_.on_end = nullptr;
+    node_.on_power_failing = nullptr;
     node_.disk().observer = nullptr;
     world_.on_log = nullptr;
 }
@@ -78,22 +83,17 @@ void BrokerHost::boot() {
     ++boot_number_;
     stopping_ = offline_ = false;
     Disk& disk = node_.disk();
-    const std::uint64_t cut_at = cut_in_recovery_ ? disk.ops() + random_.below(12) : UINT64_MAX;
-    if (cut_in_recovery_) disk.cut_power_at(cut_at);
+    power_failing_ = std::exchange(cut_in_recovery_, false);
+    if (power_failing_) disk.cut_power_at(disk.ops() + random_.below(12));
     booting_ = true;
     node_.boot();
     booting_ = false;
     ++counts_.starts;
     const bool failed = !program()->started();
     const Failure why = program()->start_failure();
-    if (cut_in_recovery_) {
-        cut_in_recovery_ = false;
-        power_failing_ = true;
-        // Power goes where the disk says it has gone; if the start was through before that, a little later.
-        const std::int64_t wait = failed ? 0 : static_cast<std::int64_t>(random_.below(300 * ns_per_ms));
-        world_.after(wait, [this, number = boot_number_] {
-            if (number == boot_number_) power_off(nullptr);
-        });
+    if (power_failing_) {
+        // If the disk does not get to where it goes, it goes a little later.
+        power_off_after(failed ? 0 : static_cast<std::int64_t>(random_.below(300 * ns_per_ms)));
         return;
     }
     failures_in_a_row_ = failed ? failures_in_a_row_ + 1 : 0;
@@ -106,6 +106,12 @@ void BrokerHost::boot() {
     }
     node_.disk().set_capacity(UINT64_MAX);
     boot_later();
+}
+
+void BrokerHost::power_off_after(std::int64_t ns) {
+    world_.after(ns, [this, number = boot_number_] {
+        if (number == boot_number_) power_off(nullptr);
+    });
 }
 
 // ---- ends ----
@@ -188,7 +194,7 @@ void BrokerHost::on_log(env::LogLevel level, std::string_view line) {
     if (level > env::LogLevel::warning) return;
     const auto says = [&](std::string_view word) { return line.find(word) != std::string_view::npos; };
     if (std::any_of(std::begin(damage_words), std::end(damage_words), says)) history_.damage_reported();
-    if (!says("log offline") || booting_ || offline_ || power_failing_) return;
+    if (!says("log offline") || booting_ || offline_) return;
     if (!errors_planned_ && history_.strict()) world_.fail("the log went offline without a disk error");
     offline_ = true;
     ++counts_.times_offline;

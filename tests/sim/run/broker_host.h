@@ -52,6 +52,7 @@ private:
     void boot();
     void boot_later();
     void power_off(const CrashPlan* plan);
+    void power_off_after(std::int64_t ns);
     void watch_stop(std::uint64_t number, std::int64_t deadline);
     void go_on_after_offline();
     void on_end();
@@ -74,7 +75,7 @@ private:
     bool errors_planned_ = false;    // the disk may refuse: a start may fail
     int failures_in_a_row_ = 0;      // starts
     bool cut_in_recovery_ = false;
-    bool power_failing_ = false;     // the disk may be without power already
+    bool power_failing_ = false;     // power goes during this start or soon after
     std::uint64_t last_write_ = 0;   // of the journal
     std::uint64_t last_write_bytes_ = 0;
 };

@@ -5,6 +5,7 @@
 #include "sim/node_env.h"
 
 using namespace rivulet;
+using sim::CrashPlan;
 using sim::Node;
 using sim::NodeEnv;
 using sim::Program;
@@ -169,6 +170,30 @@ TEST_CASE("power cuts: what was done is on the disk, whatever ran then") {
             // The next write was under way, or had not begun: any of its states may stand there, noise too.
             if (round == 1 && done > 0) CHECK((bytes[0] == done || bytes[0] == done + 1));
         }
+        REQUIRE_FALSE(world.failed());
+    }
+}
+
+TEST_CASE("a power cut at a disk call takes the machine with it: no program sees the dead disk") {
+    for (std::uint64_t cut = 0; cut < 6; ++cut) {
+        World world({.seed = cut});
+        Node& node = world.add_node("a");
+        int failing = 0;
+        node.on_power_failing = [&](Node& n) {
+            ++failing;
+            world.after(0, [&] { n.power_cut(CrashPlan::all_lost()); });
+        };
+        NodeEnv& env = node.boot();
+        PageJob job(env, page_file(env.disk()));
+        job.again = job.ok = true;
+        node.disk().cut_power_at(node.disk().ops() + cut);
+        env.submit(job);
+        world.run_for(ns_per_s);
+        CHECK(failing == 1);
+        CHECK_FALSE(node.powered());
+        // Each round is a write and a sync; the round that was cut is not heard of any more.
+        CHECK(job.done_times == static_cast<int>(cut / 2));
+        CHECK(node.disk().contents("f")[0] == job.done_times);
         REQUIRE_FALSE(world.failed());
     }
 }
