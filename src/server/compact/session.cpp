@@ -171,11 +171,13 @@ void Session::block() {
 void Session::wake() { hub_.run_soon(*this); }
 
 void Session::run() {
+    // The output buffer that was kept for what is done now: flush() gives it back if that needed none.
+    s_.wants_output = false;
+    if (!output_.empty()) hub_.flush_soon(*this);
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
     ReceiveWaiter& waiter = *this;
     if (waiter.linked()) return;  // for a large buffer
     s_.blocked = false;
-    s_.wants_output = false;
     Budget budget;
     digest(budget);
 }

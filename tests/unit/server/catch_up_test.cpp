@@ -1,0 +1,200 @@
+// Many readers that catch up at once: all of them get to the end, over a ring that has wrapped, and what one reads from flash serves the others.
+#include "unit/server/served.h"
+
+#include <algorithm>
+
+#include "record/batch.h"
+
+using namespace rivulet;
+using test::Client;
+using test::Served;
+namespace frames = rivulet::wire::compact;
+using frames::Kind;
+using server::BufferPool;
+
+namespace {
+
+constexpr std::size_t partitions = 64;
+
+// A quarter as many output buffers as readers.
+const std::string many_readers = R"(
+[memory]
+total = 16M
+ring_min = 1M
+[storage]
+size = 32M
+segment_bytes = 2M
+checkpoint_bytes_max = 256K
+commit_bytes = 16K
+[defaults]
+max.message.bytes = 1M
+[clock]
+trust = always
+[limits]
+connections = 80
+tls_connections = 2
+tls_handshakes = 1
+topics = 4
+partitions = 128
+sessions = 32
+aliases_per_connection = 64
+batch_bytes = 1M
+frame_bytes = 8K
+credit_bytes = 64K
+inflight_bytes = 64K
+receive_pool_bytes = 2M
+index_bytes = 64K
+read_windows = 4
+parked_fetches = 80
+[listener.compact]
+bind = 0.0.0.0:9192
+[topic.temps]
+partitions = 64
+commit.interval.ms = 0
+)";
+
+void fill(Served& served, std::size_t rounds) {
+    Client& writer = served.connect();
+    writer.open();
+    REQUIRE(served.until(writer, Kind::open));
+    for (std::size_t p = 0; p < partitions; ++p) writer.alias(p, "temps", p);
+    const std::string value(200, 'v');
+    for (std::size_t round = 0; round < rounds; ++round) {
+        for (std::size_t p = 0; p < partitions; ++p) REQUIRE(writer.put(p, value));
+        served.send(writer);
+        REQUIRE(served.until([&] { return writer.puts.acked() + 1 == writer.puts.sequence_next(); }));
+    }
+}
+
+// Fetches on and on, as soon as an answer is there.
+struct Consumer {
+    Client* client;
+    std::size_t partition;
+    std::int64_t next = frames::fetch_earliest;
+    std::size_t seen = 0;
+    bool ended = false;
+
+    void ask(Served& served) {
+        client->fetch(partition, "temps", partition, next, 1000);
+        served.send(*client);
+    }
+    void step(Served& served) {
+        if (ended || client->count(Kind::fetch) == seen) return;
+        ++seen;
+        const auto answer = frames::decode_answer(client->last(Kind::fetch).body);
+        REQUIRE(answer.ok());
+        REQUIRE(answer->error == Error::none);
+        const auto fetched = frames::decode_fetched(answer->rest);
+        REQUIRE(fetched.ok());
+        if (next < 0) next = fetched->offset.value;
+        for (Bytes left = fetched->batches; !left.empty();) {
+            const record::BatchHeader header = record::decode_header(left);
+            REQUIRE(header.base_offset.value == next);
+            next = header.last_offset().value + 1;
+            left = left.subspan(header.total_bytes());
+        }
+        ended = next == fetched->high_watermark.value;
+        if (!ended) ask(served);
+    }
+};
+
+// True: all have read to the end.
+bool consume(Served& served, std::int64_t ns) {
+    std::vector<Consumer> consumers;
+    for (std::size_t p = 0; p < partitions; ++p) {
+        Client& client = served.connect();
+        client.open();
+        consumers.push_back({&client, p});
+    }
+    for (Consumer& consumer : consumers) REQUIRE(served.until(*consumer.client, Kind::open));
+    for (Consumer& consumer : consumers) consumer.ask(served);
+    const bool all = served.until(
+        [&] {
+            bool over = true;
+            for (Consumer& consumer : consumers) {
+                consumer.step(served);
+                over &= consumer.ended;
+            }
+            return over;
+        },
+        ns);
+    served.run(ns_per_s);
+    CHECK(served.program->server->hub().output_pool().lent() == 0);
+    for (const Consumer& consumer : consumers) served.world.after(0, [&consumer] { consumer.client->connection->close(); });
+    served.run(ns_per_s);
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("output buffers all come back: from readers that are slow, and from one that had to wait for its buffer") {
+    Served served(many_readers, 1, 256);
+    fill(served, 400);
+    BufferPool& pool = served.program->server->hub().output_pool();
+    Client& writer = served.connect();
+    writer.open();
+    writer.alias(0, "temps", 0);
+    REQUIRE(served.until(writer, Kind::alias));
+    Client& waiting = served.connect();
+    waiting.open();
+    REQUIRE(served.until(waiting, Kind::open));
+    std::vector<Client*> slow;
+    // More than the kernels keep on the way.
+    const auto block = [&](Client& client) {
+        client.wants = false;
+        for (std::uint64_t i = 0; i < 4; ++i) client.fetch(i, "temps", i + 1, frames::fetch_earliest);
+        served.send(client);
+        served.run(50 * ns_per_ms);
+    };
+    const auto resume = [&](Client& client) {
+        client.wants = true;
+        served.world.after(0, [&client] { client.connection->resume_reading(); });
+    };
+    const auto release = [&](Client& client) {
+        resume(client);
+        REQUIRE(served.until([&] { return client.count(Kind::fetch) % 4 == 0; }));
+    };
+    while (pool.lent() < pool.count()) {
+        REQUIRE(slow.size() < 2 * pool.count());
+        slow.push_back(&served.connect());
+        slow.back()->open();
+        REQUIRE(served.until(*slow.back(), Kind::open));
+        block(*slow.back());
+    }
+    sim::Random random = served.world.random("pauses");
+    for (std::size_t round = 0; round < 40; ++round) {
+        Client& first = *slow[round % slow.size()];
+        Client& second = *slow[(round + 1) % slow.size()];
+        release(first);
+        waiting.fetch(round, "temps", 0, frames::fetch_latest, 60'000);
+        served.send(waiting);
+        served.run(50 * ns_per_ms);
+        block(first);
+        // An answer gets ready while no buffer is free, and one comes free, in the same turn.
+        REQUIRE(pool.lent() == pool.count());
+        REQUIRE(writer.put(0, "v"));
+        served.send(writer);
+        resume(second);
+        served.run(static_cast<std::int64_t>(random.below(20 * ns_per_ms)));
+        served.server_node->pause(100 * ns_per_ms);
+        REQUIRE(served.until([&] { return waiting.count(Kind::fetch) == round + 1; }));
+        release(second);
+        block(second);
+    }
+    for (Client* const client : slow) resume(*client);
+    served.run(10 * ns_per_s);
+    CHECK(pool.lent() == 0);
+    CHECK(writer.puts.acked() + 1 == writer.puts.sequence_next());
+}
+
+TEST_CASE("64 readers catch up over a wrapped ring, each on its connection") {
+    for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+        Served served(many_readers, seed, 256);
+        fill(served, 2400);
+        const store::Store& store = served.program->server->broker().store();
+        REQUIRE(store.state().head.first_live > 1);
+        for (int round = 0; round < 2; ++round) CHECK(consume(served, 600 * ns_per_s));
+        const auto& read = store.read_statistics();
+        MESSAGE(read.bytes_read, " ", read.bytes_served, " ", read.windows_loaded, " ", served.world.now());
+    }
+}
