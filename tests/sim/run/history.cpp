@@ -82,15 +82,14 @@ Content History::content(ReadingId id) {
     return content;
 }
 
-void History::sending(ReadingId id, bool there) {
+void History::sending(ReadingId id, std::int32_t life) {
     Sent& sent = at(id);
     // Refused beyond the position of the last ACK, then the connection broke: the numbers leave no gap, so it goes again.
     if (sent.state == Sent::refused) sent.state = Sent::sent;
     if (sent.state != Sent::made) return;
     sent.state = Sent::sent;
     const std::size_t index = alias(id).topic;
-    const Topic& topic = topics_[index];
-    sent.life = topic.there && there ? topic.life : -1;
+    sent.life = life;
     if (sent.partition >= 0) sent.hw_before = partitions_[index][static_cast<std::size_t>(sent.partition)].high_watermark;
 }
 

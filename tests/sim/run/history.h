@@ -75,8 +75,9 @@ public:
     Sent& at(ReadingId id);
     std::uint32_t made(std::uint16_t producer, std::uint8_t incarnation) const { return static_cast<std::uint32_t>(readings_[producer][incarnation].size()); }
     std::uint8_t new_incarnation(std::uint16_t producer);
-    // there: its topic, when its alias was given.
-    void sending(ReadingId id, bool there);
+    // life: of its topic when its alias was given, which is the one that it goes to; -1: the topic was not known to be there.
+    void sending(ReadingId id, std::int32_t life);
+    std::int32_t life(std::size_t topic) const { return topics_[topic].there ? topics_[topic].life : -1; }
     // connected_at: when the connection was made that said so.
     void settled(ReadingId id, bool by_open, std::int64_t connected_at);
     void refused(ReadingId id, Error error);

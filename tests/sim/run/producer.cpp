@@ -83,7 +83,7 @@ void Producer::send_alias(std::size_t index) {
     alias.key = as_bytes(plan.key);
     emit(512, [&](Writer& out) { frames::encode_alias(out, up_, alias); });
     aliases_[index].answered = false;
-    aliases_[index].there = history_.topic(plan.topic).there;
+    aliases_[index].life = history_.life(plan.topic);
 }
 
 void Producer::on_opened(const frames::Opened& opened) {
@@ -147,7 +147,7 @@ void Producer::take_alias(const frames::FrameView& frame) {
     state.usable = answer->error == Error::none;
     if (answer->error != Error::none) {
         const History::Topic& known = history_.topic(plan.topic);
-        const bool fair = answer->error == Error::unknown_topic_or_partition && (!known.there || !state.there || known.ever_deleted || known.ever_uncertain);
+        const bool fair = answer->error == Error::unknown_topic_or_partition && (!known.there || state.life < 0 || known.ever_deleted || known.ever_uncertain);
         const bool full = answer->error == Error::limit_reached && plan.key.size() > 24;
         if (!fair && !full) broken("ALIAS for " + topic.name + ": " + std::string(error_info(answer->error).name));
         return;
@@ -213,7 +213,7 @@ void Producer::pump() {
         const std::uint64_t before = cursor_;
         const bool went = own_.packed && random_.chance(7, 8) ? (own_.regular && put_regular()) || put_packed() : put_one();
         if (!went) return;
-        for (std::uint64_t s = before; s < puts_.sequence_next(); ++s) history_.sending(id(s), aliases_[history_.at(id(s)).alias].there);
+        for (std::uint64_t s = before; s < puts_.sequence_next(); ++s) history_.sending(id(s), aliases_[history_.at(id(s)).alias].life);
         cursor_ = puts_.sequence_next();
         sent_ = std::max(sent_, cursor_ - 1);
     }

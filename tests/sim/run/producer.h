@@ -20,7 +20,7 @@ private:
     struct AliasState {
         bool answered = false;
         bool usable = false;
-        bool there = false;  // its topic, for all that was known when it was sent
+        std::int32_t life = -1;  // of its topic, for all that was known when it was sent; -1: it was not there
         std::int32_t partition = -1;
     };
 
