@@ -34,6 +34,12 @@ void Network::partition(const std::vector<const Node*>& side) {
 void Network::heal() {
     down_.clear();
     delays_.clear();
+    healed_ = true;
+}
+
+bool Network::resets_now() {
+    const std::uint32_t rate = world_.options().network.resets_per_million;
+    return rate != 0 && !healed_ && random_.chance(rate, 1'000'000);
 }
 
 void Network::set_delay(const Node& from, const Node& to, std::int64_t ns_min, std::int64_t ns_max) {

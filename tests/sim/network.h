@@ -31,7 +31,7 @@ struct NetworkOptions {
     std::uint32_t receive_buffer_bytes = 64 << 10;
     std::int64_t connect_timeout_ns = 5'000'000'000;
     std::int64_t retransmit_timeout_ns = 15'000'000'000;
-    std::uint32_t resets_per_million = 0;   // for each packet: both ends see a reset
+    std::uint32_t resets_per_million = 0;   // for each packet, until heal(): both ends see a reset
 };
 
 class Network {
@@ -46,7 +46,7 @@ public:
     bool link_up(const Node& from, const Node& to) const;
     // Cuts all links, both ways, between these nodes and all others.
     void partition(const std::vector<const Node*>& side);
-    void heal();  // all links up, all delays as in the options
+    void heal();  // all links up, all delays as in the options, no more random resets
     void set_delay(const Node& from, const Node& to, std::int64_t ns_min, std::int64_t ns_max);
     // Both ends of all connections between two nodes see a reset. The number of connections.
     std::size_t reset_connections(const Node& a, const Node& b);
@@ -61,6 +61,7 @@ public:
     Random& random() { return random_; }
     World& world() { return world_; }
     bool resolver_up() const { return resolver_up_; }
+    bool resets_now();
 
 private:
     using Link = std::pair<std::size_t, std::size_t>;
@@ -73,6 +74,7 @@ private:
     std::set<Link> down_;
     std::map<Link, std::pair<std::int64_t, std::int64_t>> delays_;
     bool resolver_up_ = true;
+    bool healed_ = false;
 };
 
 class SimListener final : public env::Listener {

@@ -43,7 +43,10 @@ std::size_t Socket::send(std::span<const Bytes> buffers) {
     // On a connection that has failed the kernel takes nothing; what is kept goes with on_closed().
     Random& random = network_.random();
     std::size_t room = kernel_alive_ ? kernel_room() : 0;
-    if (network_.world().options().network.split && random.chance(1, 16)) room = static_cast<std::size_t>(random.below(room + 1));
+    if (network_.world().options().network.split && random.chance(1, 16) && room != 0) {
+        // Something at least, if nothing is on its way: only its arrival makes the kernel take more.
+        room = static_cast<std::size_t>(random.between(out_.empty() ? 1 : 0, room));
+    }
     std::size_t taken = 0;
     std::size_t i = 0;
     for (; i < buffers.size(); ++i) {

@@ -136,13 +136,12 @@ void Socket::pump() {
 void Socket::packet_arrives() {
     if (!kernel_alive_) return;
     if (!network_.link_up(node_, *target_) || !target_->powered()) return retry(&Socket::packet_arrives);
-    World& world = network_.world();
     if (!peer_->kernel_alive_) {  // nobody there: the machine answers with a reset
         if (!network_.link_up(*target_, node_)) return retry(&Socket::packet_arrives);
         reset_received();
         return;
     }
-    if (world.options().network.resets_per_million != 0 && network_.random().chance(world.options().network.resets_per_million, 1'000'000)) {
+    if (network_.resets_now()) {
         broken();
         peer_->broken();
         return;

@@ -120,6 +120,28 @@ TEST_CASE("bytes arrive in order, once, however they are split") {
     }
 }
 
+TEST_CASE("small messages to and fro: each arrives, whatever part of it the kernel takes at once") {
+    Pair pair(1, {.send_buffer_bytes = 16});
+    Peer peer;
+    REQUIRE(pair.connected(peer));
+    for (std::size_t round = 1; round <= 20'000; ++round) {
+        pair.world.after(0, [&] {
+            peer.to_send = {1, 2, 3};
+            peer.push();
+        });
+        REQUIRE(pair.world.run_until([&] { return peer.received.size() == 3 * round; }, pair.world.now() + 10 * ns_per_s));
+    }
+}
+
+TEST_CASE("random resets end with heal()") {
+    Pair pair(1, {.receive_buffer_bytes = 2000, .resets_per_million = 100'000});
+    pair.world.network().heal();
+    Peer peer;
+    peer.to_send = pattern(100'000);
+    REQUIRE(pair.connected(peer));
+    REQUIRE(pair.world.run_until([&] { return peer.received.size() == 100'000; }, pair.world.now() + 3600 * ns_per_s));
+}
+
 TEST_CASE("what close() leaves in the kernel is delivered; shutdown_sending() leaves reading open") {
     Pair pair(4);
     pair.server.echo = false;
