@@ -13,7 +13,7 @@ namespace rivulet::server {
 
 // What the environment must be able to hold for this configuration.
 struct EnvNeeds {
-    std::size_t connections = 0;
+    std::size_t connections = 0;  // the spare ones included
     std::size_t timers = 0;
     std::size_t listeners = 0;
 };

@@ -124,7 +124,7 @@ void Server::report(Instant now) {
     reported_ = at;
     if (readings == 0 && fetched == 0 && flash == 0) return;
     LogLine line(env_, LogLevel::info);
-    line << hub_.sessions_open() << " connections; in " << readings / seconds << " readings/s, " << payload / seconds << " B/s; out " << fetched / seconds << " B/s; flash "
+    line << hub_.connections() << " connections; in " << readings / seconds << " readings/s, " << payload / seconds << " B/s; out " << fetched / seconds << " B/s; flash "
          << flash / seconds << " B/s in " << commits << " commits";
     if (payload != 0) {
         const std::uint64_t hundredths = flash * 100 / payload;

@@ -51,6 +51,7 @@ Session::Progress Session::handle_open(const frames::FrameView& frame) {
     answer.software = options.software;
 
     s_.phase = Phase::open;
+    hub_.no_longer_fresh(*this);
     s_.id = open->session;
     s_.incarnation = open->incarnation;
     s_.frame_bytes_max = static_cast<std::uint32_t>(open->frame_bytes_max < UINT32_MAX ? open->frame_bytes_max : UINT32_MAX);

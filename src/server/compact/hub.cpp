@@ -1,5 +1,7 @@
 #include "server/compact/hub.h"
 
+#include "env/log.h"
+
 namespace rivulet::server::compact {
 
 std::size_t HubOptions::output_buffers() const {
@@ -12,26 +14,94 @@ Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& 
     : env_(env),
       broker_(broker),
       options_(options),
-      sessions_(arena, options.connections),
+      sessions_(arena, options.sessions()),
       receive_pool_(arena, options.receive()),
       output_pool_(arena, options.output_buffers(), Session::output_bytes),
       aliases_(arena, options.alias_cells()),
       fetches_(arena, options.parked_fetches),
-      topic_requests_(arena, topic_requests_max) {}
+      topic_requests_(arena, topic_requests_max) {
+    char buffer[40];
+    Text text(buffer);
+    text << "limits.connections = " << options.connections;
+    Writer out(refusal_);
+    frames::encode_error(out, fail(Error::too_many_connections, static_cast<std::int64_t>(options.connections)), text.view());
+    RIVULET_CHECK(out.ok());
+    refusal_bytes_ = out.size();
+}
+
+// ---- connections, and their limit ----
 
 env::ConnectionHandler* Hub::accept(env::Connection& connection, const env::Endpoint& advertised) {
     Session* const session = sessions_.take(*this);
     if (!session) return nullptr;
     ++statistics_.accepted;
-    open_.push_back(*session);
+    fresh_.push_back(*session);
     session->begin(connection, advertised);
+    if (connections() > options_.connections) refuse_one(*session);
+    make_room();
     return session;
 }
 
+// The next one needs a session, if only to be refused in.
+void Hub::make_room() {
+    if (draining_ || sessions_.taken() != sessions_.count()) return;
+    Session& longest = *leaving_.front();
+    if (!longest.parting()) return;  // closed already, its place is free in a moment
+    const Instant due = longest.parting_since() + parting_ns_min;
+    if (env_.now() >= due) longest.abort();
+    else env_.arm(room_timer_, due);
+}
+
+void Hub::refuse_one(Session& newcomer) {
+    Session& oldest = *fresh_.front();
+    const bool silent = env_.now() - oldest.accepted() > unopened_ns_min;
+    ++statistics_.connections_refused;
+    if (silent) ++statistics_.unopened_dropped;
+    (silent ? oldest : newcomer).refuse(Bytes(refusal_).first(refusal_bytes_));
+}
+
+void Hub::report_refusals(Instant now) {
+    const std::uint64_t refused = statistics_.connections_refused - refusals_reported_.connections_refused;
+    const std::uint64_t silent = statistics_.unopened_dropped - refusals_reported_.unopened_dropped;
+    if (refused == 0 || now < refusals_due_) return;
+    refusals_due_ = now + refusals_ns;
+    refusals_reported_ = statistics_;
+    env::LogLine line(env_, env::LogLevel::warning);
+    line << "connections: limit of " << options_.connections << " reached (limits.connections); " << refused << " refused";
+    if (silent != 0) line << ", " << silent << " of them for not opening in time";
+}
+
+void Hub::no_longer_fresh(Session& session) {
+    List<Session, LazyPoolTag>::remove(session);
+    open_.push_back(session);
+}
+
+void Hub::leave(Session& session) {
+    List<Session, LazyPoolTag>::remove(session);
+    leaving_.push_back(session);
+    ++leaving_count_;
+}
+
+// It has left.
 void Hub::release(Session& session) {
     List<Session, LazyPoolTag>::remove(session);
+    --leaving_count_;
     sessions_.give(session);
 }
+
+// `visit` may move the session to another list.
+template <class F>
+void Hub::for_each(F&& visit) {
+    for (List<Session, LazyPoolTag>* list : {&leaving_, &open_, &fresh_}) {
+        for (Session* session = list->front(); session;) {
+            Session* const next = list->next(*session);
+            visit(*session);
+            session = next;
+        }
+    }
+}
+
+// ---- turns ----
 
 void Hub::turn_soon() {
     if (!armed()) env_.arm(*this, env_.now());
@@ -67,19 +137,20 @@ void Hub::on_timer() {
 
 void Hub::on_tick(Instant now) {
     env_.charge(sessions_open() * 64);
-    for (Session* session = open_.front(); session;) {
-        Session* const next = open_.next(*session);
-        session->check_time(now);
-        session = next;
-    }
+    for_each([now](Session& session) { session.check_time(now); });
+    report_refusals(now);
 }
 
 void Hub::drain() {
-    for (Session* session = open_.front(); session; session = open_.next(*session)) session->drain(Error::shutting_down);
+    draining_ = true;
+    for_each([](Session& session) {
+        if (session.parting()) session.abort();
+        else session.drain(Error::shutting_down);
+    });
 }
 
 void Hub::abort() {
-    for (Session* session = open_.front(); session; session = open_.next(*session)) session->abort();
+    for_each([](Session& session) { session.abort(); });
 }
 
 void Hub::drop_older(const Session& newer, const frames::Open& open) {

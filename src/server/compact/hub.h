@@ -1,6 +1,9 @@
 // All compact connections: their sessions, what they share, and their turns.
 // Owns:     sessions, receive and output buffers, alias cells, request slots: memory_bytes() of the arena.
-// Bounds:   HubOptions. A turn digests for turn_sessions connections and sends turn_send_bytes, the others follow on the next one.
+// Bounds:   HubOptions. Past options.connections a connection is told too_many_connections and ended: the one that has been here longest without OPEN, if that is longer than
+//           unopened_ns_min, otherwise the newcomer. spare_connections() more may be on their way out; when all of these are, the longest of them is closed
+//           after parting_ns_min, and newcomers wait in the listener's backlog until then.
+//           A turn digests for turn_sessions connections and sends turn_send_bytes, the others follow on the next one.
 // Guarantee: everything that one turn of the loop has for a connection leaves in one write at the end of that turn.
 // Thread:   loop only.
 #pragma once
@@ -8,6 +11,12 @@
 #include "server/compact/session.h"
 
 namespace rivulet::server::compact {
+
+// To refuse in, and to part from those that end.
+constexpr std::size_t spare_connections(std::size_t connections) {
+    const std::size_t some = connections / 16;
+    return some < 4 ? 4 : some > 16 ? 16 : some;
+}
 
 struct HubOptions {
     std::size_t connections = 0;
@@ -24,6 +33,7 @@ struct HubOptions {
     ReceivePoolOptions receive() const { return {receive_pool_bytes, frame_bytes, in_hand_bytes}; }
     std::size_t output_buffers() const;
     std::size_t alias_cells() const { return connections * aliases_per_connection; }
+    std::size_t sessions() const { return connections + spare_connections(connections); }
 };
 
 struct HubStatistics {
@@ -34,6 +44,8 @@ struct HubStatistics {
     std::uint64_t refused = 0;
     std::uint64_t fetched_bytes = 0;
     std::uint64_t protocol_errors = 0;
+    std::uint64_t connections_refused = 0;
+    std::uint64_t unopened_dropped = 0;  // of these
 };
 
 class Hub final : private env::Timer {
@@ -45,7 +57,9 @@ public:
     void on_tick(Instant now);         // once a second: silence, readers that take nothing, buffers held too long
     void drain();                      // CLOSE shutting_down to all
     void abort();
-    std::size_t sessions_open() const { return sessions_.taken(); }
+    std::size_t sessions_open() const { return sessions_.taken(); }               // those on their way out included
+    std::size_t connections() const { return sessions_.taken() - leaving_count_; }  // what the limit is about
+    bool draining() const { return draining_; }
     const HubStatistics& statistics() const { return statistics_; }
 
     // --- for sessions
@@ -60,7 +74,10 @@ public:
     LazyPool<TopicRequest>& topic_requests() { return topic_requests_; }
     void run_soon(Session& session);
     void flush_soon(Session& session);
+    void no_longer_fresh(Session& session);
+    void leave(Session& session);
     void release(Session& session);
+    MutableBytes sink() { return sink_; }  // what nobody reads; lent to any number of sessions
     // Another connection opens this session: the newer one wins. An older one of the same incarnation is the same device's, perhaps one that it has given up and that arrives
     // late: it may come again (canceled). One of another incarnation is another device, which must not (session_moved).
     void drop_older(const Session& newer, const frames::Open& open);
@@ -69,9 +86,23 @@ public:
 private:
     static constexpr std::size_t turn_sessions = 8;
     static constexpr std::size_t turn_send_bytes = 512 * 1024;
+    static constexpr std::int64_t unopened_ns_min = 250 * ns_per_ms;  // time for an OPEN that follows the handshake
+    static constexpr std::int64_t parting_ns_min = 50 * ns_per_ms;    // for a client to read why, and to end
+    static constexpr std::int64_t refusals_ns = 10 * ns_per_s;        // between two log lines about the limit
 
     void on_timer() override;
     void turn_soon();
+    struct RoomTimer final : env::Timer {
+        explicit RoomTimer(Hub& owner) : hub(owner) {}
+        void on_timer() override { hub.make_room(); }
+        Hub& hub;
+    };
+
+    void refuse_one(Session& newcomer);
+    void make_room();
+    void report_refusals(Instant now);
+    template <class F>
+    void for_each(F&& visit);
 
     env::Env& env_;
     broker::Broker& broker_;
@@ -82,11 +113,22 @@ private:
     AliasPool aliases_;
     LazyPool<FetchRequest> fetches_;
     LazyPool<TopicRequest> topic_requests_;
-    List<Session, LazyPoolTag> open_;
+    // Each session is on one of these, in order of its arrival there.
+    List<Session, LazyPoolTag> fresh_;
+    List<Session, LazyPoolTag> open_;     // or being ended
+    List<Session, LazyPoolTag> leaving_;
+    std::size_t leaving_count_ = 0;
     List<Session, RunTag> run_;
     List<Session, FlushTag> flush_;
     HubStatistics statistics_;
+    HubStatistics refusals_reported_;
+    Instant refusals_due_;
+    RoomTimer room_timer_{*this};
+    bool draining_ = false;
+    std::uint8_t refusal_[48] = {};  // the frame
+    std::size_t refusal_bytes_ = 0;
     std::uint8_t scratch_[AliasPool::key_bytes_max] = {};
+    std::uint8_t sink_[512] = {};
 };
 
 }  // namespace rivulet::server::compact

@@ -9,7 +9,7 @@ namespace rivulet::server::compact {
 void Session::begin(env::Connection& connection, const env::Endpoint& advertised) {
     s_ = State();
     s_.phase = Phase::fresh;
-    s_.heard = s_.held_since = hub_.env().now();
+    s_.accepted = s_.heard = s_.held_since = hub_.env().now();
     std::uint8_t random[4];
     hub_.env().entropy(random);
     s_.seed = load_le<std::uint32_t>(random);
@@ -20,6 +20,7 @@ void Session::begin(env::Connection& connection, const env::Endpoint& advertised
 // ---- receiving ----
 
 MutableBytes Session::receive_buffer() {
+    if (s_.phase == Phase::parting) return hub_.sink();
     if (s_.blocked || (s_.phase != Phase::fresh && s_.phase != Phase::open)) return {};
     if (receive_.empty()) {
         const MutableBytes buffer = hub_.receive_pool().small_buffers().take();
@@ -58,6 +59,11 @@ void Session::on_receive_buffer(MutableBytes buffer) {
 }
 
 void Session::on_received(std::size_t n) {
+    if (s_.phase == Phase::parting) {
+        s_.filled += static_cast<std::uint32_t>(n);
+        if (s_.filled > parting_bytes_max) end();
+        return;
+    }
     if (receive_.empty()) return;
     s_.filled += static_cast<std::uint32_t>(n);
     if (n != 0) s_.heard = hub_.env().now();
@@ -190,12 +196,14 @@ void Session::check_time(Instant now) {
         const bool pinning = stream_ && stream_->view.window >= 0;
         if (now - s_.sending_since > (pinning ? pinning_ns_max : sending_ns_max)) return end();
     }
+    if (s_.phase == Phase::parting && now - s_.heard > parting_ns_max) return end();
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
     const bool incomplete = !receive_.empty() && !s_.blocked && s_.frame_bytes == 0;
     if (incomplete && hub_.receive_pool().starving() && now - s_.held_since > ReceivePool::hold_ns_max)
         return static_cast<void>(fail(rivulet::fail(Error::timed_out), "frame incomplete for too long while buffers are short"));
     if (s_.blocked || awaits_answers()) return;
-    if (now - s_.heard > (s_.phase == Phase::fresh ? open_ns_max : idle_ns_max)) drain(Error::timed_out);
+    const bool late = s_.phase == Phase::fresh ? now - s_.accepted > open_ns_max : now - s_.heard > idle_ns_max;
+    if (late) drain(Error::timed_out);
 }
 
 void Session::give_receive_buffer() {
@@ -219,6 +227,7 @@ void Session::stop_receiving() {
 
 void Session::drain(Error reason) {
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
+    if (s_.phase == Phase::fresh) hub_.no_longer_fresh(*this);
     s_.close_reason = reason;
     s_.phase = Phase::draining;
     stop_receiving();
@@ -253,7 +262,9 @@ Session::Progress Session::fail(Failure failure, std::string_view text) {
         return Progress::ended;
     }
     written(out);
+    if (s_.phase == Phase::fresh) hub_.no_longer_fresh(*this);
     s_.phase = Phase::ending;
+    s_.close_reason = failure.error;
     stop_receiving();
     broker::CommitWaiter& commit = *this;
     broker::Broker::cancel(commit);
@@ -261,17 +272,40 @@ Session::Progress Session::fail(Failure failure, std::string_view text) {
     return Progress::ended;
 }
 
+void Session::refuse(Bytes error_frame) {
+    RIVULET_CHECK(s_.phase == Phase::fresh);
+    connection_->send({&error_frame, 1});
+    part();
+}
+
+void Session::part() {
+    leave();
+    s_.phase = Phase::parting;
+    s_.heard = hub_.env().now();
+    stop_receiving();
+    release();
+    s_.filled = 0;
+    connection_->shutdown_sending();
+    connection_->resume_reading();
+}
+
+void Session::leave() {
+    if (s_.phase != Phase::parting && s_.phase != Phase::gone) hub_.leave(*this);
+}
+
 void Session::abort() {
     if (s_.phase != Phase::gone) end();
 }
 
 void Session::end() {
+    leave();
     s_.phase = Phase::gone;
     stop_receiving();
     connection_->close();
 }
 
 void Session::on_closed(Error) {
+    leave();
     s_.phase = Phase::gone;
     stop_receiving();
     release();
@@ -288,6 +322,7 @@ void Session::release() {
     stream_ = nullptr;
     while (Request* request = requests_.front()) forget(*request);
     hub_.aliases().give(s_.aliases);
+    s_.aliases = no_cell;
     if (output_.empty()) return;
     const MutableBytes buffer = output_;
     output_ = {};

@@ -1,12 +1,14 @@
 // One connection that speaks the compact framing (src/wire/compact/PROTOCOL.md), from accept to close.
 // Owns:     while needed: a receive buffer, an output buffer, alias cells, request slots; all from the hub's pools.
 // Bounds:   session_bytes_max idle. A turn digests turn_bytes or turn_frames or turn_readings, the rest follows on the next turns. requests_max requests at once.
+//           What is sent after our last frame is dropped, parting_bytes_max of it and for parting_ns_max (and a tick); then it is closed.
 // Errors:   a frame that breaks the protocol: ERROR with its code, and the end. What does not fit now (room in the store, buffers) waits: the connection is not read meanwhile.
 // Guarantee: an ACK leaves only when the store has reported the commit of everything that it covers, and its alias asks for that.
 // Thread:   loop only.
 //
-// phases:  fresh --OPEN--> open --CLOSE, drain()--> draining --all settled and answered--> ending --all sent--> gone
-//          any --fail()--> ending;  any --connection lost--> gone
+// phases:  fresh --OPEN--> open --CLOSE, drain()--> draining --all settled and answered--> ending --all sent--> parting --the client's end, or time--> gone
+//          any --fail()--> ending;  fresh --refuse()--> parting;  any --connection lost--> gone
+// parting: our side has ended. To close at once, with bytes of the client's unread or on their way, would be a reset, which can take our last frame from it.
 // A frame is digested in place. What stops one (Progress::blocked) calls wake() later, and it goes on where it stood: frame and reading in hand are kept
 // in the front of the receive buffer (InHand).
 #pragma once
@@ -69,7 +71,9 @@ public:
     static constexpr std::size_t turn_bytes = 64 * 1024;
     static constexpr std::size_t turn_frames = 256;
     static constexpr std::size_t turn_readings = 512;
-    static constexpr std::int64_t open_ns_max = 10 * ns_per_s;       // silence before OPEN
+    static constexpr std::int64_t open_ns_max = 10 * ns_per_s;       // from accept to OPEN
+    static constexpr std::int64_t parting_ns_max = 1 * ns_per_s;
+    static constexpr std::size_t parting_bytes_max = 256 * 1024;
     static constexpr std::int64_t idle_ns_max = 300 * ns_per_s;      // afterwards
     static constexpr std::int64_t sending_ns_max = 60 * ns_per_s;    // a reader that takes nothing
     static constexpr std::int64_t pinning_ns_max = 10 * ns_per_s;    // ... while its answer holds a read window
@@ -83,7 +87,12 @@ public:
     void check_time(Instant now);
     // CLOSE with this reason, once everything taken is settled and answered; what was not taken is dropped.
     void drain(Error reason);
+    // While nothing was sent on it: this frame, which must stand as long as the session, and the end.
+    void refuse(Bytes error_frame);
+    bool parting() const { return s_.phase == Phase::parting; }
+    Instant parting_since() const { return s_.heard; }
     void abort();                   // closes at once
+    Instant accepted() const { return s_.accepted; }
 
     bool is_session(std::uint64_t id) const { return s_.id == id && (s_.phase == Phase::fresh || s_.phase == Phase::open); }
     std::uint32_t incarnation() const { return s_.incarnation; }
@@ -91,7 +100,7 @@ public:
     void on_ready(Request& request);
 
 private:
-    enum class Phase : std::uint8_t { fresh, open, draining, ending, gone };
+    enum class Phase : std::uint8_t { fresh, open, draining, ending, parting, gone };
     enum class Progress : std::uint8_t { done, blocked, ended };
     struct Budget {
         std::size_t bytes = turn_bytes;
@@ -116,6 +125,8 @@ private:
     MutableBytes payload() { return receive_.subspan(in_hand_bytes); }
     void stop_receiving();
     Progress fail(Failure failure, std::string_view text = {});
+    void part();
+    void leave();                   // counts against the limit no more
     void end();                     // closes the connection
     void release();                 // gives everything back
 
@@ -185,13 +196,14 @@ private:
         Settling settling;
         frames::Refusal refusal;         // not sent yet
         std::uint64_t id = 0;            // of the sensor's session
-        Instant heard;
+        Instant accepted;
+        Instant heard;                   // parting: its beginning
         Instant held_since;              // the receive buffer, with the frame in it
         Instant sending_since;
         std::uint32_t incarnation = 0;
         std::uint32_t seed = 0;          // places readings without session and key
         std::uint32_t frame_bytes_max = 0;  // the client's
-        std::uint32_t filled = 0;        // of the receive buffer
+        std::uint32_t filled = 0;        // of the receive buffer; parting: dropped
         std::uint32_t position = 0;      // digested of that
         std::uint32_t frame_bytes = 0;   // of the frame in hand; 0: none
         std::uint32_t output_used = 0;

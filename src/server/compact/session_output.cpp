@@ -117,7 +117,7 @@ void Session::start_stream(FetchRequest& fetch) {
 // ---- sending ----
 
 std::size_t Session::flush() {
-    if (!connection_ || s_.phase == Phase::gone || s_.sending) return 0;
+    if (!connection_ || s_.phase == Phase::parting || s_.phase == Phase::gone || s_.sending) return 0;
     std::size_t bytes = 0;
     for (std::size_t answers = 0; answers < answers_per_flush; ++answers) {
         if (!stream_ && write_acks()) {
@@ -146,7 +146,9 @@ std::size_t Session::flush() {
     if (s_.wants_output) wake();
     if (!all_sent) return bytes;
     if (s_.phase == Phase::ending) {
-        end();
+        // A client that asked for the end sends nothing any more; and a stop does not wait.
+        if (s_.close_reason == Error::none || hub_.draining()) end();
+        else part();
     } else if (!output_.empty() && !s_.wants_output) {
         const MutableBytes buffer = output_;
         output_ = {};
@@ -187,6 +189,7 @@ void Session::send_some() {
 
 void Session::on_sent() {
     s_.sending = false;
+    if (s_.phase == Phase::parting) return;
     finish_stream();
     hub_.flush_soon(*this);
 }

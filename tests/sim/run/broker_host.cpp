@@ -24,6 +24,8 @@ void HostCounts::add(const HostCounts& other) {
     commits += other.commits;
     segments += other.segments;
     windows += other.windows;
+    refused += other.refused;
+    silent += other.silent;
     turn_work_max = std::max(turn_work_max, other.turn_work_max);
 }
 
@@ -123,6 +125,8 @@ void BrokerHost::on_end() {
         counts_.commits += store.commit_statistics().commits;
         counts_.segments += store.commit_statistics().segments;
         counts_.windows += store.read_statistics().windows_loaded;
+        counts_.refused += program()->hub_statistics().connections_refused;
+        counts_.silent += program()->hub_statistics().unopened_dropped;
         counts_.turn_work_max = std::max(counts_.turn_work_max, node_.env()->turn_work_seen());
     }
     const bool clean = stopping_ && program() && program()->stopped_clean();

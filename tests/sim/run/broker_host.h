@@ -16,6 +16,8 @@ struct HostCounts {
     std::uint64_t commits = 0;
     std::uint64_t segments = 0;       // filled
     std::uint64_t windows = 0;        // read from flash for consumers that lag
+    std::uint64_t refused = 0;        // connections past the limit
+    std::uint64_t silent = 0;         // of them: for not opening
     std::uint64_t turn_work_max = 0;  // bytes of work in one turn of the loop
     void add(const HostCounts& other);
 };

@@ -30,10 +30,10 @@ void print_totals(const Totals& totals) {
     const HostCounts& host = totals.host;
     std::printf("%.1f virtual hours, %llu events; %llu readings, %llu acknowledged, %llu records read\n", static_cast<double>(totals.virtual_ns) / 3.6e12, n(totals.events),
                 n(totals.readings), n(totals.acknowledged), n(totals.records_read));
-    std::printf("%llu starts (%llu failed as planned), %llu clean stops, %llu power cuts, %llu times offline; %llu commits, %llu segments filled, %llu reads from flash, at most %llu bytes "
+    std::printf("%llu starts (%llu failed as planned), %llu clean stops, %llu power cuts, %llu times offline; %llu commits, %llu segments filled, %llu reads from flash, %llu connections refused at the limit (%llu for not opening), at most %llu bytes "
                 "of work in a turn; %llu seeds ran twice\n",
                 n(host.starts), n(host.failed_starts), n(host.clean_stops), n(host.power_cuts), n(host.times_offline), n(host.commits), n(host.segments), n(host.windows),
-                n(host.turn_work_max), n(totals.replays));
+                n(host.refused), n(host.silent), n(host.turn_work_max), n(totals.replays));
     std::printf("faults:");
     for (std::size_t k = 0; k < fault_kind_count; ++k) {
         const std::string_view name = name_of(static_cast<FaultKind>(k));

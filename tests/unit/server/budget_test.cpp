@@ -118,7 +118,7 @@ TEST_CASE("what is constructed fits the sum") {
             void on_server_stopped(Status) override {}
         } nobody;
         static_cast<void>(arena.make<server::Server>(env, arena, config, budget, static_cast<server::ServerListener&>(nobody)));
-        const std::size_t environment = costs.env_bytes + costs.connection_bytes * config.limits.connections;
+        const std::size_t environment = costs.env_bytes + costs.connection_bytes * server::env_needs(config).connections;
         CHECK(arena.used() + environment <= budget.arena_bytes);
         // Nothing is summed that nobody takes, but for the reloader, roundings and the spare part of a block.
         CHECK(arena.used() + environment + 100 * 1024 >= budget.arena_bytes);

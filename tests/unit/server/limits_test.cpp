@@ -70,5 +70,5 @@ void fill(const char* path, std::size_t connections, std::uint32_t partitions, s
 
 }  // namespace
 
-TEST_CASE("the 8M profile, full") { fill("config/profile-8M.conf", 128, 64, 4, 32); }
+TEST_CASE("the 8M profile, full") { fill("config/profile-8M.conf", 128, 64, 4, 28); }
 TEST_CASE("the 32M profile, full") { fill("config/profile-32M.conf", 1000, 1000, 16, 500); }

@@ -83,7 +83,7 @@ public:
         const auto report = server->open();
         REQUIRE(report.ok());
         REQUIRE(server->listen().ok());
-        REQUIRE(arena_->used() + costs.process_bytes + costs.env_bytes + costs.connection_bytes * config_.limits.connections <= budget.total);
+        REQUIRE(arena_->used() + costs.process_bytes + costs.env_bytes + costs.connection_bytes * server::env_needs(config_).connections <= budget.total);
         arena_->seal();
         env.serving();
         server->serve();
@@ -238,10 +238,12 @@ struct ClientProgram final : sim::Program {};
 
 class Served {
 public:
+    // `connections`: that the clients may have.
     explicit Served(const std::string& text = small_config, std::uint64_t seed = 1, std::size_t connections = 64) : world({.seed = seed}), text_(text) {
         sim::NodeOptions options;
-        options.connections_max = connections;
+        options.connections_max = server::env_needs(parse_config(text)).connections;
         server_node = &world.add_node("server", options);
+        options.connections_max = connections;
         client_node = &world.add_node("client", options);
         server_node->program = [this](sim::NodeEnv& env) {
             auto made = std::make_unique<ServerProgram>(env, text_);
