@@ -126,8 +126,8 @@ constexpr Key listener_keys[] = {
     {.name = "receive_buffer", .type = KeyType::size, .default_text = "16K", .minimum = 4 * kib, .maximum = 4 * mib,
      .access = number_at<&Listener::receive_buffer>(), .why = "Kernel's receive buffer of each connection, likewise.",
      .special = 0, .special_name = "auto"},
-    {.name = "backlog", .type = KeyType::integer, .default_text = "128", .minimum = 1, .maximum = 4096,
-     .access = number_at<&Listener::backlog>(), .why = "Connections that may wait to be accepted."},
+    {.name = "backlog", .type = KeyType::integer, .default_text = "512", .minimum = 1, .maximum = 4096,
+     .access = number_at<&Listener::backlog>(), .why = "Connections that may wait to be accepted: a storm of them beyond this is slowed by the kernel."},
 };
 
 constexpr Key clock_keys[] = {

@@ -9,6 +9,8 @@
 //   - its frame gets complete and is digested; or the broker has no room for it, which ends with a commit; or
 //   - its frame does not get complete: while somebody waits for a buffer, the one who has held one with an incomplete frame for
 //     hold_ns_max is closed with timed_out (Hub::on_tick).
+// Half of the small ones are for whole frames: while somebody waits for one, and more than the other half (crowd_max) hold the beginning of a frame, those that have held it for
+// crowd_ns_max are closed (Hub::thin_out). So halves of frames in any number delay others by a moment, not for hold_ns_max.
 // Who waits is served in order, with the buffer itself, so that nobody is passed over.
 // Thread:   loop only.
 #pragma once
@@ -28,6 +30,7 @@ class ReceivePool {
 public:
     static constexpr std::size_t small_bytes = 4096;
     static constexpr std::int64_t hold_ns_max = 10 * ns_per_s;
+    static constexpr std::int64_t crowd_ns_max = 250 * ns_per_ms;
 
     ReceivePool(Arena& arena, const ReceivePoolOptions& options);
     static std::size_t memory_bytes(const ReceivePoolOptions& options);
@@ -36,6 +39,9 @@ public:
     BufferPool& small_buffers() { return small_.count() != 0 ? small_ : large_; }
     BufferPool& large_buffers() { return large_; }
     void give(MutableBytes buffer) { (buffer.size() == large_.bytes() ? large_ : small_).give(buffer); }
+    bool is_small(MutableBytes buffer) const { return small_.count() != 0 && buffer.size() == small_.bytes(); }
+    std::size_t crowd_max() const { return small_.count() / 2; }
+    bool crowded(std::size_t incomplete) const { return incomplete > crowd_max() && small_.starving(); }
     bool starving() const { return small_.starving() || large_.starving(); }
 
 private:

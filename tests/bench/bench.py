@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -13,6 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.dont_write_bytecode = True  # the folders are part of the source tree
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
+from _wire import Wire
 
 OUT = os.environ.get("OUT", "build/native-release")
 RIVULET = os.environ.get("RIVULET", OUT + "/rivulet")
@@ -451,7 +456,27 @@ def memory_use(report, quick):
             report.note(f"memory, profile-{profile}, full load: peak", f"{peak / MIB:.2f} MiB")
 
 
-# ---- 5. rate, not judged yet ----
+# ---- 5. idle connections ----
+
+def idle_connections(report, quick):
+    """As many as the default limit allows, opened and then silent."""
+    connections = 200 if quick else 1000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * connections)), hard))
+    with temporary(in_memory(512 * MIB)) as folder, contextlib.ExitStack() as stack:
+        broker = stack.enter_context(Broker(folder + "/store", {"storage.size": "128M", "memory.prefault": "off"}))
+        time.sleep(1)
+        before = memory(broker.pid)["VmRSS"]
+        for _ in range(connections):
+            stack.enter_context(Wire(broker.port)).open()
+        time.sleep(2)
+        after = memory(broker.pid)["VmRSS"]
+        report.check(f"idle: {connections} connections, prefault=off: resident ({after} bytes)", after / MIB, 8, unit=" MiB")
+        report.note("idle: before the first of them", f"{before / MIB:.2f} MiB")
+        report.note("idle: each of them", f"{(after - before) / connections:.0f} B")
+
+
+# ---- 6. rate, not judged yet ----
 
 def rate(report, quick):
     for name, where in (("in RAM", in_memory(1024 * MIB)), ("on the disk of " + tempfile.gettempdir(), None)):
@@ -471,7 +496,7 @@ def rate(report, quick):
                 report.note(f"rate, {name}: {connections} x {window}: CPU of the broker per reading", f"{statistics.median(cpu):.1f} us")
 
 
-PARTS = {"flash": flash, "restart": restart, "readers": readers, "memory": memory_use, "rate": rate}
+PARTS = {"flash": flash, "restart": restart, "readers": readers, "memory": memory_use, "idle": idle_connections, "rate": rate}
 
 
 def main():

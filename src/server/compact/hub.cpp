@@ -101,6 +101,24 @@ void Hub::for_each(F&& visit) {
     }
 }
 
+// ---- halves of frames ----
+
+void Hub::count_incomplete(bool more) {
+    incomplete_ += more ? 1 : -std::size_t{1};
+    if (incomplete_ > receive_pool_.crowd_max() && !crowd_timer_.armed()) env_.arm(crowd_timer_, env_.now() + ReceivePool::crowd_ns_max);
+}
+
+void Hub::thin_out() {
+    if (draining_) return;
+    if (receive_pool_.crowded(incomplete_)) {
+        env_.charge(sessions_open() * 64);
+        for_each([this, due = env_.now() - ReceivePool::crowd_ns_max](Session& session) {
+            if (receive_pool_.crowded(incomplete_) && session.incomplete_since(due)) session.give_up_frame();
+        });
+    }
+    if (incomplete_ > receive_pool_.crowd_max()) env_.arm(crowd_timer_, env_.now() + ReceivePool::crowd_ns_max / 2);
+}
+
 // ---- turns ----
 
 void Hub::turn_soon() {

@@ -15,7 +15,7 @@ namespace rivulet::server::compact {
 // To refuse in, and to part from those that end.
 constexpr std::size_t spare_connections(std::size_t connections) {
     const std::size_t some = connections / 16;
-    return some < 4 ? 4 : some > 16 ? 16 : some;
+    return some < 4 ? 4 : some > 64 ? 64 : some;
 }
 
 struct HubOptions {
@@ -75,6 +75,7 @@ public:
     void run_soon(Session& session);
     void flush_soon(Session& session);
     void no_longer_fresh(Session& session);
+    void count_incomplete(bool more);
     void leave(Session& session);
     void release(Session& session);
     MutableBytes sink() { return sink_; }  // what nobody reads; lent to any number of sessions
@@ -87,19 +88,21 @@ private:
     static constexpr std::size_t turn_sessions = 8;
     static constexpr std::size_t turn_send_bytes = 512 * 1024;
     static constexpr std::int64_t unopened_ns_min = 250 * ns_per_ms;  // time for an OPEN that follows the handshake
-    static constexpr std::int64_t parting_ns_min = 50 * ns_per_ms;    // for a client to read why, and to end
+    static constexpr std::int64_t parting_ns_min = 10 * ns_per_ms;    // for a client to read why, and to end
     static constexpr std::int64_t refusals_ns = 10 * ns_per_s;        // between two log lines about the limit
 
     void on_timer() override;
     void turn_soon();
-    struct RoomTimer final : env::Timer {
-        explicit RoomTimer(Hub& owner) : hub(owner) {}
-        void on_timer() override { hub.make_room(); }
+    template <void (Hub::*call)()>
+    struct HubTimer final : env::Timer {
+        explicit HubTimer(Hub& owner) : hub(owner) {}
+        void on_timer() override { (hub.*call)(); }
         Hub& hub;
     };
 
     void refuse_one(Session& newcomer);
     void make_room();
+    void thin_out();
     void report_refusals(Instant now);
     template <class F>
     void for_each(F&& visit);
@@ -123,7 +126,9 @@ private:
     HubStatistics statistics_;
     HubStatistics refusals_reported_;
     Instant refusals_due_;
-    RoomTimer room_timer_{*this};
+    HubTimer<&Hub::make_room> room_timer_{*this};
+    HubTimer<&Hub::thin_out> crowd_timer_{*this};
+    std::size_t incomplete_ = 0;
     bool draining_ = false;
     std::uint8_t refusal_[48] = {};  // the frame
     std::size_t refusal_bytes_ = 0;

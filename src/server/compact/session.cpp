@@ -35,6 +35,7 @@ MutableBytes Session::receive_buffer() {
 }
 
 void Session::adopt(MutableBytes buffer) {
+    set_incomplete(false);
     receive_ = buffer;
     s_.filled = s_.position = 0;
     s_.held_since = hub_.env().now();
@@ -83,6 +84,7 @@ void Session::digest(Budget& budget) {
             const auto step = s_.reader.next(Bytes(payload()).subspan(s_.position, s_.filled - s_.position));
             if (step.outcome == frames::FrameReader::Outcome::need_more) return await_more(step.bytes);
             if (step.outcome == frames::FrameReader::Outcome::failed) return static_cast<void>(fail(step.failure));
+            set_incomplete(false);
             hand.frame = step.frame;
             s_.frame_bytes = static_cast<std::uint32_t>(step.bytes);
             --budget.frames;
@@ -113,6 +115,7 @@ void Session::await_more(std::size_t frame_bytes) {
         }
         s_.filled = static_cast<std::uint32_t>(left);
         s_.position = 0;
+        set_incomplete(hub_.receive_pool().is_small(receive_));
         if (frame_bytes > payload().size()) {
             BufferPool& pool = hub_.receive_pool().large_buffers();
             const MutableBytes large = pool.take();
@@ -124,6 +127,14 @@ void Session::await_more(std::size_t frame_bytes) {
     }
     connection_->resume_reading();
 }
+
+void Session::set_incomplete(bool incomplete) {
+    if (s_.incomplete == incomplete) return;
+    s_.incomplete = incomplete;
+    hub_.count_incomplete(incomplete);
+}
+
+void Session::give_up_frame() { static_cast<void>(fail(rivulet::fail(Error::timed_out), "frame incomplete for too long while buffers are short")); }
 
 Session::Progress Session::handle(InHand& hand, Budget& budget) {
     const frames::FrameView& frame = hand.frame;
@@ -200,7 +211,7 @@ void Session::check_time(Instant now) {
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
     const bool incomplete = !receive_.empty() && !s_.blocked && s_.frame_bytes == 0;
     if (incomplete && hub_.receive_pool().starving() && now - s_.held_since > ReceivePool::hold_ns_max)
-        return static_cast<void>(fail(rivulet::fail(Error::timed_out), "frame incomplete for too long while buffers are short"));
+        return give_up_frame();
     if (s_.blocked || awaits_answers()) return;
     const bool late = s_.phase == Phase::fresh ? now - s_.accepted > open_ns_max : now - s_.heard > idle_ns_max;
     if (late) drain(Error::timed_out);
@@ -208,6 +219,7 @@ void Session::check_time(Instant now) {
 
 void Session::give_receive_buffer() {
     if (receive_.empty()) return;
+    set_incomplete(false);
     const MutableBytes buffer = receive_;
     receive_ = {};
     s_.filled = s_.position = s_.frame_bytes = 0;

@@ -93,6 +93,9 @@ public:
     Instant parting_since() const { return s_.heard; }
     void abort();                   // closes at once
     Instant accepted() const { return s_.accepted; }
+    // Holds a small receive buffer with the beginning of a frame since then.
+    bool incomplete_since(Instant at) const { return s_.incomplete && s_.held_since <= at; }
+    void give_up_frame();
 
     bool is_session(std::uint64_t id) const { return s_.id == id && (s_.phase == Phase::fresh || s_.phase == Phase::open); }
     std::uint32_t incarnation() const { return s_.incarnation; }
@@ -117,6 +120,7 @@ private:
     void digest(Budget& budget);
     Progress handle(InHand& in_hand, Budget& budget);
     void await_more(std::size_t frame_bytes);
+    void set_incomplete(bool incomplete);
     void block();                   // not read until wake()
     void wake();
     void adopt(MutableBytes buffer);
@@ -216,6 +220,7 @@ private:
         bool blocked = false;
         bool wants_output = false;       // blocked until output has left
         bool sending = false;
+        bool incomplete = false;         // incomplete_since()
         bool push = false;               // the feature is agreed
     };
 

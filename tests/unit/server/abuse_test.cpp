@@ -132,6 +132,42 @@ TEST_CASE("halves of frames: buffers are not held for ever, others go on") {
     REQUIRE(served.until([&] { return !good.acks.empty() && good.acks.back().sequence == 1; }, 60 * ns_per_s));
 }
 
+TEST_CASE("halves of frames in any number keep the buffers of whole ones for a moment only") {
+    std::string text = test::small_config;
+    text.replace(text.find("connections = 8"), 15, "connections = 40");
+    Served served(text, 7);
+    Client& good = served.connect();
+    good.open();
+    good.alias(0, "temps", 0);
+    REQUIRE(served.until(good, Kind::open));
+    for (int round = 0; round < 2; ++round) {
+        std::vector<Client*> slow;
+        for (int i = 0; i < 30; ++i) {
+            Client& client = served.connect();
+            client.open();
+            REQUIRE(served.until(client, Kind::open));
+            client.encode([](Writer& w) { w.varint(8000); w.u8(10); w.zeros(3000); });
+            slow.push_back(&client);
+        }
+        for (Client* client : slow) served.send(*client);
+        served.run(50 * ns_per_ms);
+        CHECK(served.program->server->hub().receive_pool().starving());
+        for (std::uint64_t i = 0; i < 5; ++i) {
+            CHECK(good.put(0, "21.5"));
+            served.send(good);
+            REQUIRE(served.until([&] { return !good.acks.empty() && good.acks.back().sequence == round * 5 + i + 1; }, 2 * ns_per_s));
+        }
+        Client& another = served.connect();
+        another.open();
+        CHECK(served.until(another, Kind::open, 1, 2 * ns_per_s));
+        CHECK_FALSE(good.closed);
+        another.connection->close();
+        for (Client* client : slow)
+            if (!client->closed) client->connection->close();
+        served.run(ns_per_s);
+    }
+}
+
 TEST_CASE("random bytes and cut frames never bring it down") {
     for (std::uint64_t seed = 1; seed <= 30; ++seed) {
         Served served(test::small_config, seed);
