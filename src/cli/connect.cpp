@@ -30,7 +30,9 @@ std::string explain(const client::Ending& ending) {
     switch (ending.stage) {
     case client::Stage::resolve: return "could not find " + where + ": " + why;
     case client::Stage::connect: return "could not connect to " + where + ": " + why;
-    case client::Stage::handshake: return where + " does not answer like a rivulet broker's compact listener: " + why;
+    case client::Stage::handshake:
+        if (ending.failure.error == Error::timed_out) return where + " takes the connection and does not answer (timed out): a broker that is still starting, or not a rivulet broker's compact listener";
+        return where + " does not answer like a rivulet broker's compact listener: " + why;
     case client::Stage::established: break;
     }
     return "connection to " + where + " lost: " + why;

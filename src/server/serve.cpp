@@ -99,9 +99,12 @@ void Serving::say_ready() {
 int Serving::run(Arena& arena) {
     process_.handle_signals(this);
     int code = exit_failed;
-    if (const Status opened = open(); !opened) {
+    // An address that is taken must leave the store as it is. Who connects from here on waits in the backlog until the loop runs.
+    if (!server_.listen()) {
+        code = exit_failed;
+    } else if (const Status opened = open(); !opened) {
         code = exit_code_of(opened.error());
-    } else if (server_.listen()) {
+    } else {
         LogLine(env_, LogLevel::debug) << arena.used() << " of " << arena.size() << " bytes of the arena are taken";
         arena.seal();
         say_ready();

@@ -1,11 +1,11 @@
-// A broker with its listeners: recovery, serving, reloading, stopping. Knows the world through env alone, so it runs in the simulator as it is.
+// A broker with its listeners: listening, recovery, serving, reloading, stopping. Knows the world through env alone, so it runs in the simulator as it is.
 // Owns:     the Broker, the compact hub, the configuration in force, what is reserved for TLS: all of Budget::arena_bytes but the environment's part.
 // Bounds:   the Budget. Nothing allocates after construction.
 // Errors:   open(): those of store/opening.h and of creating topics; listen(): those of Network::listen. Disk errors while serving: the log goes offline, reads go on.
 // Guarantee: stop() ends within broker.drain_timeout, whatever clients do; what was acknowledged is durable then as ever.
 // Thread:   loop only.
 //
-// The order of use:  Server server(...);  server.open();  server.listen();  env.serving();  server.serve();  ... server.stop(); on_server_stopped().
+// The order of use:  Server server(...);  server.listen();  server.open();  env.serving();  server.serve();  ... server.stop(); on_server_stopped().
 #pragma once
 
 #include "env/stop_requests.h"
@@ -28,9 +28,10 @@ public:
     // Beside the broker and the hub's pools.
     static std::size_t memory_bytes();
 
+    // Nobody is accepted before the loop runs: until then the kernel keeps who connects, and what they send.
+    Status listen();
     // Blocking, before Env::serving(): recovers the store, creates the topics of [topic.NAME] that are not there.
     Result<store::OpenReport> open();
-    Status listen();
     void serve();
     // Clean: no new connections, what was taken is committed and answered, CLOSE, the store is marked clean.
     void stop();

@@ -64,22 +64,19 @@ class Broker:
                         f"listener.compact.bind={self.address}"):
             arguments += ["--set", setting]
         arguments += self.more
+        before = len(self.words()) if os.path.exists(self.log) else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_for(self.listening, "the broker does not listen:\n" + self.words())
+        wait_for(lambda: self.running() and " ready: " in self.words()[before:], "the broker does not get ready")
 
     def words(self):
         with open(self.log, encoding="utf-8", errors="replace") as log:
             return log.read()
 
-    def listening(self):
+    def running(self):
         if self.process.poll() is not None:
             raise Failed("the broker ended:\n" + self.words())
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-            return True
-        except OSError:
-            return False
+        return True
 
     def kill(self):
         self.process.kill()

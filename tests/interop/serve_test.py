@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
 from _cli import DEADLINE, RIVULET, Broker, Client, NotPermitted, Run, expect, free_port, main, rivulet, test, wait_for, with_broker
+from _wire import Wire
 
 NOBODY = 65534
 GEOMETRY = ("storage.size=32M", "storage.segment_bytes=2M")
@@ -225,6 +227,50 @@ def address_in_use(client):
     one_error(serve(other, f"listener.compact.bind={client.broker.address}"), 3, client.broker.address, "address already in use")
     client("topic", "describe", "t", code=0)
     one_error(serve(other, "listener.compact.bind=192.0.2.1:9192"), 3, "192.0.2.1:9192", "not an address of this machine")
+    one_error(serve(other, "listener.more.protocol=compact", f"listener.more.bind={client.broker.address}"), 3, client.broker.address, "address already in use")
+    expect(not os.path.exists(other), "nothing is made where the broker cannot listen")
+
+
+@test
+def address_in_use_leaves_the_store(folder):
+    broker = store_with_records(folder)
+    before = digest(broker.data)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        one_error(serve(broker.data, f"listener.compact.bind={address}"), 3, address, "address already in use")
+    expect(digest(broker.data) == before, "nothing changed: the next start finds it as it was stopped")
+    expect_records(broker)
+
+
+@test
+def clients_wait_while_it_starts(folder):
+    """A store that takes a while to be made: four segments of 64 MiB are zeroed first."""
+    port = free_port()
+    arguments = [RIVULET, "serve"]
+    for setting in (f"storage.dir={folder}/data", "storage.size=512M", "storage.segment_bytes=64M", f"listener.compact.bind=127.0.0.1:{port}"):
+        arguments += ["--set", setting]
+    log = os.path.join(folder, "broker.log")
+    with open(log, "wb") as file:
+        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+    try:
+        while True:
+            try:
+                wire = Wire(port)
+                break
+            except ConnectionRefusedError:
+                expect(process.poll() is None, "it runs")
+                time.sleep(0.001)
+        with open(log, encoding="utf-8") as file:
+            expect("ready" not in file.read(), "it takes connections before it is ready")
+        wire.open()
+        with open(log, encoding="utf-8") as file:
+            expect("ready" in file.read(), "it answers when it is")
+        wire.socket.close()
+    finally:
+        process.terminate()
+        expect(process.wait(DEADLINE) == 0, "a clean stop")
 
 
 @test

@@ -76,8 +76,8 @@ BrokerProgram::BrokerProgram(NodeEnv& env, const BrokerSetup& setup, bool noise_
 }
 
 Status BrokerProgram::start() {
-    RIVULET_TRY(server_->open());
     RIVULET_TRY(server_->listen());
+    RIVULET_TRY(server_->open());
     env_.serving();
     server_->serve();
     return {};

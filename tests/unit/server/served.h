@@ -80,9 +80,9 @@ public:
         arena_ = std::make_unique<Arena>(MutableBytes(memory_));
         // The environment's part is not in this arena.
         server = &arena_->make<server::Server>(env, *arena_, config_, budget, static_cast<server::ServerListener&>(*this));
+        REQUIRE(server->listen().ok());
         const auto report = server->open();
         REQUIRE(report.ok());
-        REQUIRE(server->listen().ok());
         REQUIRE(arena_->used() + costs.process_bytes + costs.env_bytes + costs.connection_bytes * server::env_needs(config_).connections <= budget.total);
         arena_->seal();
         env.serving();
