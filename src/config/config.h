@@ -130,10 +130,20 @@ struct Config {
 
 // ---- reading ----
 
+// The parts of a problem, for machines.
+struct ProblemParts {
+    std::string_view file;     // "--set" for what came from there; empty: no file is to blame
+    Origin line = 0;           // from 1; below: none
+    std::string_view key;      // "memory.total", "[section]"; empty: none
+    std::string_view message;  // all but file and line
+};
+
 class ProblemSink {
 public:
     // One problem, complete, without a line end: "rivulet.conf:12: memory.totl: unknown key, did you mean memory.total?"
     virtual void on_problem(std::string_view text) = 0;
+    // The same, for those that want its parts.
+    virtual void on_problem_parts(const ProblemParts&, std::string_view text) { on_problem(text); }
 
 protected:
     ~ProblemSink() = default;

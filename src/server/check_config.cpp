@@ -13,10 +13,7 @@ class Output final : public config::LineSink {
 public:
     explicit Output(Host& host) : host_(host) {}
     void on_line(std::string_view line) override {
-        char buffer[400];
-        Text text(buffer);
-        text << line << '\n';
-        if (!host_.write_output(text.view())) failed = true;
+        if (!host_.write_output(line) || !host_.write_output("\n")) failed = true;
     }
     bool failed = false;
 
@@ -68,6 +65,45 @@ void print_total(std::string_view name, std::uint64_t bytes, std::string_view no
     sink.on_line(text.view());
 }
 
+void quote_json(Text& out, std::string_view text) {
+    if (text.empty()) return static_cast<void>(out << "null");
+    out << '"';
+    for (const char c : text) {
+        if (c == '"' || c == '\\') out << '\\' << c;
+        else if (static_cast<unsigned char>(c) < 0x20) (out << "\\u").hex(static_cast<unsigned char>(c), 4);
+        else out << c;
+    }
+    out << '"';
+}
+
+// The array of problems, each as it comes; end() closes it.
+class JsonProblems final : public config::ProblemSink {
+public:
+    explicit JsonProblems(config::LineSink& sink) : sink_(sink) {}
+    void on_problem(std::string_view text) override { on_problem_parts({{}, 0, {}, text}, text); }
+    void on_problem_parts(const config::ProblemParts& parts, std::string_view) override {
+        char buffer[4096];
+        Text line(buffer);
+        line << (any_ ? ", " : " \"problems\": [") << "{\"file\": ";
+        quote_json(line, parts.file);
+        line << ", \"line\": ";
+        if (parts.line > 0) line << parts.line;
+        else line << "null";
+        quote_json(line << ", \"key\": ", parts.key);
+        quote_json(line << ", \"message\": ", parts.message);
+        any_ = true;
+        sink_.on_line((line << '}').view());
+    }
+    void end(bool last) {
+        if (!any_) sink_.on_line(last ? " \"problems\": []" : " \"problems\": [],");
+        else sink_.on_line(last ? " ]" : " ],");
+    }
+
+private:
+    config::LineSink& sink_;
+    bool any_ = false;
+};
+
 void print_lines_json(std::string_view name, std::span<const BudgetLine> lines, config::LineSink& sink) {
     char buffer[320];
     Text text(buffer);
@@ -99,7 +135,6 @@ void print_budget(const Budget& budget, config::LineSink& sink) {
 }
 
 void print_budget_json(const Budget& budget, config::LineSink& sink) {
-    sink.on_line("{");
     print_lines_json("memory", budget.memory_lines(), sink);
     print_lines_json("flash", budget.flash_lines(), sink);
     char buffer[240];
@@ -107,12 +142,38 @@ void print_budget_json(const Budget& budget, config::LineSink& sink) {
     text << " \"memory_total\": " << budget.total << ", \"arena\": " << budget.arena_bytes << ", \"sockets\": " << budget.sockets_bytes
          << ", \"flash_total\": " << budget.flash_total;
     sink.on_line(text.view());
-    sink.on_line("}");
 }
+
+namespace {
+
+int check_config_json(const Arguments& arguments, Host& host) {
+    Output output(host);
+    JsonProblems problems(output);
+    config::Config config;
+    output.on_line("{");
+    Status status;
+    {
+        std::uint8_t text[config_text_bytes_max];
+        status = load_config(host.disk(), arguments.source(), text, config, problems);
+    }
+    if (status) {
+        Budget budget;
+        status = make_budget(config, host.costs(env_needs(config)), host.software(), budget, problems);
+        problems.end(false);
+        print_budget_json(budget, output);
+    } else {
+        problems.end(true);
+    }
+    output.on_line("}");
+    return !status ? exit_usage : output.failed ? exit_failed : exit_done;
+}
+
+}  // namespace
 
 int check_config(std::span<const std::string_view> given, Host& host) {
     Arguments arguments;
     if (!parse_arguments("check-config", given, host, arguments)) return exit_usage;
+    if (arguments.json) return check_config_json(arguments, host);
     PrintedProblems problems(host);
     config::Config config;
     {
@@ -123,8 +184,7 @@ int check_config(std::span<const std::string_view> given, Host& host) {
     const Status status = make_budget(config, host.costs(env_needs(config)), host.software(), budget, problems);
     Output output(host);
     // With what is wrong on standard error, the lines show where the memory goes.
-    if (arguments.json) print_budget_json(budget, output);
-    else print_budget(budget, output);
+    print_budget(budget, output);
     if (!status) return exit_usage;
     return output.failed ? exit_failed : exit_done;
 }

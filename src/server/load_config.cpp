@@ -12,9 +12,10 @@ void report_unreadable(std::string_view file_name, Failure failure, config::Prob
     char buffer[384];
     Text text(buffer);
     text << file_name << ": ";
+    const std::size_t prefix = text.size();
     if (failure.error == Error::frame_too_large) text << "longer than " << config_text_bytes_max / 1024 << "K";
     else text << error_info(failure.error).text;
-    problems.on_problem(text.view());
+    problems.on_problem_parts({file_name, 0, {}, text.view().substr(prefix)}, text.view());
 }
 
 Status load_config(env::Disk& disk, const ConfigSource& source, MutableBytes buffer, config::Config& out, config::ProblemSink& problems) {

@@ -150,10 +150,11 @@ public:
         if (change.key.empty()) line << (change.before.empty() ? " is new" : " is gone");
         else line << '.' << change.key << " = " << change.after << " (was " << change.before << ')';
         if (change.effect == config::Effect::needs_restart) line << ": needs a restart";
-        ++changes;
+        ++(change.effect == config::Effect::needs_restart ? pending : applied);
     }
     void on_problem(std::string_view text) override { LogLine(env_, LogLevel::error) << "reload: " << text; }
-    std::size_t changes = 0;
+    std::size_t applied = 0;
+    std::size_t pending = 0;  // until a restart
 
 private:
     env::Env& env_;
@@ -170,7 +171,12 @@ Status Server::reload(const config::Config& next) {
     broker_.reload(config_.defaults, config_.retention.check_interval_ms * ns_per_ms, config_.clock.trust);
     // New topic sections are created; what cannot be has been logged.
     for (const config::TopicSection& section : config_.topics()) static_cast<void>(seed(section));
-    LogLine(env_, LogLevel::info) << "reload: done, " << changes.changes << " differences";
+    const std::size_t all = changes.applied + changes.pending;
+    LogLine line(env_, LogLevel::info);
+    line << "reload: done, ";
+    if (all == 0) line << "no differences";
+    else line << all << (all == 1 ? " difference: " : " differences: ") << changes.applied << " applied";
+    if (changes.pending != 0) line << ", " << changes.pending << (changes.pending == 1 ? " needs a restart" : " need a restart");
     return {};
 }
 

@@ -4,6 +4,7 @@ nothing is lost. The last line is `N passed, M failed`. With names of tests as a
 
 import contextlib
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -334,6 +335,40 @@ def configuration_mistakes(folder):
 
 
 @test
+def configuration_mistakes_as_json(folder):
+    path = os.path.join(folder, "r.conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write('[memory]\ntotl = "8M"\n[nope]\n')
+    found = rivulet("check-config", "-c", path, "--json", code=2)
+    problems = json.loads(found.out)["problems"]
+    expect([(p["file"], p["line"], p["key"]) for p in problems] == [(path, 2, "memory.totl"), (path, 3, "[nope]")], problems)
+    expect("did you mean memory.total" in problems[0]["message"] and found.err == "", found.err)
+    expect(json.loads(rivulet("check-config", "--json", code=0).out)["problems"] == [], "none")
+
+
+@test
+def both_checkpoints_lost(folder):
+    broker = Broker(folder, "--set", "storage.size=4M", "--set", "storage.segment_bytes=256K", "--set", "storage.checkpoint_bytes_max=128K", "--set", "limits.batch_bytes=64K", "--set",
+                    "defaults.max.message.bytes=64K", "--set", "limits.partitions=16", "--set", "limits.topics=16", "--set", "limits.sessions=32")
+    try:
+        client = Client(broker)
+        client.create("t")
+        client("produce", "t", stdin=b"".join(b"%d%s\n" % (i, b"." * 1000) for i in range(8000)), code=0)
+        broker.stop()
+        rivulet("store", "verify", broker.data, code=0)
+        for area in (0, 1):
+            os.remove(os.path.join(broker.data, f"checkpoint.{area}"))
+        found = rivulet("store", "verify", broker.data, code=1)
+        expect("damage class=checkpoint" in found.out and "recovered.N" in found.out, found.out)
+        broker.start()
+        names = [topic["name"] for topic in json.loads(client("topic", "list", "--json", code=0).out)]
+        expect(len(names) == 1 and names[0].startswith("recovered."), f"as it said: {names}")
+        expect("7999." in client.all_of(names[0]), "the records are there")
+    finally:
+        broker.stop()
+
+
+@test
 def configuration_from_a_pipe(_):
     run = rivulet("check-config", "-c", "/dev/stdin", "--json", stdin=b"[storage]\nsize = 64M\n", code=0)
     expect('"flash_total": 69214208' in run.out, run.out)
@@ -356,7 +391,8 @@ def reload(folder):
             wait_for(lambda: says in broker.words()[seen:], f"{says!r} after a reload: {broker.words()}", 20)
 
         write("[limits]\nconnections = 800\n[defaults]\npartitions = 3\n[topic.new]\n")
-        reloaded("reload: done")
+        reloaded("reload: done, 3 differences: 2 applied, 1 needs a restart")
+        reloaded("reload: done, 1 difference: 0 applied, 1 needs a restart")
         for line in ("limits.connections = 800 (was 900): needs a restart", "defaults.partitions = 3 (was 1)", "topic new created: 3 partitions"):
             expect(line in broker.words(), f"{line}: {broker.words()}")
         write("[defaults]\npartitions = 0\n")

@@ -37,6 +37,7 @@ public:
     std::string_view geometry_source() const { return geometry_source_; }
     const Found<SuperBlock>& super(std::size_t slot) const { return supers_[slot]; }
     const Found<CheckpointHeader>& checkpoint(std::size_t area) const { return checkpoints_[area]; }
+    bool checkpoint_is_missing(std::size_t area) const { return areas_[area] == nullptr; }
     // The slot or area that rules, or -1. A checkpoint rules whose body holds as well.
     int ruling_super() const { return ruling_super_; }
     int ruling_checkpoint() const { return ruling_checkpoint_; }

@@ -23,6 +23,7 @@ private:
     void damage(std::string_view what, Error error);
     void check_supers();
     void check_checkpoints();
+    void checkpoint_damage(std::string_view what, std::string_view consequence);
     Error check_entries(std::size_t area);
     void check_segments();
     Status check_journal();
@@ -64,6 +65,16 @@ void Verifier::check_supers() {
 }
 
 void Verifier::check_checkpoints() {
+    for (std::size_t area = 0; area < 2; ++area)
+        if (store_.checkpoint_is_missing(area)) note("checkpoint_file", area, Error::not_found);
+    constexpr std::string_view lost = "records stay; topics that no live commit creates come back as recovered.N, without name and settings; sessions are forgotten";
+    constexpr std::string_view stale = "recovery fences all that was written since";
+    const int ruling = store_.ruling_checkpoint();
+    // Since the ring has gone round there has been one, and the journal no longer has all that it knew.
+    if (ruling < 0 && store_.first_live() > 1) return checkpoint_damage("no checkpoint holds", lost);
+    const Geometry& geometry = store_.geometry();
+    if (ruling >= 0 && store_.checkpoint(static_cast<std::size_t>(ruling)).value.replay_from < geometry.first_group(geometry.first_live(store_.head())))
+        return checkpoint_damage("the checkpoint is older than the oldest segment: of an earlier copy?", stale);
     std::size_t damaged = 0;
     for (std::size_t area = 0; area < 2; ++area) damaged += store_.checkpoint(area).damaged();
     if (damaged == 2) return damage("checkpoint", store_.checkpoint(0).error);
@@ -73,6 +84,14 @@ void Verifier::check_checkpoints() {
         const Error error = check_entries(area);
         if (error != Error::none) damage("checkpoint", error);
     }
+}
+
+void Verifier::checkpoint_damage(std::string_view what, std::string_view consequence) {
+    ++result_.corrupt;
+    ReportLine line(report_, "damage");
+    line.text("class", "checkpoint").text("what", what).text("state_0", error_info(store_.checkpoint(0).error).text);
+    line.text("state_1", error_info(store_.checkpoint(1).error).text);
+    line.text("consequence", consequence);
 }
 
 Error Verifier::check_entries(std::size_t area) {

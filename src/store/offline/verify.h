@@ -1,7 +1,8 @@
 // `rivulet store verify`: reads all that is live, changes nothing, says what is damaged and what of it recovery would do.
 // Bounds:   no allocation beside the caller's scratch; one pass over the tail to learn D, then one over everything.
 // Errors:   those of OfflineStore::open; io (of files other than the journal, whose unreadable pages are damage), store_newer.
-// Lines:    damage (class corruption or unproved) and settled, both as in findings.h; note (derived data or a spare copy, which the
+// Lines:    damage (class corruption or unproved) and settled, both as in findings.h; damage of class checkpoint: none holds, and the ring has gone
+//           round, so that what only they knew is lost; or the one that rules is older than the ring (corrupt counts both); note (derived data or a spare copy, which the
 //           broker does without); summary.
 #pragma once
 

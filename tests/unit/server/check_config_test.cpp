@@ -93,6 +93,18 @@ TEST_CASE("what is wrong is said, all at once, exit 2") {
     CHECK(host.check({"--set", "memory.total=9M"}) == 2);
     CHECK(host.errors.find("memory.total = 9M") != std::string::npos);
     CHECK_FALSE(host.output.empty());
+    CHECK(host.check({"-c", "bad.conf", "--json"}) == 2);
+    CHECK(host.errors.empty());
+    CHECK(host.output ==
+          "{\n \"problems\": [{\"file\": \"bad.conf\", \"line\": 2, \"key\": \"memory.totl\", \"message\": \"memory.totl: unknown key, did you mean memory.total?\"}\n"
+          ", {\"file\": \"bad.conf\", \"line\": 4, \"key\": \"limits.connections\", \"message\": \"limits.connections = none: not a whole number\"}\n ]\n}\n");
+    CHECK(host.check({"-c", "no\"where.conf", "--json"}) == 2);
+    CHECK(host.output.find("{\"file\": \"no\\\"where.conf\", \"line\": null, \"key\": null, \"message\": \"no such file") != std::string::npos);
+    CHECK(host.check({"--set", "memory.totl=9M", "--json"}) == 2);
+    CHECK(host.output.find("{\"file\": \"--set\", \"line\": null, \"key\": \"memory.totl\", ") != std::string::npos);
+    CHECK(host.check({"--set", "memory.total=9M", "--json"}) == 2);
+    CHECK(host.output.find("\"key\": \"memory.total\"") != std::string::npos);
+    CHECK(host.output.find("\"memory_total\"") != std::string::npos);
     host.files.contents["long.conf"] = std::string(server::config_text_bytes_max, '#');
     CHECK(host.check({"-c", "long.conf"}) == 2);
     CHECK(host.errors.find("longer than") != std::string::npos);

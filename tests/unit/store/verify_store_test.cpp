@@ -26,9 +26,25 @@ struct Verified {
     }
 };
 
-// On a copy of the disk as it is now.
-Verified check(StoreHarness& h) {
+std::vector<std::uint8_t> contents(sim::Disk& disk, std::string_view path) {
+    const auto file = disk.open(path, env::OpenMode::read_only);
+    REQUIRE(file.ok());
+    std::vector<std::uint8_t> bytes(disk.size(**file).value());
+    REQUIRE(disk.read(**file, 0, bytes).ok());
+    disk.close(**file);
+    return bytes;
+}
+
+// On a copy of the disk as it is now, without these files; or with this in place of checkpoint.0.
+Verified check(StoreHarness& h, std::initializer_list<std::string_view> removed = {}, Bytes older = {}) {
     sim::Disk copy(h.disk().snapshot(), 1);
+    for (const std::string_view path : removed) REQUIRE(copy.remove(path).ok());
+    if (!older.empty()) {
+        const auto file = copy.open("store/checkpoint.0", env::OpenMode::read_write);
+        REQUIRE(file.ok());
+        REQUIRE(copy.write(**file, 0, {&older, 1}).ok());
+        copy.close(**file);
+    }
     Verified out;
     OfflineStore store(copy);
     REQUIRE(store.open("store").ok());
@@ -81,6 +97,44 @@ TEST_CASE("verify: stores of the broker through clean stops, the ring several ti
     INFO(v.all());
     CHECK_FALSE(v.result.damaged());
     CHECK(h.failure() == "");
+}
+
+TEST_CASE("verify: no checkpoint is damage of its own kind once the ring has gone round") {
+    StoreHarness h;
+    REQUIRE(h.boot().ok());
+    sim::Random random(1);
+    const LogId first = h.store().next_log_id();
+    REQUIRE(h.act([&] { return h.store().create_logs(2, false, as_bytes("topic")); }).ok());
+    REQUIRE(h.settle());
+    write_some(h, random, first, 3);
+    const Verified young = check(h, {"store/checkpoint.0", "store/checkpoint.1"});
+    INFO(young.all());
+    CHECK_FALSE(young.result.damaged());
+    CHECK(young.lines.of("note what=checkpoint_file").size() == 2);
+    std::vector<std::uint8_t> older;
+    for (int run = 0; run < 5; ++run) {
+        write_some(h, random, first, 150);
+        REQUIRE(h.stop());
+        sim::Disk now(h.disk().snapshot(), 1);
+        if (run == 1) older = contents(now, "store/checkpoint.0");
+        REQUIRE(h.boot().ok());
+    }
+    const Verified whole = check(h);
+    INFO(whole.all());
+    CHECK_FALSE(whole.result.damaged());
+    const Verified lost = check(h, {"store/checkpoint.0", "store/checkpoint.1"});
+    INFO(lost.all());
+    CHECK(lost.result.damaged());
+    CHECK(lost.result.corrupt == 1);
+    const auto lines = lost.lines.of("damage class=checkpoint");
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].find("recovered.N") != std::string::npos);
+    const Verified stale = check(h, {"store/checkpoint.1"}, older);
+    INFO(stale.all());
+    CHECK(stale.result.damaged());
+    const auto told = stale.lines.of("damage class=checkpoint");
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].find("older than the oldest segment") != std::string::npos);
 }
 
 TEST_CASE("verify: after power cuts nothing counts as corrupt, and after recovery all is settled") {
