@@ -1,7 +1,6 @@
 #include "store/reader.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace rivulet::store {
 
@@ -24,14 +23,12 @@ Reader::Reader(env::Env& env, Arena& arena, State& state)
     : env_(env),
       state_(state),
       ram_(state),
-      windows_(env, arena, state, *this),
-      loader_(env, arena, state, *this),
-      hints_(arena.make_array<Hint>(hint_count(state.options))) {}
-
-std::size_t Reader::hint_count(const StoreOptions& options) { return std::bit_ceil(std::clamp<std::size_t>(2 * options.logs_max, 64, 2048)); }
+      positions_(arena, state.options),
+      windows_(env, arena, state, positions_, *this),
+      loader_(env, arena, state, *this) {}
 
 std::size_t Reader::memory_bytes(const StoreOptions& options) {
-    return WindowSet::memory_bytes(options) + IndexLoader::memory_bytes(options) + hint_count(options) * sizeof(Hint) + 64;
+    return WindowSet::memory_bytes(options) + IndexLoader::memory_bytes(options) + ReaderPositions::memory_bytes(options) + 64;
 }
 
 ReadOutcome Reader::read(Log& log, Offset from, Offset limit, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter) {
@@ -41,7 +38,7 @@ ReadOutcome Reader::read(Log& log, Offset from, Offset limit, std::size_t bytes_
     if (from < log.start || from > log.end) return ReadOutcome::out_of_range;
     if (from >= limit) return ReadOutcome::end;
     const Wish wish{log, from, limit, bytes_max};
-    come(wish);
+    positions_.came(log.id, from);
     return from >= log.ram_start ? read_ram(wish, view) : read_flash(wish, view, waiter);
 }
 
@@ -87,7 +84,7 @@ ReadOutcome Reader::read_flash(const Wish& wish, ReadView& view, ReadWaiter& wai
         at = behind(wish.log, *window);
     }
     // Nothing at or beyond the offset is on flash: if there were records, they are lost, and RAM has what comes next.
-    remember(wish.log, wish.from, at);
+    positions_.left(wish.log.id, wish.from, at, env_.now());
     const ReadOutcome outcome = read_ram(wish, view);
     const Offset found = outcome == ReadOutcome::data ? view.first : std::min(wish.limit, wish.log.durable_end);
     if (found > wish.from) report_gap(wish.log, wish.from, found);
@@ -98,8 +95,7 @@ ReadOutcome Reader::read_flash(const Wish& wish, ReadView& view, ReadWaiter& wai
 Lsn Reader::place(const Wish& wish, const ReadWaiter& waiter) const {
     const Log& log = wish.log;
     if (waiter.log == log.id && waiter.from == wish.from && waiter.wanted != Lsn(0)) return waiter.wanted;
-    const Hint& known = hint(log.id, wish.from);
-    if (known.log == log.id && known.offset == wish.from) return known.lsn;
+    if (const Lsn lsn = positions_.find(log.id, wish.from); lsn != Lsn(0)) return lsn;
     if (const Lsn lsn = windows_.holding(log, wish.from); lsn != Lsn(0)) return lsn;
     if (const Lsn lsn = state_.index.find(log, wish.from, state_.geometry, head_sequence()); lsn != Lsn(0)) return lsn;
     if (!loader_.complete()) return Lsn(0);
@@ -117,23 +113,6 @@ Lsn Reader::onward(const Log& log, Lsn lsn) const {
     return std::min(state_.head.durable, state_.index.onward(log, lsn, state_.geometry, head_sequence()));
 }
 
-Reader::Hint& Reader::hint(LogId log, Offset offset) const {
-    const std::uint64_t key = (log.value * 0x9e3779b97f4a7c15ULL) ^ static_cast<std::uint64_t>(offset.value);
-    const auto shift = 64U - static_cast<unsigned>(std::countr_zero(hints_.size()));
-    return hints_[static_cast<std::size_t>((key * 0x9e3779b97f4a7c15ULL) >> shift)];
-}
-
-void Reader::come(const Wish& wish) {
-    Hint& known = hint(wish.log.id, wish.from);
-    if (known.log == wish.log.id && known.offset == wish.from) known.due = false;
-}
-
-bool Reader::is_due(const Window& window) {
-    const Instant now = env_.now();
-    env_.charge(hints_.size() / 8);
-    return std::any_of(hints_.begin(), hints_.end(), [&](const Hint& hint) { return hint.due && window.covers(hint.lsn) && now - hint.at < WindowSet::patience_ns; });
-}
-
 Reader::Served Reader::serve(Window& window, const Wish& wish, ReadView& view) {
     const Log& log = wish.log;
     ViewBuilder builder(view, wish.from, wish.limit, wish.bytes_max);
@@ -142,6 +121,8 @@ Reader::Served Reader::serve(Window& window, const Wish& wish, ReadView& view) {
     Verdict verdict = Verdict::take;
     for (auto i = window.find(log.id, wish.from); i != Window::no_entry; i = window.next(i)) {
         const Window::Entry& entry = window.entry(i);
+        // Extents of one log lie far apart: what comes next is on its way while this one is looked at.
+        if (entry.next != Window::no_entry) __builtin_prefetch(window.bytes(window.entry(entry.next)).data());
         if (entry.bad || entry.stale || entry.last_offset() < view.next) continue;
         const Lsn lsn = window.lsn(entry);
         const Offset voided = state_.truncations.void_from(log.id, lsn);
@@ -159,7 +140,7 @@ Reader::Served Reader::serve(Window& window, const Wish& wish, ReadView& view) {
         break;
     }
     if (view.batches == 0 && verdict != Verdict::beyond) return Served::nothing;
-    remember(log, view.next, resume != Lsn(0) ? resume : behind(log, window));
+    positions_.left(log.id, view.next, resume != Lsn(0) ? resume : behind(log, window), env_.now());
     if (view.batches == 0) return Served::beyond;
     window.set_cursor(last);
     windows_.pin(window);

@@ -70,18 +70,8 @@ private:
         std::size_t bytes_max;
     };
     enum class Served : std::uint8_t { some, nothing, beyond };
-    // Where a reader that goes on at this offset of this log will find it: at or beyond an LSN.
-    struct Hint {
-        LogId log{0};
-        Offset offset{0};
-        Lsn lsn{0};
-        Instant at;        // when it was left
-        bool due = false;  // nobody has come for it yet
-    };
-    static std::size_t hint_count(const StoreOptions& options);
 
     void on_window_loaded(Window& window) override;
-    bool is_due(const Window& window) override;
     void on_segment_indexed() override;
 
     ReadOutcome read_ram(const Wish& wish, ReadView& view);
@@ -91,9 +81,6 @@ private:
     ViewBuilder::Verdict add_extent(const Log& log, Window& window, Window::EntryIndex index, Offset voided, ViewBuilder& builder);
     Lsn behind(const Log& log, const Window& window) const;
     Lsn onward(const Log& log, Lsn lsn) const;
-    Hint& hint(LogId log, Offset offset) const;
-    void remember(const Log& log, Offset offset, Lsn lsn) { hint(log.id, offset) = {log.id, offset, lsn, env_.now(), true}; }
-    void come(const Wish& wish);
     std::uint64_t head_sequence() const { return state_.geometry.sequence(state_.head.next); }
 
     void report_hole(const Window::Hole& hole);
@@ -103,10 +90,10 @@ private:
     env::Env& env_;
     State& state_;
     RamReader ram_;
+    ReaderPositions positions_;
     WindowSet windows_;
     IndexLoader loader_;
     IndexListener* listener_ = nullptr;
-    std::span<Hint> hints_;
     List<ReadWaiter> index_waiters_;
     // Holes that were reported, so that each counts once; the oldest is overwritten.
     static constexpr std::size_t reported_max = 32;

@@ -110,7 +110,8 @@ public:
     std::uint64_t last_use = 0;
     bool sequential = false;  // begins where another loaded window ended
     bool followed = false;    // what comes next was asked for
-    bool fresh = false;       // waiters were called for it and none has looked at it since
+Instant fresh_until;      // waiters were called for it, none has looked at it since, and they have time until then
+    std::uint8_t use = 0;     // while a load is planned: WindowSet::Use
 
 private:
     enum class State : std::uint8_t { empty, loading, loaded };

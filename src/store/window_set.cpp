@@ -4,8 +4,8 @@
 
 namespace rivulet::store {
 
-WindowSet::WindowSet(env::Env& env, Arena& arena, State& state, WindowSetOwner& owner)
-    : env_(env), state_(state), owner_(owner), windows_(arena.make_array<Window*>(state.options.windows)) {
+WindowSet::WindowSet(env::Env& env, Arena& arena, State& state, ReaderPositions& positions, WindowSetOwner& owner)
+    : env_(env), state_(state), positions_(positions), owner_(owner), windows_(arena.make_array<Window*>(state.options.windows)) {
     for (std::size_t i = 0; i < windows_.size(); ++i) {
         windows_[i] = &arena.make<Window>(arena, state.options, static_cast<WindowOwner&>(*this));
         windows_[i]->number = static_cast<std::int32_t>(i);
@@ -20,7 +20,7 @@ Window* WindowSet::covering(Lsn lsn) {
     for (Window* const window : windows_) {
         if (!live(*window) || !window->covers(lsn)) continue;
         window->last_use = ++uses_;
-        window->fresh = false;
+        window->fresh_until = {};
         return window;
     }
     return nullptr;
@@ -39,6 +39,7 @@ Lsn WindowSet::holding(const Log& log, Offset offset) const {
 }
 
 void WindowSet::wait(ReadWaiter& waiter) {
+    waiter.since = env_.now();
     waiters_.push_back(waiter);
     if (!under_way(waiter.wanted)) schedule();
 }
@@ -46,7 +47,7 @@ void WindowSet::wait(ReadWaiter& waiter) {
 void WindowSet::unpin(std::int32_t number) {
     Window& window = *windows_[static_cast<std::size_t>(number)];
     RIVULET_CHECK(window.pins != 0);
-    if (--window.pins == 0 && starved_) schedule();
+    if (--window.pins == 0 && (starved_ || held_)) schedule();
 }
 
 // ---- loads ----
@@ -57,46 +58,79 @@ bool WindowSet::under_way(Lsn lsn) const {
 
 void WindowSet::schedule() {
     if (calling_) return;
-    starved_ = false;
+    starved_ = held_ = false;
+    const Instant now = env_.now();
     const Lsn oldest_live = state_.geometry.first_group(state_.head.first_live);
+    for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) waiter->wanted = std::max(waiter->wanted, oldest_live);
     for (ReadWaiter* waiter = waiters_.front(); waiter && loading_ < loads_at_once; waiter = waiters_.next(*waiter)) {
-        waiter->wanted = std::max(waiter->wanted, oldest_live);
         if (under_way(waiter->wanted)) continue;
-        Window* const window = spare();
+        Lsn begin = waiter->wanted;
+        if (now - waiter->since < holding_ns) {
+            if (held_ && behind(held_for_, begin)) continue;
+            const Rear rear = rearmost(begin);
+            begin = rear.lsn;
+            if (!rear.waits || under_way(begin)) {
+                if (!held_) wake_at(waiter->since + holding_ns);
+                held_ = true;
+                held_for_ = begin;
+                continue;
+            }
+        }
+        find_uses();
+        Window* const window = spare(now - waiter->since < patience_ns ? Use::later : Use::now);
         if (!window) {
             starved_ = true;
-            if (!armed()) env_.arm(*this, env_.now() + patience_ns);
-            return;
+            return wake_at(now + patience_ns);
         }
-        load(*window, load_begin(*waiter));
+        load(*window, begin);
     }
 }
 
-// Whoever was called for them has had its time.
-void WindowSet::on_timer() {
-    for (Window* const window : windows_) window->fresh = false;
-    schedule();
+void WindowSet::on_timer() { schedule(); }
+
+void WindowSet::wake_at(Instant at) {
+    if (armed() && due() <= at) return;
+    env_.disarm(*this);
+    env_.arm(*this, at);
 }
 
-// Those that wait for something a little before share the load.
-Lsn WindowSet::load_begin(const ReadWaiter& oldest) {
-    constexpr std::uint64_t reach = Window::load_bytes / 2;
-    Lsn begin = oldest.wanted;
-    for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) {
-        const Lsn wanted = waiter->wanted;
-        if (wanted >= begin || oldest.wanted - wanted > reach) continue;
-        if (state_.geometry.sequence(wanted) == state_.geometry.sequence(oldest.wanted) && !under_way(wanted)) begin = wanted;
-    }
-    return begin;
+// Of those that read what leads up to here, and of the one that waits for it.
+WindowSet::Rear WindowSet::rearmost(Lsn wanted) {
+    Rear rear{wanted, true};
+    const auto look = [&](Lsn lsn, bool waits) {
+        if (lsn < rear.lsn && behind(lsn, wanted)) rear = {lsn, waits};
+    };
+    for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) look(waiter->wanted, true);
+    const Instant now = env_.now();
+    positions_.expected(now - holding_ns, [&](Lsn lsn) { look(lsn, false); });
+    for (const Window* const window : windows_)
+        if (live(*window) && window->fresh_until > now) look(window->begin(), false);
+    return rear;
 }
 
-Window* WindowSet::spare() {
+void WindowSet::find_uses() {
+    const Instant now = env_.now();
+    for (Window* const window : windows_) window->use = static_cast<std::uint8_t>(window->fresh_until > now ? Use::now : Use::none);
+    const auto look = [&](Lsn lsn) {
+        for (Window* const window : windows_) {
+            const Use use = window->covers(lsn) ? Use::now : behind(lsn, window->begin()) ? Use::later : Use::none;
+            window->use = std::max(window->use, static_cast<std::uint8_t>(use));
+        }
+    };
+    for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) look(waiter->wanted);
+    positions_.expected(now - patience_ns, look);
+}
+
+// A window to load anew, of no more use than that: the one of least use, and of those the one used longest ago or, if somebody comes to them, the farthest ahead.
+Window* WindowSet::spare(Use most) {
     Window* best = nullptr;
     for (Window* const window : windows_) {
         if (window->loading() || window->pins != 0) continue;
         if (!live(*window)) return window;
-        if (window->fresh || owner_.is_due(*window)) continue;
-        if (!best || window->last_use < best->last_use) best = window;
+        if (window->fresh_until > env_.now() || window->use > static_cast<std::uint8_t>(most)) continue;
+        const bool later = window->use == static_cast<std::uint8_t>(Use::later);
+        const bool better = !best || window->use < best->use || (window->use == best->use && (later ? window->begin() > best->begin() : window->last_use < best->last_use));
+        if (better) best = window;
     }
     return best;
 }
@@ -108,13 +142,13 @@ void WindowSet::load(Window& window, Lsn begin) {
     window.load(env_, {state_.journal, state_.geometry, begin, state_.head.durable, bytes, state_.head.salt, state_.head.run_start});
 }
 
-// Its forerunner, which slower readers still use, is not given up for it.
 void WindowSet::read_ahead(Window& window) {
-    if (!window.sequential || window.followed || loading_ != 0 || !waiters_.empty()) return;
+    if (!window.sequential || window.followed || loading_ != 0 || (!waiters_.empty() && !held_)) return;
     const Lsn begin = window.end();
     if (begin >= state_.head.durable || covering(begin)) return;
-    Window* const next = spare();
-    if (!next || (live(*next) && next->end() == window.begin())) return;
+    find_uses();
+    Window* const next = spare(Use::none);
+    if (!next) return;
     window.followed = true;
     load(*next, begin);
 }
@@ -133,7 +167,7 @@ void WindowSet::on_loaded(Window& window) {
         }
         waiter = next;
     }
-    window.fresh = !ready.empty();
+    window.fresh_until = ready.empty() ? Instant() : env_.now() + patience_ns;
     calling_ = true;
     while (ReadWaiter* const waiter = ready.pop_front()) waiter->on_read_ready();
     calling_ = false;

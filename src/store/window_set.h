@@ -1,12 +1,15 @@
 // The windows of all catch-up reads, and who waits for which to be loaded.
 // Owns:     StoreOptions::windows windows, the list of waiters, one timer.
-// Bounds:   loads_at_once loads under way. A call walks the windows, a load that ends the waiters; a waiter is called at most once per load.
-// Guarantee: the longest waiting waiter is served by the next load; others whose position lies within that load share it. A window with pins is not loaded anew, nor one
-//           that a reader is due at, as long as that comes within patience_ns; of the others the one used longest ago goes first. Whoever reads from within on_read_ready() finds its window there; of those that read later at least one
-//           does, if it comes within patience_ns: so every load brings somebody forward, however few windows there are.
+// Bounds:   loads_at_once loads under way. A call walks the windows and the waiters, a load the table of positions; a waiter is called at most once per load.
+// Guarantee: one scan serves the readers that are near each other (convoy_bytes): the rearmost of those that wait is loaded for first, and who is ahead is held for
+//           holding_ns at most per load while others come after it. Then the longest waiting waiter is served by the next load. A window with pins is not loaded anew, nor one that a reader
+//           is at, as long as that comes within patience_ns; of the others those go first that nobody comes to. Whoever reads from within on_read_ready() finds its window there; of those that
+//           read later at least one does, if it comes within patience_ns: so every load brings somebody forward, however few windows there are.
+// Source:   grouping and throttling of scans after Lang et al., "Increasing Buffer-Locality for Multiple Relational Table Scans through Grouping and Throttling", ICDE 2007.
 // Thread:   loop only.
 #pragma once
 
+#include "store/reader_positions.h"
 #include "store/window.h"
 
 namespace rivulet::store {
@@ -21,6 +24,7 @@ public:
     LogId log{0};
     Offset from{0};
     Lsn wanted{0};
+    Instant since;  // it waits
 
 protected:
     ~ReadWaiter() = default;
@@ -30,8 +34,6 @@ class WindowSetOwner {
 public:
     // Before its waiters are called.
     virtual void on_window_loaded(Window& window) = 0;
-    // Whether some reader that has gone on lately comes to this window next.
-    virtual bool is_due(const Window& window) = 0;
 
 protected:
     ~WindowSetOwner() = default;
@@ -40,9 +42,11 @@ protected:
 class WindowSet final : private WindowOwner, private env::Timer {
 public:
     static constexpr std::int64_t patience_ns = 50 * ns_per_ms;
+    static constexpr std::int64_t holding_ns = 10 * ns_per_ms;
+    static constexpr std::uint64_t convoy_bytes = 16U << 20;
     static constexpr int loads_at_once = env::job_slots[static_cast<int>(env::JobKind::read)];
 
-    WindowSet(env::Env& env, Arena& arena, State& state, WindowSetOwner& owner);
+    WindowSet(env::Env& env, Arena& arena, State& state, ReaderPositions& positions, WindowSetOwner& owner);
     static std::size_t memory_bytes(const StoreOptions& options);
 
     // The loaded window that has this position, counted as used; nullptr if there is none.
@@ -58,23 +62,37 @@ public:
     MutableBytes scratch() { return windows_[0]->buffer(); }
 
 private:
+    // Who is at a window or comes to it.
+    enum class Use : std::uint8_t { none, later, now };
+    // The rearmost reader of a convoy.
+    struct Rear {
+        Lsn lsn;
+        bool waits;  // else it is expected
+    };
+
     void on_loaded(Window& window) override;
     void on_timer() override;
     bool live(const Window& window) const { return window.loaded() && window.sequence() >= state_.head.first_live; }
     bool under_way(Lsn lsn) const;
+    static bool behind(Lsn lsn, Lsn other) { return lsn < other && other - lsn <= convoy_bytes; }
     void schedule();
-    Lsn load_begin(const ReadWaiter& oldest);
-    Window* spare();
+    Rear rearmost(Lsn wanted);
+    void find_uses();
+    Window* spare(Use most);
     void load(Window& window, Lsn begin);
+    void wake_at(Instant at);
 
     env::Env& env_;
     State& state_;
+    ReaderPositions& positions_;
     WindowSetOwner& owner_;
     std::span<Window*> windows_;
     List<ReadWaiter> waiters_;  // longest waiting first
     int loading_ = 0;
     bool calling_ = false;      // waiters are being called
     bool starved_ = false;      // somebody waits for a window to become free
+    bool held_ = false;         // ... or for those behind it: all others are served
+    Lsn held_for_{0};           // the rearmost of them
     std::uint64_t uses_ = 0;
 };
 

@@ -148,6 +148,7 @@ private:
     void send_some();
     void finish_stream();
     void start_stream(FetchRequest& fetch);
+    bool holds_window(const FetchRequest& than);
     void drop_view(FetchRequest& fetch);
     void retry_deferred();
     void forget(Request& request);

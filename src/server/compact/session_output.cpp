@@ -260,6 +260,15 @@ void Session::retry_deferred() {
     }
 }
 
+// What lies in a window that is held anyway costs no more memory.
+bool Session::holds_window(const FetchRequest& than) {
+    for (Request* request = requests_.front(); request; request = requests_.next(*request)) {
+        if (!request->is_fetch || request == &than || (request->state != Request::State::ready && request->state != Request::State::sending)) continue;
+        if (than.view.window >= 0 && static_cast<FetchRequest&>(*request).view.window == than.view.window) return true;
+    }
+    return false;
+}
+
 void Session::on_fetched(FetchRequest& request) {
     if (request.kind == frames::Kind::subscribe && takes_up(request)) return;
     if (request.kind == frames::Kind::offsets) {
@@ -269,7 +278,7 @@ void Session::on_fetched(FetchRequest& request) {
     if (request.outcome.error == Error::none && !request.view.empty()) {
         const std::size_t bytes = request.view.bytes;
         const bool too_large = bytes + frames::fetched_head_bytes_max > s_.frame_bytes_max;
-        const bool too_much = s_.ready_bytes != 0 && s_.ready_bytes + bytes > hub_.options().inflight_bytes;
+        const bool too_much = s_.ready_bytes != 0 && s_.ready_bytes + bytes > hub_.options().inflight_bytes && !holds_window(request);
         if (too_large || too_much) hub_.broker().release(request.view);
         if (too_large) {
             request.outcome = rivulet::fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));

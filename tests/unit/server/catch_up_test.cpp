@@ -194,7 +194,8 @@ TEST_CASE("64 readers catch up over a wrapped ring, each on its connection") {
         const store::Store& store = served.program->server->broker().store();
         REQUIRE(store.state().head.first_live > 1);
         for (int round = 0; round < 2; ++round) CHECK(consume(served, 600 * ns_per_s));
-        const auto& read = store.read_statistics();
-        MESSAGE(read.bytes_read, " ", read.bytes_served, " ", read.windows_loaded, " ", served.world.now());
+        // Of records that lie between those of all partitions: on a slow and uneven network not once, but a few times.
+        const store::Reader::Statistics& read = store.read_statistics();
+        CHECK(read.bytes_read < 6 * read.bytes_served);
     }
 }

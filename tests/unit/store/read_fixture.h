@@ -326,7 +326,8 @@ public:
             if (outcome != store::ReadOutcome::pending) return outcome;
             while (linked()) {
                 if (journal.env.run_one()) continue;
-                journal.env.pass(store::WindowSet::patience_ns);
+                journal.env.pass(store::WindowSet::holding_ns);
+                if (journal.env.jobs.empty()) journal.env.pass(store::WindowSet::patience_ns);
                 REQUIRE(!journal.env.jobs.empty());
             }
         }
