@@ -15,10 +15,12 @@ constexpr std::size_t salt_at = 24;
 constexpr std::size_t log_count_at = 32;
 constexpr std::size_t body_bytes_at = 36;
 constexpr std::size_t body_crc_at = 40;
-constexpr std::size_t reserved_at = 44;
+constexpr std::size_t flags_at = 44;
+constexpr std::size_t reserved_at = 45;
 constexpr std::size_t tail_crc_at = 60;
-static_assert(reserved_at + 16 == tail_crc_at && tail_crc_at + 4 == footer_tail_bytes);
+static_assert(reserved_at + 15 == tail_crc_at && tail_crc_at + 4 == footer_tail_bytes);
 
+constexpr std::uint8_t tail_flag_partial = 1;
 constexpr std::uint8_t flag_clock_untrusted = 1;
 constexpr std::size_t entry_bytes_min = 10;  // ten fields of at least one byte
 constexpr std::size_t aborted_bytes_min = 3;
@@ -52,7 +54,7 @@ bool FooterWriter::add(const FooterEntry& entry) {
     return true;
 }
 
-Bytes FooterWriter::finish(std::uint64_t sequence, Lsn end, std::uint64_t salt) {
+Bytes FooterWriter::finish(std::uint64_t sequence, Lsn end, std::uint64_t salt, bool partial) {
     const std::size_t body_bytes = out_.size();
     const std::size_t room = page_ceil(body_bytes + footer_tail_bytes);
     RIVULET_CHECK(room <= out_.buffer().size());
@@ -68,6 +70,7 @@ Bytes FooterWriter::finish(std::uint64_t sequence, Lsn end, std::uint64_t salt) 
     store_le(tail + log_count_at, count_);
     store_le(tail + body_bytes_at, static_cast<std::uint32_t>(body_bytes));
     store_le(tail + body_crc_at, crc32c({tail - body_bytes, body_bytes}));
+    tail[flags_at] = partial ? tail_flag_partial : 0;
     store_le(tail + tail_crc_at, crc32c({tail, tail_crc_at}));
     return {start, room};
 }
@@ -90,6 +93,8 @@ Result<FooterTail> decode_footer_tail(Bytes last_64_bytes, std::uint64_t sequenc
     if (groups_end < page_bytes || groups_end > geometry.segment_bytes - page_bytes) return fail(Error::corrupt, end_at);
     if (tail.body_bytes > geometry.segment_bytes - footer_tail_bytes - groups_end) return fail(Error::corrupt, body_bytes_at);
     if (tail.log_count > tail.body_bytes / entry_bytes_min) return fail(Error::corrupt, log_count_at);
+    if ((at[flags_at] & ~tail_flag_partial) != 0) return fail(Error::corrupt, flags_at);
+    tail.partial = (at[flags_at] & tail_flag_partial) != 0;
     tail.end_page = static_cast<std::uint32_t>(groups_end / page_bytes);
     return tail;
 }

@@ -29,6 +29,7 @@ struct FooterTail {
     std::uint32_t log_count = 0;
     std::uint32_t body_bytes = 0;
     std::uint32_t body_crc = 0;
+    bool partial = false;        // logs are left out that were deleted before the segment was sealed: their deletion may not have become durable
     std::uint32_t end_page = 0;  // position of `end` in the segment, in pages: set by decode_footer_tail, bounds the entries' pages
     bool operator==(const FooterTail&) const = default;
 };
@@ -43,7 +44,7 @@ public:
     bool add(const FooterEntry& entry);
     // Moves the body to the end of the buffer's first `room` bytes (a multiple of page_bytes, enough for body and tail), adds the
     // tail and zeros before; returns the bytes to write at segment_end - their size.
-    Bytes finish(std::uint64_t sequence, Lsn end, std::uint64_t salt);
+    Bytes finish(std::uint64_t sequence, Lsn end, std::uint64_t salt, bool partial);
 
 private:
     Writer out_;

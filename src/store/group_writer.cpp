@@ -149,8 +149,9 @@ void GroupWriter::seal_segment(std::uint64_t sequence) {
         RIVULET_CHECK(footer.add({log.id, in.first, in.last, in.extents, in.bytes, in.page, in.min_timestamp, in.max_timestamp, in.clock_untrusted}));
         log.in_head = {};
     }
+    footer_due_ = footer.finish(sequence, state_.head.previous_end, state_.head.salt, state_.deleted_in_head);
     state_.logs_in_head = 0;
-    footer_due_ = footer.finish(sequence, state_.head.previous_end, state_.head.salt);
+    state_.deleted_in_head = false;
     footer_position_ = state_.geometry.file_position(state_.geometry.segment_start(sequence)) + state_.geometry.segment_bytes - footer_due_.size();
 }
 

@@ -45,6 +45,7 @@ void IndexLoader::submit(Phase phase) {
 
 void IndexLoader::run(env::Disk& disk) {
     if (phase_ == Phase::footer) {
+        footer_partial_ = false;
         footer_good_ = read_footer(disk);
         rebuild_from_ = LogId(0);
     }
@@ -54,7 +55,7 @@ void IndexLoader::run(env::Disk& disk) {
 void IndexLoader::done() {
     bytes_read_ += job_bytes_;
     job_bytes_ = 0;
-    if (phase_ == Phase::footer && !footer_good_) {
+    if (phase_ == Phase::footer && !footer_good_ && !footer_partial_) {
         ++footers_rebuilt_;
         env::LogLine(env_, env::LogLevel::warning) << "footer of segment " << segment_ << " is damaged; its index is rebuilt from the segment";
     }
@@ -122,6 +123,8 @@ bool IndexLoader::read_footer(env::Disk& disk) {
     if (!read(disk, end - footer_tail_bytes, last)) return false;
     const Result<FooterTail> tail = decode_footer_tail(last, segment_, geometry_);
     if (!tail || tail->body_bytes > buffer_.size()) return false;
+    footer_partial_ = tail->partial;
+    if (footer_partial_) return false;
     const MutableBytes body = buffer_.first(tail->body_bytes);
     if (!read(disk, end - footer_tail_bytes - tail->body_bytes, body)) return false;
     // Every entry must hold before the first counts.

@@ -71,6 +71,7 @@ private:
     Geometry geometry_;
 
     bool footer_good_ = false;
+    bool footer_partial_ = false;        // it says itself that the segment knows more
     std::optional<FooterReader> footer_; // of a good footer, being applied
     std::size_t rebuilt_count_ = 0;
     std::size_t rebuilt_applied_ = 0;

@@ -88,6 +88,7 @@ void Replay::enter_segment(std::uint64_t sequence) {
     segment_ = sequence;
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) state_.logs.at(rank).in_head = {};
     state_.logs_in_head = 0;
+    state_.deleted_in_head = false;
 }
 
 void Replay::note(Log& log, const Extent& extent, Lsn group) {

@@ -81,7 +81,10 @@ void State::remove_log(Log& log) {
     index.drop_all(log);
     truncations.remove_log(log.id);
     fences.remove_log(log.id);
-    if (log.in_head.extents != 0) --logs_in_head;
+    if (log.in_head.extents != 0) {
+        --logs_in_head;
+        deleted_in_head = true;
+    }
     logs.remove(log);
 }
 

@@ -247,9 +247,10 @@ TEST_CASE("footer: what does not fit is refused, what fits is moved to the end")
     unsigned added = 0;
     for (entry.log = LogId(16); writer.add(entry); ++entry.log) ++added;
     CHECK(added == (page_bytes - footer_tail_bytes) / 10);
-    const Bytes footer = writer.finish(3, Lsn(0x1ff0000), 1);
+    const Bytes footer = writer.finish(3, Lsn(0x1ff0000), 1, true);
     CHECK(footer.size() == page_bytes);
     CHECK(read_footer(footer) == Error::none);
+    CHECK(decode_footer_tail(footer.last(footer_tail_bytes), 3, sample::geometry())->partial);
     CHECK(footer_room(0) == page_bytes);
     CHECK(footer_room(50) == page_bytes);
     CHECK(footer_room(51) == 2 * page_bytes);

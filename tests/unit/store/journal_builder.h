@@ -77,7 +77,7 @@ public:
         Buffer buffer(store::footer_room(in_segment.size()));
         store::FooterWriter writer(buffer);
         for (const auto& [log, entry] : in_segment) writer.add(entry);
-        const Bytes footer = writer.finish(sequence, previous_end, salt);
+        const Bytes footer = writer.finish(sequence, previous_end, salt, false);
         write(geometry.file_position(geometry.segment_start(sequence + 1) - footer.size()), footer);
         in_segment.clear();
         next = geometry.first_group(sequence + 1);

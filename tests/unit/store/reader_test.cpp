@@ -437,3 +437,31 @@ TEST_CASE("reader: one that is ahead waits for those behind it, but not for long
     journal.env.run_all();
     CHECK(ahead.calls == 2);
 }
+
+TEST_CASE("reader: a log whose deletion is undone by a power cut is found in segments that were sealed without it") {
+    Journal journal;
+    Log& log = journal.create(16);
+    journal.write(journal.create(17), 100);
+    journal.fill_segments(log, 2);
+    for (int i = 0; i < 3; ++i) journal.write(journal.log(17), 100);
+    journal.write(log, 100);
+    // Deleted, and segment 2 is sealed; the record of it never becomes durable.
+    journal.state->remove_log(journal.log(17));
+    CHECK(journal.state->deleted_in_head);
+    journal.fill_segments(log, 4);
+    CHECK_FALSE(journal.state->deleted_in_head);
+    Log& back = journal.create(17);
+    back.end = back.closed_end = back.durable_end = back.ram_start = Offset(4);
+    journal.state->index.drop_all(log);
+    for (auto& [last, batch] : journal.model[16])
+        if (journal.state->geometry.sequence(batch.lsn) >= 4) journal.state->index.note(journal.state->logs, log, journal.state->geometry, batch.lsn, batch.base, 1, 1);
+    journal.state->index_loaded_from = 4;
+    journal.reader.load_index(journal);
+    journal.env.run_all();
+    CHECK(journal.reader.statistics().footers_rebuilt == 0);
+    CHECK(journal.env.lines.empty());
+    FlashClient client(journal);
+    CHECK(client.drain(back, Offset(0)) == 4 * 100);
+    CHECK(client.drain(log, Offset(0)) > 0);
+    CHECK(journal.state->fences.count() == 0);
+}

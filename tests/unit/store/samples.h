@@ -193,7 +193,7 @@ inline Buffer footer() {
     Buffer out(store::footer_room(2));
     store::FooterWriter writer(out);
     for (const store::FooterEntry& entry : footer_entries()) writer.add(entry);
-    return as_buffer(writer.finish(3, Lsn(0x1ff0000), salt));
+    return as_buffer(writer.finish(3, Lsn(0x1ff0000), salt, false));
 }
 
 inline Buffer catalogue_entry() {
