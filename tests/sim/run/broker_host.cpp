@@ -227,21 +227,39 @@ void BrokerHost::noise(std::string_view path, std::uint64_t position, std::size_
 
 bool BrokerHost::damage() {
     if (!node_.powered() || !node_.disk().has(journal)) return false;
+    const std::vector<std::uint64_t> unproved = unproved_pages();
+    bool silent = !node_.running();
+    const auto hit = [&](std::uint64_t page) { silent |= std::find(unproved.begin(), unproved.end(), page) != unproved.end(); };
     const std::uint64_t dice = random_.below(5);
     if (dice < 2) {
         CrashFaults faults;
         faults.garbage_neighbours = faults.misdirected = true;
         const CrashPlan plan = random_plan(node_.disk(), random_, faults);
+        const std::vector<PendingPage> near = node_.disk().neighbours();
+        for (const std::size_t i : plan.garbage_neighbours)
+            if (i < near.size()) hit(near[i].page);
+        for (const PageFate& fate : plan.pages)
+            if (fate.kind == PageFate::misdirected) hit(fate.to_page);
         power_off(&plan);
     } else {
         power_off(nullptr);
         const std::uint64_t page = random_.below(node_.disk().size_of(journal) / 4096) * 4096;
+        if (dice < 4) hit(page / 4096);
         if (dice == 2) noise(journal, page, 4096);
         if (dice == 3) node_.disk().flip_bit(journal, page + random_.below(4096), static_cast<unsigned>(random_.below(8)));
         if (dice == 4) noise(random_.chance(1, 2) ? "store/super" : random_.chance(1, 2) ? "store/checkpoint.0" : "store/checkpoint.1", random_.below(2) * 4096, 4096);
     }
-    history_.damaged(FaultKind::damage, false);
+    history_.damaged(FaultKind::damage, silent);
     return true;
+}
+
+// Of the journal, with the last commit: nothing that is durable says that it was there.
+std::vector<std::uint64_t> BrokerHost::unproved_pages() {
+    std::vector<std::uint64_t> pages;
+    if (!node_.running() || !program() || !program()->started()) return pages;
+    const store::State& state = program()->store().state();
+    for (Lsn at = state.head.proven; at < state.head.durable; at = at + 4096) pages.push_back(state.geometry.file_position(at) / 4096);
+    return pages;
 }
 
 bool BrokerHost::tail_damage() {

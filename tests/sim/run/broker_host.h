@@ -38,6 +38,7 @@ public:
     bool write_error(Error error);
     bool pause(std::int64_t ns);
     bool reload();
+    // At random: mostly of what is proved, which is then reported. What hits the last commit is of class C.
     bool damage();
     bool tail_damage();
     bool lying_flush();
@@ -60,6 +61,7 @@ private:
     void on_end();
     void on_log(env::LogLevel level, std::string_view line);
     BrokerProgram* program() { return static_cast<BrokerProgram*>(node_.running_program()); }
+    std::vector<std::uint64_t> unproved_pages();
     void noise(std::string_view path, std::uint64_t position, std::size_t bytes);
 
     World& world_;
