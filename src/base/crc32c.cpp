@@ -48,36 +48,47 @@ __attribute__((target("sse4.2"))) std::uint32_t update_sse42(std::uint32_t c, co
 #endif
 
 // a x b modulo the polynomial, both reflected, over GF(2).
-std::uint32_t multiply(std::uint32_t a, std::uint32_t b) {
+constexpr std::uint32_t multiply(std::uint32_t a, std::uint32_t b) {
     std::uint32_t product = 0;
-    for (std::uint32_t bit = 0x80000000U; bit != 0; bit >>= 1) {
-        if (a & bit) product ^= b;
-        b = (b & 1U) ? (b >> 1) ^ polynomial : b >> 1;
+    for (; a != 0; a <<= 1) {
+        product ^= b & (0U - (a >> 31));
+        b = (b >> 1) ^ (polynomial & (0U - (b & 1U)));
     }
     return product;
 }
 
-constexpr std::uint32_t one = 0x80000000U;
+// x^(8 * 2^k): what appending 2^k zero bytes multiplies by.
+constexpr auto make_powers() {
+    std::array<std::uint32_t, 64> p{};
+    p[0] = 0x80000000U >> 8;
+    for (std::size_t k = 1; k < p.size(); ++k) p[k] = multiply(p[k - 1], p[k - 1]);
+    return p;
+}
+constexpr auto powers = make_powers();
+
+// Fewer zeros than these are hashed faster than multiplied; a batch of one reading is about that long.
+constexpr unsigned zeros_bits = 8;
+constexpr std::uint8_t zeros[1U << zeros_bits] = {};
+
+std::uint32_t update(std::uint32_t c, Bytes bytes) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2")) return update_sse42(c, bytes.data(), bytes.size());
+#endif
+    return update_tables(c, bytes.data(), bytes.size());
+}
 
 }  // namespace
 
 std::uint32_t crc32c_software(Bytes bytes, std::uint32_t crc) { return ~update_tables(~crc, bytes.data(), bytes.size()); }
 
-std::uint32_t crc32c(Bytes bytes, std::uint32_t crc) {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2")) return ~update_sse42(~crc, bytes.data(), bytes.size());
-#endif
-    return crc32c_software(bytes, crc);
-}
+std::uint32_t crc32c(Bytes bytes, std::uint32_t crc) { return ~update(~crc, bytes); }
 
 std::uint32_t crc32c_combine(std::uint32_t crc_a, std::uint32_t crc_b, std::uint64_t length_b) {
-    std::uint32_t power = one >> 8;  // x^8: one byte
-    std::uint32_t shift = one;       // x^(8 * length_b), by square and multiply
-    for (; length_b != 0; length_b >>= 1) {
-        if (length_b & 1U) shift = multiply(shift, power);
-        power = multiply(power, power);
-    }
-    return multiply(shift, crc_a) ^ crc_b;
+    std::uint32_t shifted = update(crc_a, Bytes(zeros).first(static_cast<std::size_t>(length_b) & (sizeof zeros - 1)));
+    length_b >>= zeros_bits;
+    for (unsigned k = zeros_bits; length_b != 0; length_b >>= 1, ++k)
+        if ((length_b & 1U) != 0) shifted = multiply(shifted, powers[k]);
+    return shifted ^ crc_b;
 }
 
 }  // namespace rivulet
