@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -90,7 +91,10 @@ struct UvEnv::Parts {
           boot_id(read_boot_id()) {
         descriptor_limit = set_descriptor_limit(descriptors_wanted(o));
         watch_highest_descriptor(loop, descriptor_limit);
-        uv_timer_init(&loop, &timer);
+        timer_descriptor = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        RIVULET_CHECK(timer_descriptor != -1 && uv_poll_init(&loop, &timer, timer_descriptor) == 0);
+        RIVULET_CHECK(uv_poll_start(&timer, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<Parts*>(handle->data)->expired(); }) == 0);
+        uv_unref(reinterpret_cast<uv_handle_t*>(&timer));
         uv_prepare_init(&loop, &turn_start);
         uv_idle_init(&loop, &no_wait);
         uv_check_init(&loop, &turn_end);
@@ -107,22 +111,28 @@ struct UvEnv::Parts {
         return current;
     }
 
-    // Sets the one uv_timer to the earliest of ours. libuv counts in whole milliseconds: rounded up. What is due already is not to wait for the next one: it fires
-    // when this turn, or the next, has done its input.
+    // Sets the one timer of the kernel to the earliest of ours: not libuv's, which counts in whole milliseconds. What is due already fires when this turn, or the
+    // next, has done its input.
     void schedule() {
         const env::Timer* const earliest = timers.earliest();
         const bool due_now = earliest && earliest->due() <= now();
         fire_at_turn_end(due_now);
-        if (!earliest || due_now) {
-            uv_timer_stop(&timer);
-            return;
-        }
-        if (uv_is_active(reinterpret_cast<uv_handle_t*>(&timer)) && scheduled_for == earliest->due()) return;
+        auto* const handle = reinterpret_cast<uv_handle_t*>(&timer);
+        if (!earliest) return uv_unref(handle);
+        uv_ref(handle);
+        // One that is set to an earlier time than need be expires for nothing: cheaper than to set it again and again.
+        if (due_now || (scheduled && scheduled_for <= earliest->due())) return;
         scheduled_for = earliest->due();
-        const std::int64_t due = scheduled_for.value < 0 ? 0 : scheduled_for.value;
-        const auto due_ms = static_cast<std::uint64_t>(due / ns_per_ms + (due % ns_per_ms != 0 ? 1 : 0));
-        const std::uint64_t loop_ms = uv_now(&loop);
-        uv_timer_start(&timer, [](uv_timer_t* handle) { static_cast<Parts*>(handle->data)->fire(); }, due_ms > loop_ms ? due_ms - loop_ms : 0, 0);
+        scheduled = true;
+        itimerspec at{};
+        at.it_value.tv_sec = static_cast<time_t>(scheduled_for.value / ns_per_s);
+        at.it_value.tv_nsec = static_cast<long>(scheduled_for.value % ns_per_s);
+        RIVULET_CHECK(::timerfd_settime(timer_descriptor, TFD_TIMER_ABSTIME, &at, nullptr) == 0);
+    }
+    void expired() {
+        std::uint64_t times;
+        if (::read(timer_descriptor, &times, sizeof times) == sizeof times) scheduled = false;
+        fire();
     }
     void fire_at_turn_end(bool on) {
         if (on == (uv_is_active(reinterpret_cast<uv_handle_t*>(&turn_end)) != 0)) return;
@@ -165,11 +175,13 @@ struct UvEnv::Parts {
     env::TimerQueue timers;
     LogSink log;
     Uuid boot_id;
-    uv_timer_t timer;
+    uv_poll_t timer;
+    int timer_descriptor = -1;
     uv_prepare_t turn_start;
     uv_idle_t no_wait;    // while something is due: the loop does not sleep ...
     uv_check_t turn_end;  // ... and this fires it
     Instant scheduled_for;
+    bool scheduled = false;
     Instant current;
     Instant synchronised_asked;
     std::size_t descriptor_limit = 0;
@@ -200,6 +212,7 @@ UvEnv::~UvEnv() {
     uv_close(reinterpret_cast<uv_handle_t*>(&p.turn_start), nullptr);
     uv_close(reinterpret_cast<uv_handle_t*>(&p.no_wait), nullptr);
     uv_close(reinterpret_cast<uv_handle_t*>(&p.turn_end), nullptr);
+    ::close(p.timer_descriptor);
     p.jobs.abandon();
     while (uv_run(&p.loop, UV_RUN_DEFAULT) != 0 || !p.jobs.abandon()) {}
     p.~Parts();

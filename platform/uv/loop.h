@@ -5,8 +5,8 @@
 //           to that limit here, never grows again (platform/uv/allocator.h).
 // Errors:   a system without epoll or memory is a broken invariant at start. A hard limit on descriptors that is too low is logged.
 // Thread:   loop only, but for Job::run().
-// Guarantee: now() is read once per turn of the loop, and at every call outside of run(). Timers have a resolution of 1 ms and are
-//           never early; one that is due when it is armed does not wait for the next millisecond, only for what else has arrived.
+// Guarantee: now() is read once per turn of the loop, and at every call outside of run(). Timers are as fine as
+//           the kernel's and never early; one that is due when it is armed waits only for what else has arrived.
 //
 // The order of use:  UvEnv env(options, arena);  start-up, with blocking disk calls;  env.serving();  env.run();  clean-up.
 // From serving() until run() has returned, a disk call on this thread aborts, and so does operator new. After run() both are
