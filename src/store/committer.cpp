@@ -9,6 +9,8 @@ namespace {
 // Records of one turn, beside the creation of the largest topic: some ceilings, starts, truncations.
 constexpr std::size_t records_base_bytes = 16 * 1024;
 constexpr std::size_t extent_entry_bytes_max = 64;
+// Longest wait for those that were just acknowledged: a round trip on a local network.
+constexpr std::int64_t gather_ns_max = ns_per_ms;
 
 // A RETIRE that recovery left due and one for the next segment must always find room.
 std::size_t records_kept(const StoreOptions& options) { return 2 * GroupWriter::retire_bytes_max(options.logs_max); }
@@ -54,10 +56,21 @@ void Committer::due_at(Instant at) {
 
 void Committer::note_append(Log& log) {
     if (!log.dirty()) dirty_.push_back(log);
+    ++appends_;
+    const bool may_wait = log.commit_interval_ns != 0 && !pressed();
+    due_at(may_wait ? env_.now() + log.commit_interval_ns : next_begin());
+}
+
+bool Committer::pressed() const {
+    return state_.unflushed_bytes >= state_.options.commit_bytes || ring_.available() < state_.blocks.count() / 4;
+}
+
+// Who was acknowledged by the last commit sends again, mostly, and soon. A sync for the first of them alone would make all others wait for it and cost the flash another
+// group: so it waits until as many are back as there were, at most as long as that commit took. One client by itself never waits here.
+Instant Committer::next_begin() const {
     const Instant now = env_.now();
-    const bool short_of_blocks = ring_.available() < state_.blocks.count() / 4;
-    const bool at_once = log.commit_interval_ns == 0 || short_of_blocks || state_.unflushed_bytes >= state_.options.commit_bytes;
-    due_at(at_once ? now : now + log.commit_interval_ns);
+    const bool gathers = appends_ < appends_expected_ && now < gather_until_ && accumulating_->size() == 0 && !pressed();
+    return gathers ? gather_until_ : now;
 }
 
 Result<Writer*> Committer::records(std::size_t bytes) {
@@ -111,6 +124,9 @@ void Committer::begin_commit(bool mark) {
     mark_ = mark;
     first_group_ = true;
     closing_ticket_ = open_ticket_++;
+    begun_ = env_.now();
+    appends_closing_ = appends_;
+    appends_ = appends_expected_ = 0;
     std::swap(accumulating_, writing_);
     accumulating_->rewind(0);
     order_count_ = order_next_ = 0;
@@ -200,8 +216,10 @@ void Committer::complete() {
         listener_->on_readable(*log);
     }
     env_.arm(mark_timer_, env_.now() + state_.options.mark_idle_ns);
+    appends_expected_ = appends_ + appends_closing_;
+    gather_until_ = env_.now() + std::min(env_.now() - begun_, gather_ns_max);
     // A deadline that passed meanwhile found the commit under way.
-    if ((!dirty_.empty() || accumulating_->size() != 0) && !commit_timer_.armed()) due_at(env_.now());
+    if ((!dirty_.empty() || accumulating_->size() != 0) && !commit_timer_.armed()) due_at(next_begin());
     listener_->on_commit();
 }
 

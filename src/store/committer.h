@@ -93,6 +93,8 @@ private:
     void done() override;
 
     void due_at(Instant at);
+    bool pressed() const;
+    Instant next_begin() const;
     void on_due();
     void on_mark_due();
     void begin_commit(bool mark);
@@ -124,6 +126,11 @@ private:
     std::uint64_t open_ticket_ = 1;
     std::uint64_t durable_ticket_ = 0;
     std::uint64_t closing_ticket_ = 0;
+    Instant begun_;                // of the last commit
+    Instant gather_until_;
+    std::uint64_t appends_ = 0;    // under the open ticket
+    std::uint64_t appends_closing_ = 0;
+    std::uint64_t appends_expected_ = 0;  // once all whom the last commit acknowledged have sent as much again
     Lsn data_end_{0};              // end of the last group that says something
 
     List<Log, DirtyTag> dirty_;

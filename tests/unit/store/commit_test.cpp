@@ -1,6 +1,7 @@
 // When a commit is due, and what it makes durable.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "support/store_harness.h"
@@ -74,6 +75,38 @@ TEST_CASE("commit: the earliest deadline takes all logs along, in one group and 
     for (std::uint32_t i = 0; i < 4; ++i) CHECK(h.log(first + i).durable_end == Offset(1));
     CHECK(h.store().commit_statistics().groups == groups + 1);
     CHECK(h.disk().stats().syncs == syncs + 1);
+}
+
+TEST_CASE("commit: those whom a commit acknowledged share the next one, if they come soon") {
+    StoreHarness h;
+    REQUIRE(h.boot().ok());
+    const LogId id = create(h, 1);
+    h.log(id).commit_interval_ns = 0;
+    const auto begun = [&](std::uint64_t ticket) { return h.run_until([&] { return h.store().open_ticket() > ticket; }); };
+
+    const std::uint64_t first = put(h, id, "alone: at once")->ticket;
+    const std::int64_t put_at = h.world.now();
+    REQUIRE(begun(first));
+    CHECK(h.world.now() - put_at < ns_per_ms / 10);
+    const std::int64_t begun_at = h.world.now();
+    for (int i = 0; i < 3; ++i) REQUIRE(put(h, id, "meanwhile").ok());
+    REQUIRE(h.settle(first));
+    const std::int64_t took = h.world.now() - begun_at;
+    CHECK(h.store().open_ticket() == first + 1);
+    const std::int64_t back_at = h.world.now();
+    CHECK(put(h, id, "back again")->ticket == first + 1);
+    REQUIRE(begun(first + 1));
+    CHECK(h.world.now() - back_at < ns_per_ms / 10);
+
+    REQUIRE(put(h, id, "meanwhile").ok());
+    const std::int64_t again_at = h.world.now();
+    REQUIRE(h.settle(first + 1));
+    const std::int64_t again_took = h.world.now() - again_at;
+    const std::int64_t alone_at = h.world.now();
+    REQUIRE(begun(first + 2));  // nobody came back
+    CHECK(h.world.now() - alone_at <= std::min(again_took, ns_per_ms) + ns_per_ms / 10);
+    CHECK(took > 0);
+    REQUIRE(h.settle(first + 2));
 }
 
 TEST_CASE("commit: a memory log is readable before it is durable, and never gives an offset out twice") {
