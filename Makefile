@@ -357,7 +357,7 @@ size: deps-build deps-test ## sizes of the program and of a TLS probe on amd64 a
 	+@$(MAKE) run-size
 sim: build-sim ## the simulator alone: SEEDS=1000 (that many) or SEEDS=7-7 (one, to replay it), ARGS for more options
 	+@$(MAKE) run-sim
-bench: $(products) $(benches) ## ratios that the promises name, not absolute times; ARGS go to tests/bench/run.sh
+bench: deps-bench $(products) $(benches) ## ratios that the promises name, not absolute times; ARGS go to tests/bench/run.sh
 	@OUT=$(CURDIR)/$(out) RIVULET=$(CURDIR)/$(out)/rivulet; export OUT RIVULET; \
 	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(ARGS),$(or $(foreach b,$(benches),$(RUNNER) $b $(ARGS) && echo "$b done" &&),echo "nothing in tests/bench yet" &&) true)
 fuzz: deps-build deps-test ## libFuzzer by clang on every fuzz target, FUZZ_SECONDS each; FUZZ=name for one
@@ -372,12 +372,16 @@ run-fuzz: $(chosen_fuzzers)
 build_packages := make gcc g++ binutils ca-certificates bzip2 xz-utils debian-archive-keyring $(toolchain_packages)
 test_packages := doctest-dev clang-14 libclang-rt-14-dev g++-arm-linux-gnueabi gcc-arm-none-eabi gcc-avr qemu-user-static python3 procps \
   e2fsprogs util-linux patch openssl
-.PHONY: deps deps-build deps-test
+# What the benchmarks compare with: without one of them they say that it is absent, and go on.
+bench_packages := redis-server nats-server mosquitto
+.PHONY: deps deps-build deps-test deps-bench
 deps: deps-build deps-test $(deps_stamp) ## install the Debian packages for building and testing, fetch the sources of libraries
 deps-build: ## only the packages that building needs
 	@toolchains/install-packages.sh $(build_packages)
 deps-test: deps-build ## the packages that testing needs beside them
 	@toolchains/install-packages.sh $(test_packages)
+deps-bench: deps-build deps-test ## the servers that `make bench` runs beside the broker; their own services are neither started nor enabled
+	@toolchains/install-packages.sh --no-services $(bench_packages) || echo "going on without them" >&2
 
 .PHONY: clean distclean help
 clean: ## remove what was built; downloads stay

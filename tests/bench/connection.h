@@ -32,7 +32,7 @@ namespace compact = wire::compact;
 [[noreturn]] __attribute__((format(printf, 1, 2))) inline void die(const char* format, ...) {
     std::va_list arguments;
     va_start(arguments, format);
-    std::fputs("bench_load: ", stderr);
+    std::fprintf(stderr, "%s: ", program_invocation_short_name);
     std::vfprintf(stderr, format, arguments);
     std::fputs("\n", stderr);
     va_end(arguments);
@@ -45,6 +45,8 @@ inline double seconds_of(clockid_t clock) {
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
 }
 inline double now() { return seconds_of(CLOCK_MONOTONIC); }
+// Another one each time: a session is told apart from its like of an earlier run, whose readings it would otherwise seem to send again.
+inline std::uint32_t fresh_incarnation() { return static_cast<std::uint32_t>(seconds_of(CLOCK_BOOTTIME) * 1e6); }
 inline Timestamp wall_ms() { return Timestamp(static_cast<std::int64_t>(seconds_of(CLOCK_REALTIME) * 1e3)); }
 
 // The listening port on the loopback, tried until `deadline`; -1 if nobody listens.
@@ -91,7 +93,7 @@ public:
         compact::Open open;
         open.features = compact::feature::integrity;
         open.session = session;
-        open.incarnation = 0x5eed0001;
+        open.incarnation = fresh_incarnation();
         open.base_time = wall_ms();
         open.frame_bytes_max = frame_bytes_max;
         open.name = "bench";

@@ -8,45 +8,11 @@
 #include <string>
 
 #include "bench/connection.h"
+#include "bench/options.h"
 #include "record/batch.h"
 
 namespace rivulet::bench {
 namespace {
-
-class Options {
-public:
-    Options(int argc, char** argv) {
-        for (int i = 2; i + 1 < argc; i += 2) values_[argv[i]] = argv[i + 1];
-    }
-    double number(const std::string& name, double otherwise) const {
-        const auto found = values_.find("--" + name);
-        return found == values_.end() ? otherwise : std::strtod(found->second.c_str(), nullptr);
-    }
-    std::size_t count(const std::string& name, double otherwise) const { return static_cast<std::size_t>(number(name, otherwise)); }
-    std::string text(const std::string& name, const std::string& otherwise) const {
-        const auto found = values_.find("--" + name);
-        return found == values_.end() ? otherwise : found->second;
-    }
-    std::uint16_t port() const { return static_cast<std::uint16_t>(number("port", 9192)); }
-    std::string topic() const { return text("topic", "bench"); }
-
-private:
-    std::map<std::string, std::string> values_;
-};
-
-// Values differ, so that nothing on the way can make them smaller.
-class Values {
-public:
-    explicit Values(std::size_t bytes) : bytes_(bytes + 64) {
-        for (std::uint8_t& byte : bytes_) byte = static_cast<std::uint8_t>(next() >> 56);
-    }
-    Bytes operator()() { return Bytes(bytes_).subspan(next() >> 58, bytes_.size() - 64); }
-
-private:
-    std::uint64_t next() { return state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL; }
-    std::uint64_t state_ = 88172645463325252ULL;
-    std::vector<std::uint8_t> bytes_;
-};
 
 // Connections and an epoll: turns until a time.
 class Pool {
@@ -565,7 +531,7 @@ int main(int argc, char** argv) {
     using namespace rivulet::bench;
     const std::string_view name = argc > 1 ? argv[1] : "";
     for (const Command& command : commands)
-        if (name == command.name) return command.run(Options(argc, argv));
+        if (name == command.name) return command.run(Options(argc, argv, 2));
     std::fprintf(stderr, "usage: bench_load");
     for (const Command& command : commands) std::fprintf(stderr, " %s%s", &command == commands ? "" : "| ", command.name);
     std::fprintf(stderr, " [--name value]...\n");
