@@ -46,7 +46,7 @@ def cost(report, quick):
         for _ in range(1 if quick else 5):
             for name, (partitions, connections, window, pack) in cases.items():
                 topic = f"b{partitions}" if pack == BATCH or partitions == 1000 else f"s{partitions}"
-                figures[name].append(publish(broker.pid, broker.port, None, 0.3 if quick else 1, topic=topic, partitions=partitions, connections=connections, window=window, pack=pack,
+                figures[name].append(publish(broker.pid, broker.port, None, 0.3 if quick else 1, topic=topic, partitions=partitions, connections=connections, window=window * pack, pack=pack,
                                              bytes=PAYLOAD))
     for name, found in figures.items():
         report.note(f"cost: {name}: CPU per reading", f"{statistics.median(f['cpu'] for f in found):.2f} us")

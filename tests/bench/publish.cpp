@@ -1,4 +1,5 @@
-// One generator for all servers of the part "peers": each connection keeps --window requests unacknowledged, over raw sockets, one thread.
+// One generator for all servers of the part "peers": each connection keeps --window readings unacknowledged, rounded up to whole
+// requests of --pack, over raw sockets, one thread.
 // usage: bench_publish --protocol compact|redis|nats|mosquitto --port N [--name value]...   prints {"mark": "begin"}, then a line of figures; peers.py is its user
 #include <sys/epoll.h>
 
@@ -62,7 +63,7 @@ struct Client {
 class Publisher {
 public:
     explicit Publisher(const Options& options)
-        : window_(options.count("window", 1)), pack_(options.count("pack", 1)), values_(options.count("bytes", 100)), clients_(options.count("connections", 1)),
+        : pack_(options.count("pack", 1)), window_((options.count("window", 1) + pack_ - 1) / pack_), values_(options.count("bytes", 100)), clients_(options.count("connections", 1)),
           epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
         const std::size_t partitions = options.count("partitions", 4);
         const std::string protocol = options.text("protocol", "compact");
@@ -177,8 +178,8 @@ private:
         ::epoll_ctl(epoll_, operation, client.fd, &event);
     }
 
-    std::size_t window_;
-    std::size_t pack_;
+    std::size_t pack_;    // readings of a request
+    std::size_t window_;  // requests
     Values values_;
     std::vector<Client> clients_;
     int epoll_;
