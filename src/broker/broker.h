@@ -62,6 +62,8 @@ public:
     Result<TopicChanged> delete_topic(std::string_view name);
     // A configuration as new topics have it, to set overrides in.
     config::TopicConfig default_config() const;
+    // Some topic came back without its name (`recovered.N`), after damage.
+    bool has_recovered_topics();
     Topic* find_topic(std::string_view name) { return topics_.find(name); }
     TopicTable& topics() { return topics_; }
     store::Log* partition(const Topic& topic, std::uint64_t index) {

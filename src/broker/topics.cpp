@@ -7,6 +7,7 @@ namespace rivulet::broker {
 namespace {
 
 constexpr store::Section sections[] = {store::Section::catalogue};
+constexpr std::string_view recovered_prefix = "recovered.";
 
 }  // namespace
 
@@ -156,10 +157,16 @@ Status Broker::on_record(store::RecordType type, LogId first, std::uint32_t, Byt
     }
 }
 
+bool Broker::has_recovered_topics() {
+    for (std::uint32_t rank = 0; rank < topics_.count(); ++rank)
+        if (topics_.at(rank).name.view().starts_with(recovered_prefix)) return true;
+    return false;
+}
+
 Status Broker::on_orphan(store::Log& log) {
     char name[48];
     Text text(name);
-    text << "recovered." << log.id.value;
+    text << recovered_prefix << log.id.value;
     Topic topic;
     std::array<std::uint8_t, 16> random{};
     env_.entropy(random);

@@ -10,7 +10,7 @@ namespace {
 
 // Invariant 10: after healing something is settled or read in each such time until all is. Longer than the longest chain of time limits: a connection that is half open until
 // its retransmissions end (15 s), a buffer that is held by somebody else (10 s), the log offline until a restart (6 s), a stop that takes its time.
-constexpr std::int64_t progress_ns_max = 60 * ns_per_s;
+constexpr std::int64_t progress_ns_max = 330 * ns_per_s;  // connections that nobody is at any more are closed within 300 s
 constexpr std::int64_t all_ns_max = 6 * 3600 * ns_per_s;  // all that a store holds, in small answers over a slow link
 constexpr std::int64_t quiet_ns = 4 * ns_per_s;  // longer than any commit.interval.ms and pack.ms
 constexpr std::size_t log_lines_shown = 30;

@@ -112,6 +112,34 @@ TEST_CASE("catalogue: topics with the longest names until refused; all are there
     CHECK(create(served, third, longest_name(created + 1)).error == Error::limit_reached);
 }
 
+TEST_CASE("catalogue: where recovered topics have taken all places, a configured one does not keep it from starting") {
+    for (const std::string prefix : {"recovered.", "other."}) {
+        const std::string text = replaced(test::small_config, "partitions = 16", "partitions = 64");
+        Served served(text);
+        Client& client = sensor(served);
+        std::size_t n = served.program->server->broker().topics().count();
+        for (; n < 16; ++n) REQUIRE(create(served, client, prefix + std::to_string(n)).error == Error::none);
+        served.run(ns_per_s);
+        served.server_node->kill();
+        Error refused = Error::none;
+        served.server_node->program = [&](sim::NodeEnv& env) {
+            auto made = std::make_unique<test::ServerProgram>(env, text + "[topic.late]\npartitions = 1\n", &refused);
+            served.program = made.get();
+            return made;
+        };
+        served.server_node->boot();
+        const bool starts = prefix == "recovered.";
+        CHECK(refused == (starts ? Error::none : Error::limit_reached));
+        if (!starts) continue;
+        CHECK(served.program->server->broker().find_topic("late") == nullptr);
+        remove(served, sensor(served), "recovered.15");
+        served.run(ns_per_s);
+        served.server_node->kill();
+        served.server_node->boot();
+        CHECK(served.program->server->broker().find_topic("late") != nullptr);
+    }
+}
+
 TEST_CASE("catalogue: full, while topics come and go under a checkpoint") {
     Served served(many_topics());
     Client& client = sensor(served);

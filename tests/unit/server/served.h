@@ -71,7 +71,8 @@ inline config::Config parse_config(const std::string& text) {
 
 class ServerProgram final : public sim::Program, private server::ServerListener {
 public:
-    ServerProgram(sim::NodeEnv& env, const std::string& text) : env_(env), config_(parse_config(text)) {
+    // With `refused`, a start may fail, and that says why.
+    ServerProgram(sim::NodeEnv& env, const std::string& text, Error* refused = nullptr) : env_(env), config_(parse_config(text)) {
         Problems problems;
         const Status status = server::make_budget(config_, costs, "rivulet test", budget, problems);
         for (const std::string& line : problems.lines) MESSAGE(line);
@@ -82,6 +83,8 @@ public:
         server = &arena_->make<server::Server>(env, *arena_, config_, budget, static_cast<server::ServerListener&>(*this));
         REQUIRE(server->listen().ok());
         const auto report = server->open();
+        if (refused) *refused = report.error();
+        if (refused && !report) return;
         REQUIRE(report.ok());
         REQUIRE(arena_->used() + costs.process_bytes + costs.env_bytes + costs.connection_bytes * server::env_needs(config_).connections <= budget.total);
         arena_->seal();
