@@ -55,11 +55,17 @@ void IndexLoader::run(env::Disk& disk) {
 void IndexLoader::done() {
     bytes_read_ += job_bytes_;
     job_bytes_ = 0;
-    if (phase_ == Phase::footer && !footer_good_ && !footer_partial_) {
+    if (phase_ == Phase::footer && !footer_good_) {
         ++footers_rebuilt_;
         env::LogLine(env_, env::LogLevel::warning) << "footer of segment " << segment_ << " is damaged; its index is rebuilt from the segment";
     }
     if (apply_some()) return submit(Phase::pause);
+    if (footer_good_ && footer_partial_) {
+        // The segment's own groups tell of the logs that are not in it.
+        footer_good_ = false;
+        exact_ = false;
+        return submit(Phase::rebuild);
+    }
     if (!footer_good_ && rebuild_cut_) {
         rebuild_from_ = rebuilt_[rebuilt_count_ - 1].log + 1;
         return submit(Phase::rebuild);
@@ -94,13 +100,15 @@ bool IndexLoader::next_entry(FooterEntry& entry) {
 void IndexLoader::apply(const FooterEntry& entry) {
     Log* const log = state_.logs.find(entry.log);
     if (!log || entry.last < log->start) return;
+    const Sample* const oldest = footer_partial_ ? state_.index.first(*log) : nullptr;
+    if (oldest && SegmentIndex::sequence_of(*oldest, state_.geometry.sequence(state_.head.next)) == segment_) return;
     const std::uint32_t time = entry.clock_untrusted ? state_.unknown_time : sample_time(entry.max_timestamp);
     state_.index.prepend(state_.logs, *log, segment_, entry.page, entry.first, entry.bytes, time);
 }
 
 // A merged sample kept a log's start low while the ring's tail took what it stood for; footers are exact. Where one had to be rebuilt, what is missing may be damage.
 void IndexLoader::raise_starts() {
-    if (footers_rebuilt_ != 0) return;
+    if (footers_rebuilt_ != 0 || !exact_) return;
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
         const Sample* const oldest = state_.index.first(log);
@@ -124,7 +132,6 @@ bool IndexLoader::read_footer(env::Disk& disk) {
     const Result<FooterTail> tail = decode_footer_tail(last, segment_, geometry_);
     if (!tail || tail->body_bytes > buffer_.size()) return false;
     footer_partial_ = tail->partial;
-    if (footer_partial_) return false;
     const MutableBytes body = buffer_.first(tail->body_bytes);
     if (!read(disk, end - footer_tail_bytes - tail->body_bytes, body)) return false;
     // Every entry must hold before the first counts.

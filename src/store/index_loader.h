@@ -72,6 +72,7 @@ private:
 
     bool footer_good_ = false;
     bool footer_partial_ = false;        // it says itself that the segment knows more
+    bool exact_ = true;                  // so far no footer did
     std::optional<FooterReader> footer_; // of a good footer, being applied
     std::size_t rebuilt_count_ = 0;
     std::size_t rebuilt_applied_ = 0;
