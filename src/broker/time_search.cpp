@@ -46,6 +46,8 @@ public:
         return false;
     }
     std::uint64_t taken() const { return taken_; }
+    // Before the header is read, which is never in more than one piece if it was patched.
+    bool time_unknown() { return view_.time_unknown(rest().data()); }
 
 private:
     Bytes rest() {
@@ -89,11 +91,12 @@ std::optional<TimeFound> find_time(Broker& broker, store::ReadView& view, Offset
     ViewCursor in(broker, view);
     std::optional<TimeFound> found;
     for (std::size_t i = 0; i < view.batches && !found; ++i) {
+        const bool unknown = in.time_unknown();
         std::uint8_t bytes[record::batch_header_bytes];
         if (!in.read(bytes)) break;
         const record::BatchHeader header = record::decode_header(bytes);
         const std::uint64_t end = in.taken() + header.body_bytes();
-        const bool candidate = header.max_timestamp >= at && header.last_offset() >= from && !header.control();
+        const bool candidate = !unknown && header.max_timestamp >= at && header.last_offset() >= from && !header.control();
         const Offset first = header.base_offset < from ? from : header.base_offset;
         if (candidate && header.log_append_time()) found = TimeFound{first, header.max_timestamp};
         else if (candidate && header.compression() != record::Compression::none) found = TimeFound{first, header.base_timestamp};

@@ -1,7 +1,7 @@
 // Offsets by time: the first record of a log, in order of offsets, with a time or a later one (Kafka's ListOffsets, KIP-79).
 // A search begins at Store::time_hint(), which the segment index knows, and goes through the batches that fetches give, view by view.
 // Owns:     nothing. Bounds: one view at a time; of a batch the records up to the one that is found.
-// Guarantee: times are those that consumers see; one stamped under an untrusted clock whose offset is not known yet is small, hence passed over.
+// Guarantee: times are those that consumers see; batches stamped under an untrusted clock whose offset is not known are passed over: theirs count from the boot.
 // Thread:   loop only.
 #pragma once
 

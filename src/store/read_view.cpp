@@ -4,6 +4,12 @@ namespace rivulet::store {
 
 using record::batch_header_bytes;
 
+bool ReadView::time_unknown(const std::uint8_t* header) const {
+    for (std::size_t i = 0; i < header_count; ++i)
+        if (headers[i] == header) return (unknown_times >> i & 1U) != 0;
+    return false;
+}
+
 ViewBuilder::Verdict ViewBuilder::judge(const record::BatchHeader& header) const {
     if (header.last_offset() < view_.next) return Verdict::skip;
     if (header.base_offset >= limit_) return Verdict::beyond;
@@ -27,10 +33,14 @@ bool ViewBuilder::add_piece(Bytes piece) {
 }
 
 Bytes ViewBuilder::patch_header(Bytes header, const Boots& boots, std::uint32_t boot) {
-    std::uint8_t* const copied = view_.headers[view_.header_count++];
+    const std::size_t index = view_.header_count++;
+    std::uint8_t* const copied = view_.headers[index];
     copy(header.first(batch_header_bytes), {copied, batch_header_bytes});
     const BootImage* const known = boots.find(boot);
-    record::rebase_timestamps({copied, batch_header_bytes}, known && known->fixed ? known->offset_ms : 0);
+    const bool fixed = known && known->fixed;
+    record::rebase_timestamps({copied, batch_header_bytes}, fixed ? known->offset_ms : 0);
+    const unsigned bit = 1U << index;
+    view_.unknown_times = static_cast<std::uint8_t>(fixed ? view_.unknown_times & ~bit : view_.unknown_times | bit);
     return {copied, batch_header_bytes};
 }
 

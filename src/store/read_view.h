@@ -23,6 +23,8 @@ struct ReadView : ListNode<ReadView> {
     // A single batch in RAM that has more pieces than fit: they come with Reader::refill(), when these are sent.
     bool more() const { return more_bytes != 0; }
     bool empty() const { return bytes == 0; }
+    // The batch whose header is the piece that begins here was stamped under an untrusted clock, and no offset is known for that boot: its times count from the boot.
+    bool time_unknown(const std::uint8_t* header) const;
     std::span<const Bytes> views() const { return {pieces, piece_count}; }
 
     // For the Reader: pins, on the blocks of the pieces and the one with what is to come, or on a window.
@@ -34,6 +36,8 @@ struct ReadView : ListNode<ReadView> {
     std::int32_t window = -1;
     std::uint8_t headers[patched_headers_max][record::batch_header_bytes];
     std::size_t header_count = 0;
+    std::uint8_t unknown_times = 0;  // bit i: of headers[i]
+    static_assert(patched_headers_max <= 8);
 };
 
 // Fills a view batch by batch, within what the reader asked for.

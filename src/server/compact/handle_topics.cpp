@@ -15,8 +15,20 @@ frames::Durability durability_of(const broker::Topic& topic) {
     return topic.config.durability == config::Durability::memory ? frames::Durability::memory : frames::Durability::disk;
 }
 
-Status read_config(const frames::List<frames::ConfigPair>& pairs, config::TopicConfig& config, Text& why) {
-    for (const frames::ConfigPair& pair : pairs) RIVULET_TRY(config::set(config, pair.key, pair.value, why));
+// `defaults`: what an empty value takes a key back to; none: an empty value is a value. Ends at the first key that is unknown or comes again, so that the walk is short.
+Status read_config(const frames::List<frames::ConfigPair>& pairs, config::TopicConfig& config, const config::TopicConfig* defaults, Text& why) {
+    std::size_t before = 0;
+    for (const frames::ConfigPair& pair : pairs) {
+        std::size_t i = 0;
+        for (const frames::ConfigPair& earlier : pairs) {
+            if (i++ == before) break;
+            if (earlier.key != pair.key) continue;
+            why << pair.key << ": given twice";
+            return fail(Error::invalid_config);
+        }
+        ++before;
+        RIVULET_TRY(defaults && pair.value.empty() ? config::reset(config, pair.key, *defaults, why) : config::set(config, pair.key, pair.value, why));
+    }
     return {};
 }
 
@@ -34,7 +46,7 @@ Session::Progress Session::handle_topic_create(const frames::FrameView& frame) {
     request.partitions = static_cast<std::uint32_t>(wanted->partitions < UINT32_MAX ? wanted->partitions : UINT32_MAX);
     request.replication_factor = static_cast<std::uint32_t>(wanted->replication_factor < UINT32_MAX ? wanted->replication_factor : UINT32_MAX);
     request.config = hub_.broker().default_config();
-    if (const Status status = read_config(wanted->config, request.config, why); !status) return answer_failure(frame, status.failure(), why.view());
+    if (const Status status = read_config(wanted->config, request.config, nullptr, why); !status) return answer_failure(frame, status.failure(), why.view());
     TopicRequest* const slot = hub_.topic_requests().take();
     if (!slot) return answer_failure(frame, rivulet::fail(Error::busy), "too many topic changes at once");
     const auto changed = hub_.broker().create_topic(request, why);
@@ -62,10 +74,8 @@ Session::Progress Session::handle_topic_alter(const frames::FrameView& frame) {
     char buffer[text_bytes_max];
     Text why(buffer);
     config::TopicConfig config = topic->config;
-    for (const frames::ConfigPair& pair : wanted->config) {
-        const Status status = pair.value.empty() ? config::reset(config, pair.key, hub_.broker().default_config(), why) : config::set(config, pair.key, pair.value, why);
-        if (!status) return answer_failure(frame, status.failure(), why.view());
-    }
+    const config::TopicConfig defaults = hub_.broker().default_config();
+    if (const Status status = read_config(wanted->config, config, &defaults, why); !status) return answer_failure(frame, status.failure(), why.view());
     TopicRequest* const slot = hub_.topic_requests().take();
     if (!slot) return answer_failure(frame, rivulet::fail(Error::busy), "too many topic changes at once");
     const auto changed = hub_.broker().alter_topic(*topic, config, why);

@@ -86,3 +86,60 @@ TEST_CASE("offsets by time: in RAM, on flash, after a restart, where the oldest 
     times.connect();
     all();
 }
+
+TEST_CASE("offsets by time: what the broker stamped is passed over until its clock is trusted, in RAM, on flash and after a restart") {
+    Times times;
+    Client& client = times.connect();
+    client.alias(0, "temps", 1);
+    const auto stamped_here = [&](std::string_view value) {
+        frames::Reading reading;
+        reading.stamped = false;
+        reading.value = as_bytes(value);
+        Status status;
+        client.encode([&](Writer& w) { status = frames::encode_put(w, client.sum, client.puts, 0, reading); });
+        REQUIRE(status.ok());
+    };
+    const auto settle = [&] {
+        times.served.send(client);
+        REQUIRE(times.served.until([&] { return client.puts.acked() + 1 == client.puts.sequence_next(); }));
+    };
+    times.served.run(5 * ns_per_s);
+    // Several batches of each kind in turn: more than one view patches.
+    for (int i = 0; i < 12; ++i) {
+        stamped_here("here");
+        settle();
+        REQUIRE(client.put(0, "sent", 500 + i));
+        settle();
+    }
+    for (const std::int64_t at : {0, 505}) {
+        CHECK(times.find(at).offset.value == (at == 0 ? 1 : 11));
+        CHECK(times.find(at).time.value == (at == 0 ? 500 : 505));
+    }
+    CHECK(times.find(1000).time.value == -1);
+    CHECK(times.find(1000).offset.value == 24);
+
+    const auto restart = [&] {
+        times.served.server_node->power_cut();
+        times.served.server_node->boot();
+        REQUIRE(times.served.until([&] { return times.served.program != nullptr; }));
+        times.connect();
+    };
+    const auto trust = [&] {
+        times.served.server_node->set_wall(times.served.world.true_wall());
+        times.served.server_node->set_wall_synchronised(true);
+        REQUIRE(times.served.until([&] { return times.served.program->server->broker().clock_trusted(); }));
+    };
+    SUBCASE("trusted in the same boot: they have their times") {
+        const std::int64_t before = times.served.world.true_wall().value - 60'000;
+        trust();
+        CHECK(times.find(before).offset.value == 0);
+        CHECK(times.find(before).time.value > before);
+    }
+    SUBCASE("another boot is not told the time of this one") {
+        restart();
+        CHECK(times.find(0).offset.value == 1);
+        trust();
+        CHECK(times.find(0).offset.value == 1);
+        CHECK(times.find(1000).time.value == -1);
+    }
+}

@@ -277,8 +277,13 @@ TEST_CASE("topics: created, listed, described and deleted; answers come when it 
     client.encode([&](Writer& w) { frames::encode_topic_create(w, 3, {"other", 3, 1, {}}, bad); });
     REQUIRE(served.until(client, Kind::topic_create, 3));
     CHECK(answer(client.last(Kind::topic_create)).error == Error::invalid_config);
-    client.encode([&](Writer& w) { frames::encode_topic_create(w, 4, {"other", 300, 1, {}}, {}); });
+    const frames::ConfigPair twice[] = {{"retention.ms", "5"}, {"retention.bytes", "9000"}, {"retention.ms", "5"}};
+    client.encode([&](Writer& w) { frames::encode_topic_create(w, 9, {"other", 3, 1, {}}, twice); });
     REQUIRE(served.until(client, Kind::topic_create, 4));
+    CHECK(answer(client.last(Kind::topic_create)).error == Error::invalid_config);
+    CHECK(answer(client.last(Kind::topic_create)).text == "retention.ms: given twice");
+    client.encode([&](Writer& w) { frames::encode_topic_create(w, 4, {"other", 300, 1, {}}, {}); });
+    REQUIRE(served.until(client, Kind::topic_create, 5));
     CHECK(answer(client.last(Kind::topic_create)).error == Error::limit_reached);
     CHECK_FALSE(answer(client.last(Kind::topic_create)).text.empty());
 
@@ -324,10 +329,11 @@ TEST_CASE("topics: altered at once, for good, all pairs or none") {
     CHECK(alter(4, {{"max.message.bytes", "1M"}}) == Error::invalid_config);
     CHECK(alter(5, {{"no.such.key", "1"}}) == Error::invalid_config);
     CHECK(alter(6, {}, 9) == Error::unsupported);
-    CHECK(alter(7, {{"commit.interval.ms", ""}}) == Error::none);
+    CHECK(alter(7, {{"retention.ms", ""}, {"retention.ms", "1"}}) == Error::invalid_config);
+    CHECK(alter(8, {{"commit.interval.ms", ""}}) == Error::none);
     CHECK(config().commit_interval_ms() == 100);
-    client.encode([&](Writer& w) { frames::encode_topic_alter(w, 8, {"nobody", 0, {}}, {}); });
-    REQUIRE(served.until(client, Kind::topic_alter, 8));
+    client.encode([&](Writer& w) { frames::encode_topic_alter(w, 9, {"nobody", 0, {}}, {}); });
+    REQUIRE(served.until(client, Kind::topic_alter, 9));
     CHECK(answer(client.last(Kind::topic_alter)).error == Error::unknown_topic_or_partition);
     served.server_node->power_cut();
     served.server_node->boot();
