@@ -3,7 +3,9 @@
 // librdkafka_*:   confluent-kafka 2.16.1 with librdkafka 2.16.0, from its Produce request of version 10 to its mock broker.
 #include <doctest/doctest.h>
 
+#include <fstream>
 #include <initializer_list>
+#include <string>
 
 #include "record/partitioner.h"
 #include "unit/record/batches.h"
@@ -142,6 +144,17 @@ TEST_CASE("golden: uncompressed batch of kafka-python") {
     CHECK(h.producer_id == -1);
     CHECK(h.producer_epoch == -1);
     CHECK(h.base_sequence == -1);
+}
+
+TEST_CASE("golden: the page of the compact framing shows the same batch") {
+    std::ifstream page("src/wire/compact/PROTOCOL.md");
+    REQUIRE_MESSAGE(page.is_open(), "run from the top of the tree");
+    std::string line, shown;
+    while (std::getline(page, line) && line != "```batch") {}
+    while (std::getline(page, line) && line != "```")
+        for (const char c : line.substr(0, line.find('|')))
+            if (c != ' ') shown += c;
+    CHECK(shown == kafka_python_plain);
 }
 
 TEST_CASE("golden: idempotent batch of kafka-python") {
