@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 CODE_SUFFIXES = (".h", ".cpp", ".c", ".def")
-SCRIPT_SUFFIXES = (".py", ".sh", ".mk")
+SCRIPT_SUFFIXES = (".py", ".pl", ".pm", ".sh", ".mk")
 
 
 @dataclass(frozen=True)
