@@ -128,8 +128,9 @@ bool consume(Served& served, std::int64_t ns) {
 }  // namespace
 
 TEST_CASE("output buffers all come back: from readers that are slow, and from one that had to wait for its buffer") {
+    constexpr std::size_t rounds = 400;
     Served served(many_readers, 1, 256);
-    fill(served, 400);
+    fill(served, rounds);
     BufferPool& pool = served.program->server->hub().output_pool();
     Client& writer = served.connect();
     writer.open();
@@ -166,7 +167,7 @@ TEST_CASE("output buffers all come back: from readers that are slow, and from on
         Client& first = *slow[round % slow.size()];
         Client& second = *slow[(round + 1) % slow.size()];
         release(first);
-        waiting.fetch(round, "temps", 0, frames::fetch_latest, 60'000);
+        waiting.fetch(round, "temps", 0, static_cast<std::int64_t>(rounds + round), 60'000);
         served.send(waiting);
         served.run(50 * ns_per_ms);
         block(first);
