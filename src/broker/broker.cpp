@@ -77,7 +77,7 @@ void Broker::apply_config(Topic& topic) {
 }
 
 Result<store::Appended> Broker::append(store::Log& log, const record::Reading& reading, const store::SessionReading& session) {
-    if (reading.timestamp.value >= 0) return store_.append(log, reading, false, session);
+    if (reading.timestamp.value >= 0 && !log.log_append_time) return store_.append(log, reading, false, session);
     record::Reading stamped = reading;
     stamped.timestamp = clock_.stamp(env_);
     return store_.append(log, stamped, !clock_.trusted(), session);

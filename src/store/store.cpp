@@ -225,7 +225,8 @@ Result<Appended> Store::append(Log& log, Bytes batch) {
 
 Result<Appended> Store::append(Log& log, const record::Reading& reading, bool untrusted, const SessionReading& session) {
     RIVULET_TRY(writable(log));
-    const std::uint16_t attributes = untrusted ? record::attribute_clock_untrusted : 0;
+    std::uint16_t attributes = untrusted ? record::attribute_clock_untrusted : 0;
+    if (log.log_append_time) attributes |= record::attribute_log_append_time;
     const std::uint64_t alone = record::Pack(attributes).size_with(reading);
     // Before its session is looked at: what was refused once is refused again, whatever has been stored since.
     if (alone > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(alone));

@@ -100,7 +100,7 @@ bool History::check_content(const Known& known, const SeenBatch& batch, const Se
     if (record.header_count != sent.header_count || !equal(record.headers, sent.headers)) return altered("headers");
     if (sent.bad_time || sent.too_large) return fail("stored though it must be refused: " + describe(id));
     const bool by_broker = (batch.attributes & append_time) != 0;
-    if (by_broker && !plan_.topics[known.topic].append_time) return altered("time (LogAppendTime)");
+    if (by_broker != plan_.topics[known.topic].append_time) return altered("time (LogAppendTime)");
     if (sent.stamped && !by_broker && record.time != sent.time) return altered("time");
     if (record.time < 0) return altered("time (none)");
     return true;

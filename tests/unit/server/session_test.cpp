@@ -342,6 +342,29 @@ TEST_CASE("topics: altered at once, for good, all pairs or none") {
     CHECK(!config().is_set(config::TopicKey::commit_interval_ms));
 }
 
+TEST_CASE("LogAppendTime: records have the broker's time, whatever they came with") {
+    Served served(test::small_config + "[topic.arrivals]\npartitions = 1\nmessage.timestamp.type = LogAppendTime\n[clock]\ntrust = always\n");
+    Client& client = opened(served);
+    client.alias(0, "arrivals", 0);
+    REQUIRE(client.put(0, "late", 1000));
+    served.send(client);
+    REQUIRE(served.until([&] { return acked(client) == 1; }));
+    Timestamp stamp(-1);
+    for (const bool again : {false, true}) {
+        Client& reader = again ? (served.server_node->power_cut(), served.server_node->boot(), opened(served)) : client;
+        reader.fetch(1, "arrivals", 0, 0);
+        REQUIRE(served.until(reader, Kind::fetch));
+        const auto fetched = frames::decode_fetched(answer(reader.last(Kind::fetch)).rest);
+        REQUIRE(fetched.ok());
+        const record::BatchHeader header = record::decode_header(fetched->batches);
+        CHECK(header.log_append_time());
+        CHECK(header.max_timestamp.value != 1000);
+        if (!again) stamp = header.max_timestamp;
+        if (!again) CHECK(stamp <= served.server_node->wall());
+        CHECK(header.max_timestamp == stamp);
+    }
+}
+
 TEST_CASE("offsets, metadata and ping") {
     Served served;
     Client& client = opened(served);
