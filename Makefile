@@ -328,7 +328,7 @@ build-crash: $(if $(crash_files),$(out)/crash_run)
 run-crash:
 	$(call run_if,$(crash_files),tests/crash/*.cpp,$(RUNNER) $(out)/crash_run $(ARGS))
 mutants_script := $(wildcard tests/crash/mutants/run.sh)
-build-mutants: $(if $(mutants_script),build-crash)
+build-mutants: $(if $(mutants_script),build-crash build-sim build-unit)
 run-mutants:
 	$(call run_if,$(mutants_script),tests/crash/mutants/run.sh,MAKE='$(MAKE)' CXX='$(CXX)' OUT=$(out) $(mutants_script))
 build-sim: $(if $(sim_run_files),$(out)/sim_run)

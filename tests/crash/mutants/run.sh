@@ -1,5 +1,6 @@
 #!/bin/sh
-# Mutants: each patch here breaks one rule of the store, and the state named beside it in states.txt must turn red. The tree as it is must be green there.
+# Mutants: each patch here breaks one rule, and what states.txt names beside it must turn red: a state of the crash suite, seed:N of the simulator, or unit:NAME of a
+# unit test. The tree as it is must be green there.
 # Compiles what a patch touches in a copy of src/ and links it with the objects of the build. Ends with "N passed, M failed".
 #   OUT=build/native-release CXX=g++ tests/crash/mutants/run.sh [MUTANT]...
 set -u
@@ -14,13 +15,32 @@ failed=0
 
 bad() { echo "FAILED $1: $2"; failed=$((failed + 1)); }
 
-# Objects of the crash suite's program, but for those of the sources named on standard input.
+# The program that shows a state, and its sources beside those that all have.
+program_of() {
+    case $1 in
+    seed:*) program=sim_run own='tests/sim/run/*.cpp tests/support/guard/*.cpp' ;;
+    unit:*) program=unit_test own='tests/unit/*_test.cpp tests/unit/*/*_test.cpp tests/support/guard/*.cpp tests/support/doctest_main.cpp' ;;
+    *) program=crash_run own='tests/crash/*.cpp' ;;
+    esac
+}
+
+# show PROGRAM STATE: exits with 0 if it is green.
+show() {
+    case $2 in
+    seed:*) timeout 120 "$1" --seeds "${2#seed:}-${2#seed:}" ;;
+    unit:*) timeout 120 "$1" "-tc=${2#unit:}" ;;
+    *) timeout 120 "$1" --only "$2" ;;
+    esac >"$work/log" 2>&1
+}
+
+# Objects of the program, but for those of the sources named on standard input.
 objects() {
     cat >"$work/skip"
-    for source in src/*/*.cpp src/*/*/*.cpp tests/sim/*.cpp tests/support/*.cpp tests/crash/*.cpp; do
-        [ -f "$source" ] && [ "$source" != tests/support/doctest_main.cpp ] || continue
-        grep -qx "$source" "$work/skip" || echo "$out/obj/${source%.cpp}.o"
-    done
+    for source in src/*/*.cpp src/*/*.c src/*/*/*.cpp tests/sim/*.cpp tests/support/*.cpp $own; do
+        [ -f "$source" ] && ! grep -qx "$source" "$work/skip" || continue
+        case $source in tests/support/doctest_main.cpp) [ $program = unit_test ] || continue ;; esac
+        echo "$out/obj/${source%.*}.o"
+    done | sort -u
 }
 
 mutant() {
@@ -28,6 +48,7 @@ mutant() {
     state=$2
     patch_file=$PWD/$here/$name.patch
     [ -f "$patch_file" ] || { bad "$name" "no such patch"; return; }
+    program_of "$state"
     tree=$work/$name
     mkdir -p "$tree" && cp -a src "$tree/" || { bad "$name" "cannot copy the tree"; return; }
     if ! (cd "$tree" && patch -p1 -s -F0 <"$patch_file" >"$work/log" 2>&1); then
@@ -43,18 +64,19 @@ mutant() {
         built="$built $object"
     done <"$work/touched"
     # shellcheck disable=SC2046,SC2086
-    $cxx -no-pie -o "$tree/crash_run" $built $(objects <"$work/touched") "$out/deps/inih.a" -pthread || { bad "$name" "does not link"; return; }
-    if ! "$out/crash_run" --only "$state" >"$work/log" 2>&1 || ! grep -q '^1 passed, 0 failed' "$work/log"; then
+    $cxx -no-pie -o "$tree/$program" $built $(objects <"$work/touched") "$out/deps/inih.a" -pthread || { bad "$name" "does not link"; return; }
+    # A name that nothing has is green, too.
+    if ! show "$out/$program" "$state" || ! grep -q '^1 passed, 0 failed' "$work/log"; then
         sed 's/^/    /' "$work/log"
         bad "$name" "the tree as it is is not green for $state"
         return
     fi
-    if timeout 60 "$tree/crash_run" --only "$state" >"$work/log" 2>&1 || ! grep -q "^FAILED" "$work/log"; then
+    if show "$tree/$program" "$state" || ! grep -Eq '^[0-9]+ passed, [1-9][0-9]* failed' "$work/log"; then
         sed 's/^/    /' "$work/log"
         bad "$name" "$state does not turn red"
         return
     fi
-    echo "caught $name by $state: $(sed -n 's/^FAILED [^:]*:[^:]*: //p' "$work/log" | head -n 1)"
+    echo "caught $name by $state: $(sed -n -e 's/^FAILED [^:]*:[^:]*: //p' -e 's/^seed [0-9]* failed: //p' -e 's/^  logged: //p' "$work/log" | head -n 1)"
     passed=$((passed + 1))
     rm -rf "$tree"
 }
