@@ -1,5 +1,7 @@
 #include "sim/run/admin.h"
 
+#include <algorithm>
+
 #include "sim/run/consumer.h"
 
 namespace rivulet::sim {
@@ -20,6 +22,7 @@ Admin::Admin(NodeEnv& env, History& history, const Plan& plan, std::uint64_t lif
     : Client(env, env.world().random("admin", life), options_of(env.world().random("admin options", life))), history_(history), plan_(plan) {
     // What the process before this one had asked was not answered.
     for (std::size_t t = 0; t < plan.topics.size(); ++t) {
+        history.altered(t, History::Altered::perhaps);
         if (!history.topic(t).asked) continue;
         topic_ = t;
         not_answered();
@@ -40,7 +43,9 @@ bool Admin::passing(Error error) const {
 
 void Admin::on_down() {
     if (ask_ == Ask::create || ask_ == Ask::remove) not_answered();
+    if (ask_ == Ask::alter && !bad_alteration_) history_.altered(topic_, History::Altered::perhaps);
     ask_ = Ask::nothing;
+    follow_up_ = false;
     // A disk error that was armed before the healing may have come in between: ask again.
     for (std::size_t t = 0; t < plan_.topics.size(); ++t) history_.topic(t).hoped = false;
 }
@@ -61,13 +66,24 @@ void Admin::on_tick() {
         const bool missing = !topic.there || (finishing_ && !topic.assured && !topic.hoped);
         if (missing && !topic.abandoned && (finishing_ || random_.chance(1, 4))) return create(t);
     }
-    if (finishing_ || world_.now() < next_at_) return;
-    next_at_ = world_.now() + static_cast<std::int64_t>(random_.below(2 * ns_per_s));
+    if (finishing_) return;
+    if (follow_up_) {
+        correlation_asked_ = next_correlation();
+        follow_up_ = next_search_ >= 0;
+        if (!follow_up_) return describe(known_.topic, known_.partition);
+        search(known_.topic, known_.partition, next_search_);
+        next_search_ = -1;
+        return;
+    }
+    if (world_.now() < next_at_) return;
+    next_at_ = world_.now() + static_cast<std::int64_t>(random_.below(ns_per_s));
     const auto t = static_cast<std::size_t>(random_.below(plan_.topics.size()));
     const History::Topic& topic = history_.topic(t);
-    const std::uint64_t dice = random_.below(10);
+    const std::uint64_t partition = random_.below(plan_.topics[t].partitions);
+    const std::uint64_t dice = random_.below(16);
     correlation_asked_ = next_correlation();
-    if (dice < 3) return describe(t);
+    first_found_ = -1;
+    if (dice < 3) return describe(t, partition);
     if (dice < 5 && plan_.deletes && topic.there && !topic.ever_uncertain && !plan_.topics[t].configured) return remove(t);
     if (dice == 5) {
         ask_ = Ask::list;
@@ -76,10 +92,15 @@ void Admin::on_tick() {
         ask_ = Ask::metadata;
         emit(512, [&](Writer& out) { frames::encode_metadata(out, correlation_asked_); });
     } else if (dice == 7) {
-        ask_ = Ask::offsets;
-        topic_ = t;
-        known_ = history_.known(t, 0);
-        emit(512, [&](Writer& out) { frames::encode_offsets(out, correlation_asked_, {plan_.topics[t].name, 0, frames::fetch_latest}); });
+        ask_offsets(t, partition);
+    } else if (dice < 12) {
+        const std::int64_t one = history_.some_time(t, partition, random_);
+        const std::int64_t other = history_.some_time(t, partition, random_);
+        next_search_ = std::max(one, other);
+        follow_up_ = true;
+        search(t, partition, std::min(one, other));
+    } else if (dice < 14 && topic.there) {
+        alter(t);
     } else {
         ask_wrong();
     }
@@ -108,11 +129,58 @@ void Admin::remove(std::size_t t) {
     emit(512, [&](Writer& out) { frames::encode_topic_delete(out, correlation_asked_, {plan_.topics[t].name}); });
 }
 
-void Admin::describe(std::size_t t) {
+void Admin::describe(std::size_t t, std::uint64_t partition) {
     ask_ = Ask::describe;
     topic_ = t;
-    known_ = history_.known(t, random_.below(plan_.topics[t].partitions));
+    known_ = history_.known(t, partition);
     emit(512, [&](Writer& out) { frames::encode_topic_describe(out, correlation_asked_, {plan_.topics[t].name, known_.partition, 1}); });
+}
+
+void Admin::ask_offsets(std::size_t t, std::uint64_t partition) {
+    ask_ = Ask::offsets;
+    topic_ = t;
+    known_ = history_.known(t, partition);
+    emit(512, [&](Writer& out) { frames::encode_offsets(out, correlation_asked_, {plan_.topics[t].name, partition, frames::fetch_latest}); });
+}
+
+void Admin::search(std::size_t t, std::uint64_t partition, std::int64_t at) {
+    ask_ = Ask::search;
+    topic_ = t;
+    at_ = at;
+    known_ = history_.known(t, partition);
+    emit(512, [&](Writer& out) { frames::encode_offsets(out, correlation_asked_, {plan_.topics[t].name, partition, at}); });
+}
+
+// Some settings at once; or among them one that must not be, and then none of them.
+void Admin::alter(std::size_t t) {
+    const TopicPlan& topic = plan_.topics[t];
+    const auto pick = [&](std::initializer_list<const char*> values) { return std::string(*(values.begin() + random_.below(values.size()))); };
+    std::map<std::string, std::string> pairs;
+    // An empty value is the default. The plan's limit is the least that fits the readings that are to be taken.
+    if (random_.chance(1, 2)) pairs["commit.interval.ms"] = pick({"", "0", "5", "20", "100", "1000"});
+    if (random_.chance(1, 4)) pairs["retention.bytes"] = pick({"", "-1", "2000", "20000", "100000"});
+    if (random_.chance(1, 4)) pairs["message.timestamp.type"] = pick({"", "CreateTime", "LogAppendTime"});
+    if (random_.chance(1, 4)) pairs["max.message.bytes"] = random_.chance(1, 2) ? std::to_string(random_.between(topic.batch_bytes_max, plan_.batch_bytes)) : random_.chance(1, 2) ? "" : std::to_string(topic.batch_bytes_max);
+    if (random_.chance(1, 4)) pairs["pack.ms"] = pick({"", "0", "1", "200"});
+    bad_alteration_ = random_.chance(1, 4);
+    expected_ = Error::none;
+    frames::TopicAlter wanted;
+    wanted.name = topic.name;
+    std::vector<frames::ConfigPair> sent;
+    for (const auto& [key, value] : pairs) sent.push_back({key, value});
+    if (bad_alteration_) {
+        switch (random_.below(4)) {
+            case 0: sent.push_back({"no.such.key", "1"}); expected_ = Error::invalid_config; break;
+            case 1: sent.push_back({"durability", topic.memory ? "disk" : "memory"}); expected_ = Error::invalid_config; break;
+            case 2: sent.push_back({"retention.ms", "yesterday"}); expected_ = Error::invalid_config; break;
+            default: wanted.partitions = topic.partitions + 1; expected_ = Error::unsupported; break;
+        }
+    } else {
+        history_.altering(t, pairs);
+    }
+    ask_ = Ask::alter;
+    topic_ = t;
+    emit(1024, [&](Writer& out) { frames::encode_topic_alter(out, correlation_asked_, wanted, sent); });
 }
 
 void Admin::ask_wrong() {
@@ -158,19 +226,52 @@ void Admin::take(const frames::Answer& answer, const frames::FrameView& frame) {
             if (answer.error != Error::none || !metadata || metadata->nodes.size() != 1) broken("METADATA: " + error);
             return;
         }
-        case Ask::offsets: {
-            const History::Topic& topic = history_.topic(topic_);
-            if (answer.error == Error::unknown_topic_or_partition && (!topic.there || topic.ever_deleted || topic.ever_uncertain)) return;
-            const auto found = frames::decode_offset_found(answer.rest);
-            if (answer.error != Error::none || !found) return broken("OFFSETS: " + error);
-            (void)history_.ends(known_, {-1, found->offset.value, found->offset.value, found->offset.value, found->epoch.value});
-            return;
-        }
+        case Ask::offsets:
+        case Ask::search: return take_offsets(answer);
+        case Ask::alter: return take_alter(answer);
         case Ask::wrong:
             if (answer.error != expected_ && !passing(answer.error)) broken("a wrong request was answered with " + error + " and not " + std::string(error_info(expected_).name));
             return;
         case Ask::nothing: return;
     }
+}
+
+bool Admin::may_be_missing() const {
+    const History::Topic& topic = history_.topic(topic_);
+    return !topic.there || topic.ever_deleted || topic.ever_uncertain;
+}
+
+void Admin::take_offsets(const frames::Answer& answer) {
+    const bool searched = ask_ == Ask::search;
+    const bool passes = (answer.error == Error::unknown_topic_or_partition && may_be_missing()) || (searched && passing(answer.error));
+    if (passes) {
+        follow_up_ = false;
+        return;
+    }
+    const auto found = frames::decode_offset_found(answer.rest);
+    if (answer.error != Error::none || !found) return broken("OFFSETS: " + std::string(error_info(answer.error).name));
+    if (!searched) {
+        if (found->time.value != -1) return broken("OFFSETS: the latest has a time");
+        return static_cast<void>(history_.ends(known_, {-1, found->offset.value, found->offset.value, found->offset.value, found->epoch.value}));
+    }
+    if (!history_.found(known_, at_, found->offset.value, found->time.value, found->epoch.value)) return;
+    if (first_found_ >= 0) (void)history_.check_ascends(first_known_, first_found_, known_, found->offset.value);
+    first_known_ = known_;
+    first_found_ = found->offset.value;
+    follow_up_ = true;
+}
+
+void Admin::take_alter(const frames::Answer& answer) {
+    using Altered = History::Altered;
+    const std::string text = "TOPIC_ALTER " + plan_.topics[topic_].name + ": " + std::string(error_info(answer.error).name) + " " + std::string(answer.text);
+    const bool missing = answer.error == Error::unknown_topic_or_partition && may_be_missing();
+    if (bad_alteration_) {
+        if (answer.error != expected_ && !missing && !passing(answer.error)) broken(text);
+        return;
+    }
+    const bool none = missing || answer.error == Error::busy;
+    if (answer.error != Error::none && !none && !passing(answer.error)) return broken(text);
+    history_.altered(topic_, answer.error == Error::none ? Altered::yes : none ? Altered::no : Altered::perhaps);
 }
 
 void Admin::take_create(const frames::Answer& answer) {
@@ -207,12 +308,14 @@ void Admin::take_remove(const frames::Answer& answer) {
 }
 
 void Admin::take_describe(const frames::Answer& answer, const frames::FrameView& frame) {
-    const History::Topic& topic = history_.topic(topic_);
-    if (answer.error == Error::unknown_topic_or_partition && (!topic.there || topic.ever_deleted || topic.ever_uncertain)) return;
+    if (answer.error == Error::unknown_topic_or_partition && may_be_missing()) return;
     if (answer.error != Error::none) return broken("TOPIC_DESCRIBE: " + std::string(error_info(answer.error).name));
     const auto page = frames::decode_topic_described(answer.rest, frame.flags);
     if (!page || page->partitions.size() != 1 || page->partitions.front().partition != known_.partition) return broken("TOPIC_DESCRIBE: another page than asked");
-    (void)history_.ends(known_, ends_of(page->partitions.front()));
+    for (const frames::ConfigPair& pair : page->config)
+        if (!history_.check_setting(topic_, pair.key, pair.value)) return;
+    const Ends ends = ends_of(page->partitions.front());
+    if (history_.ends(known_, ends)) history_.described_after(known_, ends);
 }
 
 }  // namespace rivulet::sim

@@ -1,4 +1,4 @@
-// Topics and readings. Reads: history_reads.cpp; the end: history_end.cpp.
+// Readings and faults. Topics: history_topics.cpp; reads: history_reads.cpp; the end: history_end.cpp.
 #include "sim/run/history.h"
 
 #include "record/partitioner.h"
@@ -7,7 +7,10 @@ namespace rivulet::sim {
 
 History::History(World& world, const Plan& plan)
     : world_(world), plan_(plan), topics_(plan.topics.size()), partitions_(plan.topics.size()), readings_(plan.producers.size()) {
-    for (std::size_t t = 0; t < plan.topics.size(); ++t) partitions_[t].resize(plan.topics[t].partitions);
+    for (std::size_t t = 0; t < plan.topics.size(); ++t) {
+        partitions_[t].resize(plan.topics[t].partitions);
+        begin_settings(t);
+    }
 }
 
 bool History::fail(const std::string& text) {
@@ -27,23 +30,6 @@ std::string History::describe(ReadingId id) {
            std::to_string(static_cast<int>(alias(id).acks)) + ", " + states[sent.state] + (sent.settled_by_open ? " by OPEN" : "") +
            (sent.may_repeat ? ", may repeat" : "") + ", HW then " + std::to_string(sent.hw_before) + ", settled at " + std::to_string(sent.settled_at / ns_per_ms) +
            " ms, read at offset " + std::to_string(sent.offset) + ")";
-}
-
-// ---- topics ----
-
-void History::created(std::size_t index, bool assured) {
-    Topic& topic = topics_[index];
-    topic.there = true;
-    topic.assured = assured;
-    topic.hoped = false;
-    for (Partition& partition : partitions_[index]) partition = Partition();
-}
-
-void History::deleting(std::size_t index) {
-    Topic& topic = topics_[index];
-    ++topic.life;
-    topic.there = topic.assured = topic.hoped = false;
-    topic.ever_deleted = true;
 }
 
 // ---- readings ----
@@ -105,7 +91,7 @@ void History::settled(ReadingId id, bool by_open, std::int64_t connected_at) {
     const bool durable = alias(id).acks != wire::compact::Acks::none && !plan_.topics[alias(id).topic].memory && !by_open;
     if (durable && sent.life == topic.life) topic.assured = true;
     const Content what = content(id);
-    if (!by_open && (what.bad_time || what.too_large)) fail("settled though it should be refused: " + describe(id));
+    if (!by_open && (what.bad_time || (what.too_large && !larger_allowed(alias(id).topic)))) fail("settled though it should be refused: " + describe(id));
 }
 
 void History::refused(ReadingId id, Error error) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "sim/run/batches.h"
@@ -55,6 +56,12 @@ public:
     History(World& world, const Plan& plan);
 
     // ---- topics: a name lives, dies and lives again ----
+    // What a key of a topic's configuration may be.
+    struct Setting {
+        std::string value;                // as far as answers tell
+        std::set<std::string> uncertain;  // by alterations that were not answered: they may happen at any time
+        std::set<std::string> ever;
+    };
     struct Topic {
         std::int32_t life = 0;
         bool there = false;           // its creation was answered, no deletion asked for since
@@ -65,10 +72,19 @@ public:
         bool asked = false;           // a creation or deletion is under way
         bool deleting = false;        // it is a deletion
         bool abandoned = false;       // some deletion was not answered: it may happen at any time
+        std::map<std::string, Setting> settings;
+        std::map<std::string, std::string> altering;  // asked and not answered yet
     };
     Topic& topic(std::size_t index) { return topics_[index]; }
     void created(std::size_t topic, bool assured);
     void deleting(std::size_t topic);
+    enum class Altered : std::uint8_t { yes, no, perhaps };
+    // An empty value: back to the default.
+    void altering(std::size_t topic, const std::map<std::string, std::string>& pairs);
+    void altered(std::size_t topic, Altered how);
+    // Whether a description of the topic may say so.
+    bool check_setting(std::size_t topic, std::string_view key, std::string_view value);
+    bool ever_set(std::size_t topic, const std::string& key, const std::string& value) const;
 
     // ---- readings ----
     Sent& make(ReadingId id, std::size_t alias, std::int16_t partition);
@@ -91,6 +107,15 @@ public:
     // Checks batches that were asked from `offset` on and remembers them; the offset behind the last, -1 if the run has failed.
     std::int64_t fetched(const Known& known, std::int64_t offset, const Ends& ends, Bytes batches);
 
+    // A time to search for, often that of a record, give or take one.
+    std::int64_t some_time(std::size_t topic, std::uint64_t partition, Random& random) const;
+    // What a search by time has answered: time -1, there is none so late. Judged at the end, when all records are known.
+    bool found(const Known& known, std::int64_t at, std::int64_t offset, std::int64_t time, std::int32_t epoch);
+    // Of a description that was asked for after such answers.
+    void described_after(const Known& known, const Ends& ends);
+    // Two answers to searches for ascending times.
+    bool check_ascends(const Known& first, std::int64_t first_offset, const Known& second, std::int64_t second_offset);
+
     // ---- faults ----
     void unclean_stop();
     // silent: what is lost need not show.
@@ -111,6 +136,8 @@ public:
     std::uint64_t settled_count() const { return settled_count_; }
     std::uint64_t read_count() const { return read_count_; }
     std::uint64_t reading_count() const;
+    std::uint64_t altered_count() const { return altered_count_; }
+    std::uint64_t times_checked() const { return times_checked_; }
     std::string describe(ReadingId id);
 
 private:
@@ -121,11 +148,20 @@ private:
         std::int64_t time = 0;   // by the sender
         bool operator==(const Place&) const = default;
     };
+    struct Found {
+        std::int64_t at = 0;
+        std::int64_t offset = 0;
+        std::int64_t time = -1;
+        std::int64_t high_watermark = 0;  // known when it was asked
+        std::int32_t epoch = -1;
+        std::int64_t log_start = -1;      // not above this when it was answered; -1: not known
+    };
     struct Partition {
         std::int64_t high_watermark = 0;
         std::int64_t log_start = 0;  // in `epoch`
         std::int32_t epoch = -1;
         std::map<std::int64_t, Place> places;
+        std::vector<Found> found;
         bool final_known = false;
         FinalPartition final_state;
     };
@@ -137,6 +173,10 @@ private:
     bool check_content(const Known& known, const SeenBatch& batch, const SeenRecord& record, ReadingId id);
     bool check_place(const Known& known, std::int64_t offset, const Place& place);
     bool check_order(std::size_t topic, std::uint64_t partition);
+    bool check_times(std::size_t topic, std::uint64_t partition);
+    void begin_settings(std::size_t topic);
+    bool stamped_by_senders(std::size_t topic) const;
+    bool larger_allowed(std::size_t topic) const;
     bool check_found(ReadingId id, const Sent& sent);
 
     World& world_;
@@ -149,6 +189,8 @@ private:
     bool reported_ = false;
     std::uint64_t settled_count_ = 0;
     std::uint64_t read_count_ = 0;
+    std::uint64_t altered_count_ = 0;
+    std::uint64_t times_checked_ = 0;
 };
 
 }  // namespace rivulet::sim

@@ -44,7 +44,29 @@ bool History::check_end(std::size_t topic, std::uint64_t partition, FinalPartiti
             return fail(at + "offset " + std::to_string(offset) + " was read before and is gone: " + describe(place.id));
         }
     }
-    return check_order(topic, partition);
+    return check_order(topic, partition) && check_times(topic, partition);
+}
+
+// What is there at the end and was below the high watermark when the search began, was there to be found; of all that, the answer must be the first. But for what was below
+// the log start then: a power cut can take that back, in a new epoch.
+bool History::check_times(std::size_t topic, std::uint64_t partition) {
+    const Partition& state = partitions_[topic][partition];
+    for (const Found& found : state.found) {
+        const std::string text = where(topic, partition) + ", searched for time " + std::to_string(found.at) + ": offset " + std::to_string(found.offset) + ", time " +
+                                 std::to_string(found.time);
+        const auto answer = state.places.find(found.offset);
+        if (found.time >= 0 && answer != state.places.end() && answer->second.time >= 0 && answer->second.time != found.time)
+            return fail(text + ", but it has time " + std::to_string(answer->second.time));
+        if (found.log_start < 0 && found.epoch != state.final_state.ends.epoch) continue;
+        for (auto at = state.places.lower_bound(found.log_start); at != state.places.end(); ++at) {
+            const auto& [offset, place] = *at;
+            if (offset >= found.offset || offset >= found.high_watermark) break;
+            if (place.time < found.at || place.time < 0 || !std::binary_search(state.final_state.offsets.begin(), state.final_state.offsets.end(), offset)) continue;
+            return fail(text + ", but offset " + std::to_string(offset) + " has time " + std::to_string(place.time) + ": " + describe(place.id));
+        }
+        ++times_checked_;
+    }
+    return true;
 }
 
 // With a session: in order, and (where records of old memory topics do not count any more) once.
@@ -73,8 +95,10 @@ bool History::check_found(ReadingId id, const Sent& sent) {
     const bool owed = sent.state == Sent::settled && !sent.free && of.acks != wire::compact::Acks::none && topic.there && sent.life == topic.life;
     if (!owed) return true;
     if (plan_.topics[of.topic].memory && sent.settled_at <= last_unclean_) return true;
+    const Content what = content(id);
+    // Refused, then settled with those behind it when it came again under a higher limit.
+    if (what.too_large && larger_allowed(of.topic)) return true;
     if (sent.settled_by_open) {
-        const Content what = content(id);
         if (what.bad_time || what.too_large || topic.ever_deleted || topic.ever_uncertain) return true;  // it may have been refused
     }
     const std::vector<Partition>& partitions = partitions_[of.topic];

@@ -1,4 +1,6 @@
 // What answers say, against what is known.
+#include <algorithm>
+
 #include "sim/run/history.h"
 
 namespace rivulet::sim {
@@ -91,18 +93,18 @@ bool History::check_record(const Known& known, const SeenBatch& batch, const See
 }
 
 bool History::check_content(const Known& known, const SeenBatch& batch, const SeenRecord& record, ReadingId id) {
-    const auto altered = [&](const char* what) {
+    const auto differs = [&](const char* what) {
         return fail(where(known.topic, known.partition) + ", offset " + std::to_string(record.offset) + ": altered " + what + ": " + describe(id));
     };
     const Content sent = content(id);
-    if (record.has_key != sent.has_key || !equal(record.key, sent.key)) return altered("key");
-    if (record.has_value != sent.has_value || !equal(record.value, sent.value)) return altered("value");
-    if (record.header_count != sent.header_count || !equal(record.headers, sent.headers)) return altered("headers");
-    if (sent.bad_time || sent.too_large) return fail("stored though it must be refused: " + describe(id));
+    if (record.has_key != sent.has_key || !equal(record.key, sent.key)) return differs("key");
+    if (record.has_value != sent.has_value || !equal(record.value, sent.value)) return differs("value");
+    if (record.header_count != sent.header_count || !equal(record.headers, sent.headers)) return differs("headers");
+    if (sent.bad_time || (sent.too_large && !larger_allowed(known.topic))) return fail("stored though it must be refused: " + describe(id));
     const bool by_broker = (batch.attributes & append_time) != 0;
-    if (by_broker != plan_.topics[known.topic].append_time) return altered("time (LogAppendTime)");
-    if (sent.stamped && !by_broker && record.time != sent.time) return altered("time");
-    if (record.time < 0) return altered("time (none)");
+    if (!ever_set(known.topic, "message.timestamp.type", by_broker ? "LogAppendTime" : "CreateTime")) return differs("time (of another type)");
+    if (sent.stamped && !by_broker && record.time != sent.time) return differs("time");
+    if (record.time < 0) return differs("time (none)");
     return true;
 }
 
@@ -118,7 +120,9 @@ bool History::check_place(const Known& known, std::int64_t offset, const Place& 
                     std::to_string(place.epoch));
     }
     Sent& sent = this->at(place.id);
-    if (sent.state == Sent::refused && !topics_[known.topic].ever_deleted && !topics_[known.topic].ever_uncertain) return fail(at + "a refused reading: " + describe(place.id));
+    // Stored, not acknowledged, and refused when it came again under a lower limit.
+    const bool limit_lowered = larger_allowed(known.topic) && content(place.id).too_large;
+    if (sent.state == Sent::refused && !limit_lowered && !topics_[known.topic].ever_deleted && !topics_[known.topic].ever_uncertain) return fail(at + "a refused reading: " + describe(place.id));
     const bool again = sent.offset >= 0 && sent.offset != offset && sent.life_read == known.life;
     if (again && !topic.memory && plan_.producers[place.id.producer].session != 0 && !sent.may_repeat) return fail(at + "stored twice: " + describe(place.id));
     if (sent.offset < 0 || sent.life_read != known.life || topic.memory) {
@@ -127,6 +131,40 @@ bool History::check_place(const Known& known, std::int64_t offset, const Place& 
         sent.life_read = known.life;
     }
     return true;
+}
+
+// ---- by time ----
+
+std::int64_t History::some_time(std::size_t topic, std::uint64_t partition, Random& random) const {
+    const Partition& p = partitions_[topic][partition];
+    const std::uint64_t dice = random.below(16);
+    if (dice == 0) return random.chance(1, 2) ? 0 : INT64_MAX;
+    const auto near = p.places.lower_bound(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(p.high_watermark) + 1)));
+    if (near == p.places.end() || near->second.time <= 0 || dice == 1) return static_cast<std::int64_t>(random.below(2'000'000'000'000));
+    return near->second.time - 1 + static_cast<std::int64_t>(random.below(3));
+}
+
+bool History::found(const Known& known, std::int64_t at, std::int64_t offset, std::int64_t time, std::int32_t epoch) {
+    const std::string text = where(known.topic, known.partition) + ", searched for time " + std::to_string(at) + ": offset " + std::to_string(offset) + ", time " + std::to_string(time);
+    if (offset < 0 || time < -1 || (time >= 0 && time < at)) return fail(text);
+    // Where there is none, the answer is the high watermark; else that is above it, or an answer to come will be below what is known then.
+    const std::int64_t high_watermark = time < 0 ? offset : std::max(known.high_watermark, offset + 1);
+    if (!ends(known, {-1, high_watermark, high_watermark, high_watermark, epoch})) return false;
+    if (!current(known)) return true;
+    partitions_[known.topic][known.partition].found.push_back({at, offset, time, known.high_watermark, epoch, -1});
+    return true;
+}
+
+void History::described_after(const Known& known, const Ends& e) {
+    if (!current(known)) return;
+    for (Found& found : partitions_[known.topic][known.partition].found)
+        if (found.log_start < 0 && found.epoch == e.epoch) found.log_start = e.log_start;
+}
+
+bool History::check_ascends(const Known& first, std::int64_t first_offset, const Known& second, std::int64_t second_offset) {
+    // What the broker had stamped may have got another time in between, when its clock was set.
+    if (second_offset >= first_offset || !current(first) || !current(second) || !stamped_by_senders(first.topic)) return true;
+    return fail(where(first.topic, first.partition) + ": a search for a later time found offset " + std::to_string(second_offset) + " after " + std::to_string(first_offset));
 }
 
 }  // namespace rivulet::sim

@@ -28,8 +28,8 @@ bool range(std::string_view text, std::uint64_t& first, std::uint64_t& last) {
 void print_totals(const Totals& totals) {
     const auto n = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
     const HostCounts& host = totals.host;
-    std::printf("%.1f virtual hours, %llu events; %llu readings, %llu acknowledged, %llu records read\n", static_cast<double>(totals.virtual_ns) / 3.6e12, n(totals.events),
-                n(totals.readings), n(totals.acknowledged), n(totals.records_read));
+    std::printf("%.1f virtual hours, %llu events; %llu readings, %llu acknowledged, %llu records read, %llu topics altered, %llu searches by time\n", static_cast<double>(totals.virtual_ns) / 3.6e12, n(totals.events),
+                n(totals.readings), n(totals.acknowledged), n(totals.records_read), n(totals.alterations), n(totals.searches));
     std::printf("%llu starts (%llu failed as planned), %llu clean stops, %llu power cuts, %llu times offline; %llu commits, %llu segments filled, %llu reads from flash, %llu connections refused at the limit (%llu for not opening), at most %llu bytes "
                 "of work in a turn; %llu seeds ran twice\n",
                 n(host.starts), n(host.failed_starts), n(host.clean_stops), n(host.power_cuts), n(host.times_offline), n(host.commits), n(host.segments), n(host.windows),

@@ -135,6 +135,8 @@ SeedResult Scenario::run() {
     totals_.readings = history_.reading_count();
     totals_.acknowledged = history_.settled_count();
     totals_.records_read = history_.read_count();
+    totals_.alterations = history_.altered_count();
+    totals_.searches = history_.times_checked();
     totals_.host = host_.counts();
     result.totals = totals_;
     if (result.failure.empty()) return result;
@@ -151,6 +153,8 @@ void Totals::add(const Totals& other) {
     readings += other.readings;
     acknowledged += other.acknowledged;
     records_read += other.records_read;
+    alterations += other.alterations;
+    searches += other.searches;
     replays += other.replays;
     host.add(other.host);
     for (std::size_t i = 0; i < faults.size(); ++i) faults[i] += other.faults[i];

@@ -14,6 +14,8 @@ struct Totals {
     std::uint64_t readings = 0;
     std::uint64_t acknowledged = 0;
     std::uint64_t records_read = 0;
+    std::uint64_t alterations = 0;  // answered
+    std::uint64_t searches = 0;     // by time, judged against all records
     std::uint64_t replays = 0;  // seeds that ran twice
     HostCounts host;
     std::array<std::uint64_t, fault_kind_count> faults{};
