@@ -1,6 +1,6 @@
 #!/bin/sh
-# Mutants: each patch here breaks one rule, and what states.txt names beside it must turn red: a state of the crash suite, seed:N of the simulator, or unit:NAME of a
-# unit test. The tree as it is must be green there.
+# Mutants: each patch here breaks one rule, and what states.txt names beside it must turn red: a state of the crash suite, seed:N of the simulator (or one of
+# seed:N-M: which one moves with any change of what takes how long), or unit:NAME of a unit test. The tree as it is must be green there.
 # Compiles what a patch touches in a copy of src/ and links it with the objects of the build. Ends with "N passed, M failed".
 #   OUT=build/native-release CXX=g++ tests/crash/mutants/run.sh [MUTANT]...
 set -u
@@ -27,6 +27,7 @@ program_of() {
 # show PROGRAM STATE: exits with 0 if it is green.
 show() {
     case $2 in
+    seed:*-*) timeout 120 "$1" --seeds "${2#seed:}" ;;
     seed:*) timeout 120 "$1" --seeds "${2#seed:}-${2#seed:}" ;;
     unit:*) timeout 120 "$1" "-tc=${2#unit:}" ;;
     *) timeout 120 "$1" --only "$2" ;;
@@ -66,7 +67,7 @@ mutant() {
     # shellcheck disable=SC2046,SC2086
     $cxx -no-pie -o "$tree/$program" $built $(objects <"$work/touched") "$out/deps/inih.a" -pthread || { bad "$name" "does not link"; return; }
     # A name that nothing has is green, too.
-    if ! show "$out/$program" "$state" || ! grep -q '^1 passed, 0 failed' "$work/log"; then
+    if ! show "$out/$program" "$state" || ! grep -q '^[1-9][0-9]* passed, 0 failed' "$work/log"; then
         sed 's/^/    /' "$work/log"
         bad "$name" "the tree as it is is not green for $state"
         return
@@ -76,7 +77,7 @@ mutant() {
         bad "$name" "$state does not turn red"
         return
     fi
-    echo "caught $name by $state: $(sed -n -e 's/^FAILED [^:]*:[^:]*: //p' -e 's/^seed [0-9]* failed: //p' -e 's/^  logged: //p' "$work/log" | head -n 1)"
+    echo "caught $name by $state: $(sed -n -e 's/^FAILED [^:]*:[^:]*: //p' -e 's/^seed \([0-9]*\) failed/seed \1/p' -e 's/^  logged: //p' "$work/log" | head -n 1)"
     passed=$((passed + 1))
     rm -rf "$tree"
 }
