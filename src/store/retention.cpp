@@ -25,6 +25,8 @@ Offset retention_start(State& state, Log& log, std::int64_t now_ms) {
         const bool by_time = expired(log, *first, now_ms);
         if (!by_time && !surplus(log, *first)) break;
         if (!second && (!by_time || log.has_unflushed() || log.in_commit())) break;
+        // It holds what a commit under way has written: the start cannot go there yet, and without the sample that would not be found.
+        if (second && second->first() > log.durable_end) break;
         const std::uint64_t keep = second ? SegmentIndex::sequence_of(*second, head) : head + 1;
         const Offset next = state.index.retire(log, state.geometry, keep, head);
         if (start < next) start = next;

@@ -75,6 +75,30 @@ TEST_CASE("retention: by bytes, whole segments go, and never more than is too mu
     CHECK(ring.start_after(now_ms) < ring.log().end);  // the segment that is written stays
 }
 
+TEST_CASE("retention: what a commit that is under way takes into the next segment stays found") {
+    store::StoreOptions options = small_store();
+    options.commit_bytes = 256 * 1024;
+    options.blocks = 48;
+    Ring ring(options);
+    ring.fill(20, now_ms);
+    const std::string value(value_bytes, 'x');
+    for (int i = 0; i < 40; ++i) {
+        record::Reading reading;
+        reading.timestamp = Timestamp(now_ms + i);
+        reading.value = as_bytes(value);
+        REQUIRE(ring.h.act([&] { return ring.h.store().append(ring.log(), reading, false, {}); }));
+    }
+    const auto second = [&] { return ring.state().index.next(*ring.state().index.first(ring.log())); };
+    REQUIRE(ring.h.run_until([&] { return second() && second()->first() > ring.log().durable_end; }));
+    REQUIRE(ring.log().durable_end == Offset(20));
+    ring.log().retention_bytes = 0;
+    const Offset start = ring.start_after(now_ms);
+    CHECK(ring.state().index.first(ring.log())->first() <= start);
+    CHECK(ring.h.store().time_hint(ring.log(), Timestamp(now_ms)) <= start);
+    REQUIRE(ring.h.settle());
+    CHECK(ring.start_after(now_ms) > Offset(20));
+}
+
 TEST_CASE("retention: by time, only with a clock that is trusted") {
     Ring ring;
     ring.fill(100, now_ms - 3 * day_ms);
