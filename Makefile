@@ -341,9 +341,8 @@ run-interop:
 armv6 := $(MAKE) TOOLCHAIN=armv6-linux-gnueabi
 build-armv6:
 	+@$(armv6) build-smoke build-unit build-golden
-# Under qemu without the longest runs of the simulated world: they try what the machine has no part in.
 run-armv6:
-	+@$(armv6) SUITES='smoke unit golden' ARGS=--test-suite-exclude=long test
+	+@$(armv6) SUITES='smoke unit golden' test
 
 build-probes: $(products) $(out)/tls_probe
 build-size: build-probes

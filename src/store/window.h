@@ -44,6 +44,8 @@ public:
     static constexpr std::size_t scan_bytes = 1024 * 1024;  // within a forward scan: fewer and larger answers
     static constexpr std::size_t holes_max = 8;
     using EntryIndex = std::uint16_t;
+    // Whether readers are at a window, or come to it.
+    enum class Use : std::uint8_t { none, later, now };
     static constexpr EntryIndex no_entry = 0xffff;
 
     // An extent. Plain numbers, so that the arena's pages stay untouched until they are needed.
@@ -111,7 +113,7 @@ public:
     bool sequential = false;  // begins where another loaded window ended
     bool followed = false;    // what comes next was asked for
 Instant fresh_until;      // waiters were called for it, none has looked at it since, and they have time until then
-    std::uint8_t use = 0;     // while a load is planned: WindowSet::Use
+    Use use = Use::none;      // while a load is planned
 
 private:
     enum class State : std::uint8_t { empty, loading, loaded };

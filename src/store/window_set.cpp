@@ -110,11 +110,11 @@ WindowSet::Rear WindowSet::rearmost(Lsn wanted) {
 
 void WindowSet::find_uses() {
     const Instant now = env_.now();
-    for (Window* const window : windows_) window->use = static_cast<std::uint8_t>(window->fresh_until > now ? Use::now : Use::none);
+    for (Window* const window : windows_) window->use = window->fresh_until > now ? Use::now : Use::none;
     const auto look = [&](Lsn lsn) {
         for (Window* const window : windows_) {
             const Use use = window->covers(lsn) ? Use::now : behind(lsn, window->begin()) ? Use::later : Use::none;
-            window->use = std::max(window->use, static_cast<std::uint8_t>(use));
+            window->use = std::max(window->use, use);
         }
     };
     for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) look(waiter->wanted);
@@ -127,8 +127,8 @@ Window* WindowSet::spare(Use most) {
     for (Window* const window : windows_) {
         if (window->loading() || window->pins != 0) continue;
         if (!live(*window)) return window;
-        if (window->fresh_until > env_.now() || window->use > static_cast<std::uint8_t>(most)) continue;
-        const bool later = window->use == static_cast<std::uint8_t>(Use::later);
+        if (window->fresh_until > env_.now() || window->use > most) continue;
+        const bool later = window->use == Use::later;
         const bool better = !best || window->use < best->use || (window->use == best->use && (later ? window->begin() > best->begin() : window->last_use < best->last_use));
         if (better) best = window;
     }

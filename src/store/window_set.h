@@ -62,8 +62,7 @@ public:
     MutableBytes scratch() { return windows_[0]->buffer(); }
 
 private:
-    // Who is at a window or comes to it.
-    enum class Use : std::uint8_t { none, later, now };
+    using Use = Window::Use;
     // The rearmost reader of a convoy.
     struct Rear {
         Lsn lsn;

@@ -348,7 +348,7 @@ TEST_CASE("requests, byte for byte") {
     CHECK(fetch_read->offset.value == fetch_earliest);
 
     const std::string_view batches = "<record batches>";
-    encode_fetched_head(down.out, 7, {Offset(1000), Epoch(2), Offset(0), Offset(1004), Offset(1006), Offset(1010), {}}, batches.size());
+    encode_fetched_head(down.out, 7, {Offset(1000), Epoch(2), Offset(0), Offset(1004), Offset(1006), Offset(1010)}, batches.size());
     down.out.bytes(as_bytes(batches));
     frame = down.frame("FETCH answer");
     CHECK(frame.correlation == 7);

@@ -20,23 +20,28 @@ Session::Progress Session::answer_failure(const frames::FrameView& frame, Failur
     return Progress::done;
 }
 
-Result<Session::Place> Session::find_place(bool by_alias, std::uint64_t alias_id, std::string_view topic_name, std::uint64_t partition, Epoch epoch, Offset offset) {
+Result<Session::Place> Session::find_place(const frames::LogPlace& wanted) {
     broker::Broker& broker = hub_.broker();
     store::Log* log = nullptr;
-    if (by_alias) {
-        const Alias* const alias = hub_.aliases().find(s_.aliases, alias_id);
+    if (wanted.by_alias) {
+        const Alias* const alias = hub_.aliases().find(s_.aliases, wanted.alias);
         if (!alias) return rivulet::fail(Error::unknown_alias);
         if (alias->error != Error::none) return rivulet::fail(alias->error);
         if (alias->placement != frames::Placement::partition) return rivulet::fail(Error::invalid_argument);
         log = broker.store().find(alias->first_log + static_cast<std::uint64_t>(alias->partition));
-    } else if (const broker::Topic* topic = broker.find_topic(topic_name)) {
-        log = broker.partition(*topic, partition);
+    } else if (const broker::Topic* topic = broker.find_topic(wanted.topic)) {
+        log = broker.partition(*topic, wanted.partition);
     }
     if (!log) return rivulet::fail(Error::unknown_topic_or_partition);
-    if (epoch.value >= 0 && epoch != log->epoch) return rivulet::fail(epoch < log->epoch ? Error::fenced_epoch : Error::unknown_epoch, log->epoch.value);
-    if (offset.value == frames::fetch_latest) offset = log->high_watermark();
-    else if (offset.value == frames::fetch_earliest) offset = log->start;
-    return Place{log, offset};
+    if (wanted.epoch.value >= 0 && wanted.epoch != log->epoch) return rivulet::fail(wanted.epoch < log->epoch ? Error::fenced_epoch : Error::unknown_epoch, log->epoch.value);
+    Place place{log, wanted.offset};
+    if (place.offset.value == frames::fetch_latest) place.offset = log->high_watermark();
+    else if (place.offset.value == frames::fetch_earliest) place.offset = log->start;
+    return place;
+}
+
+frames::LogState Session::state_of(const store::Log& log, Offset offset) {
+    return {offset, log.epoch, log.start, log.high_watermark(), log.durable_end, log.end};
 }
 
 std::size_t Session::most_batches() const {
@@ -48,9 +53,9 @@ Session::Progress Session::handle_fetch(const frames::FrameView& frame) {
     if (!wanted) return fail(wanted.failure());
     if (too_many_requests()) return fail(rivulet::fail(Error::limit_reached, requests_max), "outstanding requests");
     if (!output_room(answer_room)) return Progress::blocked;
-    const auto place = find_place(wanted->by_alias, wanted->alias, wanted->topic, wanted->partition, wanted->epoch, wanted->offset);
+    const auto place = find_place(*wanted);
     if (!place) return answer_failure(frame, place.failure());
-    FetchRequest* const request = hub_.fetches().take();
+    FetchRequest* const request = hub_.take_fetch();
     if (!request) return answer_failure(frame, rivulet::fail(Error::busy), "limits.parked_fetches is reached");
     own(*request, frame);
     request->log = place->log->id;
@@ -80,7 +85,7 @@ Session::Progress Session::handle_offsets(const frames::FrameView& frame) {
 
 Session::Progress Session::search_time(const frames::FrameView& frame, const store::Log& log, Timestamp at) {
     if (too_many_requests()) return fail(rivulet::fail(Error::limit_reached, requests_max), "outstanding requests");
-    FetchRequest* const request = hub_.fetches().take();
+    FetchRequest* const request = hub_.take_fetch();
     if (!request) return answer_failure(frame, rivulet::fail(Error::busy), "limits.parked_fetches is reached");
     own(*request, frame);
     request->log = log.id;

@@ -35,11 +35,11 @@ Session::Progress Session::handle_subscribe(const frames::FrameView& frame) {
     if (find_subscription(frame.correlation)) return fail(rivulet::fail(Error::invalid_argument), "the correlation belongs to a subscription");
     if (too_many_requests()) return fail(rivulet::fail(Error::limit_reached, requests_max), "outstanding requests");
     if (!output_room(answer_room)) return Progress::blocked;
-    const auto place = find_place(wanted->by_alias, wanted->alias, wanted->topic, wanted->partition, wanted->epoch, wanted->offset);
+    const auto place = find_place(*wanted);
     if (!place) return answer_failure(frame, place.failure());
     const auto [log, offset] = *place;
     if (offset < log->start || offset > log->end) return answer_failure(frame, rivulet::fail(Error::offset_out_of_range, (offset < log->start ? log->start : log->end).value));
-    FetchRequest* const request = hub_.fetches().take();
+    FetchRequest* const request = hub_.take_fetch();
     if (!request) return answer_failure(frame, rivulet::fail(Error::busy), "limits.parked_fetches is reached");
     own(*request, frame);
     request->log = log->id;
@@ -117,7 +117,7 @@ void Session::write_pushed(FetchRequest& request, Writer& out) {
             frames::encode_failure(out, request.kind, request.correlation, rivulet::fail(Error::unknown_topic_or_partition), {});
             return forget(request);
         }
-        frames::encode_subscribed(out, request.correlation, {request.offset, log->epoch, log->start, log->high_watermark(), log->durable_end, log->end});
+        frames::encode_subscribed(out, request.correlation, state_of(*log, request.offset));
         return go_on(request);
     }
     if (!log && !request.over) end_subscription(request, rivulet::fail(Error::unknown_topic_or_partition));

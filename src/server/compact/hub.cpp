@@ -76,6 +76,12 @@ void Hub::no_longer_fresh(Session& session) {
     open_.push_back(session);
 }
 
+FetchRequest* Hub::take_fetch() {
+    FetchRequest* const request = fetches_.take();
+    if (!request) crowded_until_ = env_.now() + crowded_ns;
+    return request;
+}
+
 void Hub::leave(Session& session) {
     List<Session, LazyPoolTag>::remove(session);
     leaving_.push_back(session);

@@ -70,7 +70,9 @@ public:
     ReceivePool& receive_pool() { return receive_pool_; }
     BufferPool& output_pool() { return output_pool_; }
     AliasPool& aliases() { return aliases_; }
-    LazyPool<FetchRequest>& fetches() { return fetches_; }
+    FetchRequest* take_fetch();  // nullptr: limits.parked_fetches is reached; for crowded_ns, readers that take nothing are then in the way
+    void give_fetch(FetchRequest& request) { fetches_.give(request); }
+    bool fetches_crowded(Instant now) const { return crowded_until_ > now; }
     LazyPool<TopicRequest>& topic_requests() { return topic_requests_; }
     void run_soon(Session& session);
     void flush_soon(Session& session);
@@ -90,6 +92,7 @@ private:
     static constexpr std::int64_t unopened_ns_min = 250 * ns_per_ms;  // time for an OPEN that follows the handshake
     static constexpr std::int64_t parting_ns_min = 10 * ns_per_ms;    // for a client to read why, and to end
     static constexpr std::int64_t refusals_ns = 10 * ns_per_s;        // between two log lines about the limit
+    static constexpr std::int64_t crowded_ns = 5 * ns_per_s;          // since a fetch was refused
 
     void on_timer() override;
     void turn_soon();
@@ -126,6 +129,7 @@ private:
     HubStatistics statistics_;
     HubStatistics refusals_reported_;
     Instant refusals_due_;
+    Instant crowded_until_;
     HubTimer<&Hub::make_room> room_timer_{*this};
     HubTimer<&Hub::thin_out> crowd_timer_{*this};
     std::size_t incomplete_ = 0;

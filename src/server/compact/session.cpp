@@ -205,7 +205,8 @@ void Session::check_time(Instant now) {
     if (s_.phase == Phase::gone) return;
     if (s_.sending) {
         const bool pinning = stream_ && stream_->view.window >= 0;
-        if (now - s_.sending_since > (pinning ? pinning_ns_max : sending_ns_max)) return end();
+        const bool crowding = stream_ && hub_.fetches_crowded(now);
+        if (now - s_.sending_since > (crowding ? crowding_ns_max : pinning ? pinning_ns_max : sending_ns_max)) return end();
     }
     if (s_.phase == Phase::parting && now - s_.heard > parting_ns_max) return end();
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;

@@ -77,6 +77,7 @@ public:
     static constexpr std::int64_t idle_ns_max = 300 * ns_per_s;      // afterwards
     static constexpr std::int64_t sending_ns_max = 60 * ns_per_s;    // a reader that takes nothing
     static constexpr std::int64_t pinning_ns_max = 10 * ns_per_s;    // ... while its answer holds a read window
+    static constexpr std::int64_t crowding_ns_max = ns_per_s;        // ... while others are refused for want of limits.parked_fetches
 
     explicit Session(Hub& hub) : hub_(hub) {}
     void begin(env::Connection& connection, const env::Endpoint& advertised);
@@ -168,7 +169,8 @@ private:
         store::Log* log;
         Offset offset;
     };
-    Result<Place> find_place(bool by_alias, std::uint64_t alias, std::string_view topic, std::uint64_t partition, Epoch epoch, Offset offset);
+    Result<Place> find_place(const frames::LogPlace& wanted);
+    static frames::LogState state_of(const store::Log& log, Offset offset);
     std::size_t most_batches() const;  // bytes in one answer
     Progress handle_subscribe(const frames::FrameView& frame);
     Progress handle_credit(const frames::FrameView& frame);

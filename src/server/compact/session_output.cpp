@@ -96,8 +96,7 @@ bool Session::write_answer(Request& request) {
         } else if (request.kind == frames::Kind::offsets) {
             frames::encode_offset_found(out, request.correlation, {fetch.found.offset, fetch.found.time, log->epoch});
         } else {
-            const frames::Fetched head{fetch.offset, log->epoch, log->start, log->high_watermark(), log->durable_end, log->end, {}};
-            frames::encode_fetched_head(out, request.correlation, head, fetch.view.bytes);
+            frames::encode_fetched_head(out, request.correlation, state_of(*log, fetch.offset), fetch.view.bytes);
             if (!fetch.view.empty()) start_stream(fetch);
         }
     }
@@ -240,7 +239,7 @@ void Session::forget(Request& request) {
     auto& fetch = static_cast<FetchRequest&>(request);
     if (request.state == Request::State::waiting) hub_.broker().cancel(static_cast<broker::Fetch&>(fetch));
     if (!fetch.view.empty()) drop_view(fetch);
-    hub_.fetches().give(fetch);
+    hub_.give_fetch(fetch);
     retry_deferred();
 }
 

@@ -217,16 +217,9 @@ void encode_done(Writer& out, Kind kind, std::uint64_t correlation) {
 }
 
 void encode_fetch(Writer& out, std::uint64_t correlation, const Fetch& fetch) {
-    FrameEncoder frame(out, Kind::fetch, correlation, fetch.by_alias ? flag::fetch_by_alias : std::uint8_t{0});
+    FrameEncoder frame(out, Kind::fetch, correlation, flags_of(fetch));
     Writer& body = frame.body();
-    if (fetch.by_alias) {
-        body.varint(fetch.alias);
-    } else {
-        body.text(fetch.topic);
-        body.varint(fetch.partition);
-    }
-    body.zigzag_varint(fetch.offset.value);
-    body.zigzag_varint(fetch.epoch.value);
+    write_place(body, fetch);
     body.varint(fetch.bytes_max);
     body.varint(fetch.bytes_min);
     body.varint(fetch.wait_ms_max);
@@ -236,44 +229,24 @@ void encode_fetch(Writer& out, std::uint64_t correlation, const Fetch& fetch) {
 Result<Fetch> decode_fetch(Bytes bytes, std::uint8_t flags) {
     Reader body(bytes);
     Fetch fetch;
-    fetch.by_alias = (flags & flag::fetch_by_alias) != 0;
-    if (fetch.by_alias) {
-        fetch.alias = body.varint();
-    } else {
-        fetch.topic = body.text();
-        fetch.partition = body.varint();
-    }
-    fetch.offset = Offset(body.zigzag_varint());
-    fetch.epoch = read_epoch(body);
+    read_place(body, flags, fetch);
     fetch.bytes_max = body.varint();
     fetch.bytes_min = body.varint();
     fetch.wait_ms_max = body.varint();
-    if (fetch.offset.value < fetch_earliest) body.invalidate();
     return all_of(body, fetch);
 }
 
-void encode_fetched_head(Writer& out, std::uint64_t correlation, const Fetched& fetched, std::size_t batches_bytes) {
+void encode_fetched_head(Writer& out, std::uint64_t correlation, const LogState& state, std::size_t batches_bytes) {
     FrameEncoder frame(out, Kind::fetch, correlation, 0);
-    Writer& body = frame.body();
-    body.varint(0);
-    write_offset(body, fetched.offset);
-    body.zigzag_varint(fetched.epoch.value);
-    write_offset(body, fetched.log_start);
-    write_offset(body, fetched.high_watermark);
-    write_offset(body, fetched.durable_end);
-    write_offset(body, fetched.log_end);
+    frame.body().varint(0);
+    write_state(frame.body(), state);
     frame.finish(batches_bytes);
 }
 
 Result<Fetched> decode_fetched(Bytes rest) {
     Reader body(rest);
     Fetched fetched;
-    fetched.offset = read_offset(body);
-    fetched.epoch = read_epoch(body);
-    fetched.log_start = read_offset(body);
-    fetched.high_watermark = read_offset(body);
-    fetched.durable_end = read_offset(body);
-    fetched.log_end = read_offset(body);
+    read_state(body, fetched);
     fetched.batches = body.rest();
     return all_of(body, fetched);
 }

@@ -142,33 +142,41 @@ void encode_done(Writer& out, Kind kind, std::uint64_t correlation);
 constexpr std::int64_t fetch_latest = -1;    // in place of an offset: the high watermark
 constexpr std::int64_t fetch_earliest = -2;  // the log start
 
-// FETCH, from the client.
-struct Fetch {
-    bool by_alias = false;
+// What FETCH and SUBSCRIBE begin with: whose batches are asked for, and from where.
+struct LogPlace {
+    bool by_alias = false;    // flag 0
     std::uint64_t alias = 0;  // of a fixed partition
     std::string_view topic;
     std::uint64_t partition = 0;
     Offset offset{0};  // or fetch_latest, fetch_earliest
     Epoch epoch{-1};   // the leader epoch that the client knows; -1: not checked
-    std::uint64_t bytes_max = 0;  // of record batches; the first batch comes even if larger, unless it exceeds the client's frame limit
-    std::uint64_t bytes_min = 0;  // wait for so many ...
-    std::uint64_t wait_ms_max = 0;  // ... so long; then an answer without batches
 };
-void encode_fetch(Writer& out, std::uint64_t correlation, const Fetch& fetch);
-Result<Fetch> decode_fetch(Bytes body, std::uint8_t flags);
 
-// FETCH, the answer. offset_out_of_range comes as a failure with detail = the log start if below it, else the log end.
-struct Fetched {
+// What their answers begin with: the log as it stands.
+struct LogState {
     Offset offset{0};  // asked for, with latest and earliest resolved
     Epoch epoch{-1};   // the leader's
     Offset log_start{0};
     Offset high_watermark{0};
     Offset durable_end{0};
     Offset log_end{0};
+};
+
+// FETCH, from the client.
+struct Fetch : LogPlace {
+    std::uint64_t bytes_max = 0;  // of record batches; the first batch comes even if larger, unless it exceeds the client's frame limit
+    std::uint64_t bytes_min = 0;  // wait for so many ...
+    std::uint64_t wait_ms_max = 0;  // ... so long; then an answer with what is there, perhaps no batches
+};
+void encode_fetch(Writer& out, std::uint64_t correlation, const Fetch& fetch);
+Result<Fetch> decode_fetch(Bytes body, std::uint8_t flags);
+
+// FETCH, the answer. offset_out_of_range comes as a failure with detail = the log start if below it, else the log end.
+struct Fetched : LogState {
     Bytes batches;  // Kafka record batches v2, verbatim; the first may start below offset
 };
 // Writes all but the batches, which the caller sends right behind from where they lie. Needs fetched_head_bytes_max of room.
-void encode_fetched_head(Writer& out, std::uint64_t correlation, const Fetched& fetched, std::size_t batches_bytes);
+void encode_fetched_head(Writer& out, std::uint64_t correlation, const LogState& state, std::size_t batches_bytes);
 constexpr std::size_t fetched_head_bytes_max = 80;
 Result<Fetched> decode_fetched(Bytes rest);
 

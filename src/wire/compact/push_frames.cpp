@@ -5,60 +5,32 @@
 namespace rivulet::wire::compact {
 
 void encode_subscribe(Writer& out, std::uint64_t correlation, const Subscribe& subscribe) {
-    FrameEncoder frame(out, Kind::subscribe, correlation, subscribe.by_alias ? flag::fetch_by_alias : std::uint8_t{0});
-    Writer& body = frame.body();
-    if (subscribe.by_alias) {
-        body.varint(subscribe.alias);
-    } else {
-        body.text(subscribe.topic);
-        body.varint(subscribe.partition);
-    }
-    body.zigzag_varint(subscribe.offset.value);
-    body.zigzag_varint(subscribe.epoch.value);
-    body.varint(subscribe.credit);
+    FrameEncoder frame(out, Kind::subscribe, correlation, flags_of(subscribe));
+    write_place(frame.body(), subscribe);
+    frame.body().varint(subscribe.credit);
     frame.finish();
 }
 
 Result<Subscribe> decode_subscribe(Bytes bytes, std::uint8_t flags) {
     Reader body(bytes);
     Subscribe subscribe;
-    subscribe.by_alias = (flags & flag::fetch_by_alias) != 0;
-    if (subscribe.by_alias) {
-        subscribe.alias = body.varint();
-    } else {
-        subscribe.topic = body.text();
-        subscribe.partition = body.varint();
-    }
-    subscribe.offset = Offset(body.zigzag_varint());
-    subscribe.epoch = read_epoch(body);
+    read_place(body, flags, subscribe);
     subscribe.credit = body.varint();
-    if (subscribe.offset.value < fetch_earliest) body.invalidate();
     return all_of(body, subscribe);
 }
 
-void encode_subscribed(Writer& out, std::uint64_t correlation, const Subscribed& subscribed) {
+void encode_subscribed(Writer& out, std::uint64_t correlation, const LogState& state) {
     FrameEncoder frame(out, Kind::subscribe, correlation, 0);
-    Writer& body = frame.body();
-    body.varint(0);
-    write_offset(body, subscribed.offset);
-    body.zigzag_varint(subscribed.epoch.value);
-    write_offset(body, subscribed.log_start);
-    write_offset(body, subscribed.high_watermark);
-    write_offset(body, subscribed.durable_end);
-    write_offset(body, subscribed.log_end);
+    frame.body().varint(0);
+    write_state(frame.body(), state);
     frame.finish();
 }
 
-Result<Subscribed> decode_subscribed(Bytes rest) {
+Result<LogState> decode_subscribed(Bytes rest) {
     Reader body(rest);
-    Subscribed subscribed;
-    subscribed.offset = read_offset(body);
-    subscribed.epoch = read_epoch(body);
-    subscribed.log_start = read_offset(body);
-    subscribed.high_watermark = read_offset(body);
-    subscribed.durable_end = read_offset(body);
-    subscribed.log_end = read_offset(body);
-    return all_of(body, subscribed);
+    LogState state;
+    read_state(body, state);
+    return all_of(body, state);
 }
 
 void encode_data_head(Writer& out, std::uint64_t correlation, const Data& data, std::size_t batches_bytes) {

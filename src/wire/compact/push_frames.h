@@ -10,29 +10,15 @@
 namespace rivulet::wire::compact {
 
 // SUBSCRIBE, from the client.
-struct Subscribe {
-    bool by_alias = false;
-    std::uint64_t alias = 0;  // of a fixed partition
-    std::string_view topic;
-    std::uint64_t partition = 0;
-    Offset offset{0};  // or fetch_latest, fetch_earliest
-    Epoch epoch{-1};   // the leader epoch that the client knows; -1: not checked
+struct Subscribe : LogPlace {
     std::uint64_t credit = 0;
 };
 void encode_subscribe(Writer& out, std::uint64_t correlation, const Subscribe& subscribe);
 Result<Subscribe> decode_subscribe(Bytes body, std::uint8_t flags);
 
-// SUBSCRIBE, the answer: the log as it stands. Failures as of FETCH.
-struct Subscribed {
-    Offset offset{0};  // asked for, with latest and earliest resolved
-    Epoch epoch{-1};   // the leader's
-    Offset log_start{0};
-    Offset high_watermark{0};
-    Offset durable_end{0};
-    Offset log_end{0};
-};
-void encode_subscribed(Writer& out, std::uint64_t correlation, const Subscribed& subscribed);
-Result<Subscribed> decode_subscribed(Bytes rest);
+// SUBSCRIBE, the answer. Failures as of FETCH.
+void encode_subscribed(Writer& out, std::uint64_t correlation, const LogState& state);
+Result<LogState> decode_subscribed(Bytes rest);
 
 // DATA, from the broker, without flag data_end.
 struct Data {

@@ -116,6 +116,12 @@ void BrokerHost::power_off_after(std::int64_t ns) {
     });
 }
 
+// Newcomers are refused.
+bool BrokerHost::full() {
+    if (!node_.running() || !program() || !program()->started()) return false;
+    return program()->hub().connections() >= program()->hub().options().connections;
+}
+
 // ---- ends ----
 
 // The process has ended, for whatever reason; its program is still there.
@@ -125,8 +131,8 @@ void BrokerHost::on_end() {
         counts_.commits += store.commit_statistics().commits;
         counts_.segments += store.commit_statistics().segments;
         counts_.windows += store.read_statistics().windows_loaded;
-        counts_.refused += program()->hub_statistics().connections_refused;
-        counts_.silent += program()->hub_statistics().unopened_dropped;
+        counts_.refused += program()->hub().statistics().connections_refused;
+        counts_.silent += program()->hub().statistics().unopened_dropped;
         counts_.turn_work_max = std::max(counts_.turn_work_max, node_.env()->turn_work_seen());
     }
     const bool clean = stopping_ && program() && program()->stopped_clean();

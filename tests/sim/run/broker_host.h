@@ -47,6 +47,7 @@ public:
     void heal();
 
     bool up() const { return node_.running() && !stopping_ && !offline_; }
+    bool full();
     Node& node() { return node_; }
     const HostCounts& counts() const { return counts_; }
     std::string state();

@@ -46,7 +46,7 @@ public:
     Failure stop_failure() const { return stop_failure_; }
 
     store::Store& store() { return server_->broker().store(); }
-    const server::compact::HubStatistics& hub_statistics() { return server_->hub().statistics(); }
+    server::compact::Hub& hub() { return server_->hub(); }
     // For reports: what is lent out.
     std::string state();
     void stop();

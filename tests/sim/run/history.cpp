@@ -27,7 +27,7 @@ std::string History::describe(ReadingId id) {
     static constexpr const char* states[] = {"made", "sent", "settled", "refused", "given up"};
     return "reading " + std::to_string(id.sequence) + " of producer " + std::to_string(id.producer) + ", incarnation " + std::to_string(id.incarnation) + " (" +
            plan_.topics[alias(id).topic].name + "[" + std::to_string(sent.partition) + "], life " + std::to_string(sent.life) + ", acks " +
-           std::to_string(static_cast<int>(alias(id).acks)) + ", " + states[sent.state] + (sent.settled_by_open ? " by OPEN" : "") +
+           std::to_string(static_cast<int>(alias(id).acks)) + ", " + states[sent.state] +
            (sent.may_repeat ? ", may repeat" : "") + ", HW then " + std::to_string(sent.hw_before) + ", settled at " + std::to_string(sent.settled_at / ns_per_ms) +
            " ms, read at offset " + std::to_string(sent.offset) + ")";
 }
@@ -79,19 +79,18 @@ void History::sending(ReadingId id, std::int32_t life) {
     if (sent.partition >= 0) sent.hw_before = partitions_[index][static_cast<std::size_t>(sent.partition)].high_watermark;
 }
 
-void History::settled(ReadingId id, bool by_open, std::int64_t connected_at) {
+void History::settled(ReadingId id, std::int64_t connected_at) {
     Sent& sent = at(id);
     if (sent.state == Sent::made) return static_cast<void>(fail("settled before it was sent: " + describe(id)));
     if (sent.state != Sent::sent) return;
     sent.state = Sent::settled;
-    sent.settled_by_open = by_open;
     sent.settled_at = connected_at;
     ++settled_count_;
     Topic& topic = topics_[alias(id).topic];
-    const bool durable = alias(id).acks != wire::compact::Acks::none && !plan_.topics[alias(id).topic].memory && !by_open;
+    const bool durable = alias(id).acks != wire::compact::Acks::none && !plan_.topics[alias(id).topic].memory;
     if (durable && sent.life == topic.life) topic.assured = true;
     const Content what = content(id);
-    if (!by_open && (what.bad_time || (what.too_large && !larger_allowed(alias(id).topic)))) fail("settled though it should be refused: " + describe(id));
+    if (what.bad_time || (what.too_large && !larger_allowed(alias(id).topic))) fail("settled though it should be refused: " + describe(id));
 }
 
 void History::refused(ReadingId id, Error error) {

@@ -20,7 +20,6 @@ namespace rivulet::sim {
 struct Sent {
     enum State : std::uint8_t { made, sent, settled, refused, given_up };
     State state = made;
-    bool settled_by_open = false;  // by the answer to OPEN, which does not tell refused readings from stored ones
     bool may_repeat = false;       // the session was forgotten in between
     bool weak = false;             // a damage of class B or C came later: may be missing if the broker has reported any
     bool free = false;             // no promise is left
@@ -95,7 +94,7 @@ public:
     void sending(ReadingId id, std::int32_t life);
     std::int32_t life(std::size_t topic) const { return topics_[topic].there ? topics_[topic].life : -1; }
     // connected_at: when the connection was made that said so.
-    void settled(ReadingId id, bool by_open, std::int64_t connected_at);
+    void settled(ReadingId id, std::int64_t connected_at);
     void refused(ReadingId id, Error error);
     Content content(ReadingId id);
     const AliasPlan& alias(ReadingId id) { return plan_.producers[id.producer].aliases[at(id).alias]; }

@@ -98,9 +98,6 @@ bool History::check_found(ReadingId id, const Sent& sent) {
     const Content what = content(id);
     // Refused, then settled with those behind it when it came again under a higher limit.
     if (what.too_large && larger_allowed(of.topic)) return true;
-    if (sent.settled_by_open) {
-        if (what.bad_time || what.too_large || topic.ever_deleted || topic.ever_uncertain) return true;  // it may have been refused
-    }
     const std::vector<Partition>& partitions = partitions_[of.topic];
     const auto missing = [&] {
         if (sent.weak && reported_) return true;

@@ -144,7 +144,6 @@ void plan_producers(Plan& plan, Random random) {
         producer.regular = random.chance(1, 4);
         producer.eager = random.chance(1, 3);
         producer.confirm = random.chance(3, 4);
-        producer.trusts_open = random.chance(1, 2);
         producer.gives_up = random.chance(1, 6);
         producer.connection_ns = random.chance(1, 3) ? static_cast<std::int64_t>(random.between(1, 10)) * ns_per_s : 0;
         plan.producers.push_back(std::move(producer));
@@ -219,7 +218,7 @@ std::string Plan::text() const {
     }
     for (const ProducerPlan& p : producers) {
         out += "\n  producer, session " + std::to_string(p.session) + (p.packed ? " packed" : "") + (p.regular ? " regular" : "") + (p.eager ? " eager" : "") +
-               (p.confirm ? " confirm" : "") + (p.trusts_open ? " trusts-open" : "") + (p.gives_up ? " gives-up" : "") + " window " + std::to_string(p.window) + ":";
+               (p.confirm ? " confirm" : "") + (p.gives_up ? " gives-up" : "") + " window " + std::to_string(p.window) + ":";
         for (const AliasPlan& a : p.aliases)
             out += " " + topics[a.topic].name + "/" + std::to_string(static_cast<int>(a.placement)) + "/" + std::to_string(a.partition) + "/acks" + std::to_string(static_cast<int>(a.acks));
     }

@@ -59,7 +59,6 @@ struct ProducerPlan {
     bool regular = false;           // its values of equal length as such
     bool eager = false;             // sends before the answer to OPEN
     bool confirm = true;            // waits for the answers to ALIAS
-    bool trusts_open = false;       // drops what the answer to OPEN says is settled
     bool gives_up = false;          // now and then skips readings after a broken connection
     std::int64_t connection_ns = 0;  // hangs up by itself about so often; 0 = never
 };

@@ -89,23 +89,16 @@ void Producer::send_alias(std::size_t index) {
 void Producer::on_opened(const frames::Opened& opened) {
     using frames::SessionState;
     if ((opened.session_state == SessionState::none) != (own_.session == 0)) return broken("session state " + std::to_string(static_cast<int>(opened.session_state)));
-    if (opened.last_sequence > sent_) {
-        return broken("OPEN's answer knows reading " + std::to_string(opened.last_sequence) + " of session " + std::to_string(own_.session) + ", of which " +
-                      std::to_string(sent_) + " were sent");
+    // Never more than what came before the base sequence: all from there on is sent again.
+    if (opened.last_sequence >= oldest_) {
+        return broken("OPEN's answer knows reading " + std::to_string(opened.last_sequence) + " of session " + std::to_string(own_.session) + ", whose base is " +
+                      std::to_string(oldest_));
     }
     if (opened.aliases_max < aliases_.size()) return broken("fewer aliases than configured");
     if (opened.session_state == SessionState::fresh || opened.session_state == SessionState::forgotten) {
         for (std::uint64_t s = oldest_; s <= sent_; ++s) history_.at(id(s)).may_repeat = true;
     }
     puts_.grant(opened.credit);
-    if (own_.trusts_open && opened.last_sequence >= oldest_) {
-        settle_through(opened.last_sequence, true);
-        // Numbers on this connection go on from what OPEN said: begin anew behind what is settled.
-        if (cursor_ == puts_.sequence_next() && cursor_ < oldest_) {
-            reconnect_at_once();
-            return hang_up(random_.chance(1, 2));
-        }
-    }
     for (std::size_t i = own_.eager ? 2 : 0; i < aliases_.size(); ++i) send_alias(i);
     pump();
 }
@@ -169,13 +162,13 @@ void Producer::take_ack(const frames::FrameView& frame) {
         if (sequence >= next_) return broken("refusal of what was not sent");
         if (sequence >= oldest_) history_.refused(id(sequence), ack->refusal.error);
     }
-    settle_through(ack->sequence, false);
+    settle_through(ack->sequence);
     pump();
 }
 
-void Producer::settle_through(std::uint64_t sequence, bool by_open) {
-    for (; oldest_ <= sequence; ++oldest_) history_.settled(id(oldest_), by_open, connected_at_);
-    cursor_ = std::max(cursor_, by_open ? cursor_ : oldest_);
+void Producer::settle_through(std::uint64_t sequence) {
+    for (; oldest_ <= sequence; ++oldest_) history_.settled(id(oldest_), connected_at_);
+    cursor_ = std::max(cursor_, oldest_);
 }
 
 // ---- readings ----

@@ -42,7 +42,7 @@ private:
     bool put_packed();
     bool put_regular();
     std::size_t frame_bytes_max() const;
-    void settle_through(std::uint64_t sequence, bool by_open);
+    void settle_through(std::uint64_t sequence);
 
     History& history_;
     const Plan& plan_;

@@ -194,23 +194,28 @@ TEST_CASE("random bytes and cut frames never bring it down") {
 
 TEST_CASE("a reader that takes nothing is closed, and pins no memory for long") {
     Served served;
-    Client& writer = served.connect();
-    writer.open();
-    writer.alias(0, "temps", 0);
-    REQUIRE(served.until(writer, Kind::open));
-    std::uint64_t sent = 0;
-    for (int round = 0; round < 20; ++round) {
-        while (writer.put(0, std::string(900, 'w'))) ++sent;
-        served.send(writer);
-        REQUIRE(served.until([&] { return !writer.acks.empty() && writer.acks.back().sequence == sent; }));
-    }
-    Client& reader = served.connect();
-    reader.open();
-    REQUIRE(served.until(reader, Kind::open));
-    reader.wants = false;
-    for (std::uint64_t i = 0; i < 8; ++i) reader.fetch(i, "temps", 0, 0);
-    served.send(reader);
-    served.run(100 * ns_per_s);
+    Client& reader = served.connect_idle_reader(8);
+    served.run(5 * ns_per_s);
+    auto& hub = served.program->server->hub();
+    CHECK(hub.connections() == 1);
+    served.run(60 * ns_per_s);
+    CHECK(hub.connections() == 0);
+    CHECK(hub.output_pool().lent() == 0);
+    reader.wants = true;
+    reader.connection->resume_reading();
+    REQUIRE(served.until([&] { return reader.closed; }));
+}
+
+TEST_CASE("while fetches are refused, a reader that takes nothing is closed at once") {
+    Served served;
+    Client& reader = served.connect_idle_reader(12);
+    auto& hub = served.program->server->hub();
+    REQUIRE(served.until([&] { return hub.connections() == 0; }, 2 * ns_per_s));
+    Client& other = served.connect();
+    other.open();
+    other.fetch(1, "temps", 0, 0);
+    REQUIRE(served.until(other, Kind::fetch));
+    CHECK(frames::decode_answer(other.last(Kind::fetch).body)->error == Error::none);
     reader.wants = true;
     reader.connection->resume_reading();
     REQUIRE(served.until([&] { return reader.closed; }));

@@ -287,7 +287,7 @@ std::size_t count(const std::set<std::string>& steps, std::string_view begin) {
 
 }  // namespace
 
-TEST_CASE("a resend is cut after each of its steps: every reading is stored once and in order" * doctest::test_suite("long")) {
+TEST_CASE("a resend is cut after each of its steps: every reading is stored once and in order") {
     std::size_t recognised = 0;
     for (const Variant& variant : variants()) {
         Run uncut(variant);
@@ -311,7 +311,7 @@ TEST_CASE("a resend is cut after each of its steps: every reading is stored once
     CHECK(recognised >= 6);
 }
 
-TEST_CASE("a resend is cut, and the one after it" * doctest::test_suite("long")) {
+TEST_CASE("a resend is cut, and the one after it") {
     sim::Random random(11);
     for (const Variant& variant : variants()) {
         for (int i = 0; i < 90; ++i) {

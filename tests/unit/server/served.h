@@ -269,6 +269,24 @@ public:
         client.connection = *connection;
         return client;
     }
+    // Puts readings until many answers are full of them, and asks for all of them `fetches` times, but takes nothing more.
+    Client& connect_idle_reader(std::uint64_t fetches) {
+        Client& client = connect();
+        client.open();
+        client.alias(0, "temps", 0);
+        REQUIRE(until(client, frames::Kind::alias));
+        std::uint64_t sent = 0;
+        for (int round = 0; round < 20; ++round) {
+            while (client.put(0, std::string(900, 'v'))) ++sent;
+            send(client);
+            REQUIRE(until([&] { return !client.acks.empty() && client.acks.back().sequence == sent; }));
+        }
+        client.wants = false;
+        for (std::uint64_t i = 0; i < fetches; ++i) client.fetch(i, "temps", 0, 0);
+        send(client);
+        run(ns_per_s);
+        return client;
+    }
     void send(Client& client) {
         world.after(0, [&client] { client.push(); });
     }

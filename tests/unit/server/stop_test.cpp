@@ -7,29 +7,6 @@ using test::Served;
 namespace frames = rivulet::wire::compact;
 using frames::Kind;
 
-namespace {
-
-// A client whose answers pile up: a stop has to wait for it.
-Client& one_that_takes_nothing(Served& served) {
-    Client& client = served.connect();
-    client.open();
-    client.alias(0, "temps", 0);
-    REQUIRE(served.until(client, Kind::alias));
-    std::uint64_t sent = 0;
-    for (int round = 0; round < 20; ++round) {
-        while (client.put(0, std::string(900, 'v'))) ++sent;
-        served.send(client);
-        REQUIRE(served.until([&] { return !client.acks.empty() && client.acks.back().sequence == sent; }));
-    }
-    client.wants = false;
-    for (std::uint64_t i = 0; i < 8; ++i) client.fetch(i, "temps", 0, 0);
-    served.send(client);
-    served.run(ns_per_s);
-    return client;
-}
-
-}  // namespace
-
 TEST_CASE("a stop that is asked for twice within milliseconds is one stop, and clean") {
     Served served;
     Client& client = served.connect();
@@ -58,7 +35,7 @@ TEST_CASE("a stop that is asked for twice within milliseconds is one stop, and c
 
 TEST_CASE("a stop that has to wait: a repeat is ignored, another request ends it at once") {
     Served served;
-    one_that_takes_nothing(served);
+    served.connect_idle_reader(8);  // a stop has to wait for it
     test::ServerProgram* const program = served.program;
     Status status;
     served.server_node->on_end = [&](sim::Node&) {

@@ -180,7 +180,7 @@ TEST_CASE("compact frames: heads of fetches are bounded") {
     std::uint8_t bytes[fetched_head_bytes_max];
     Writer out(bytes);
     const Offset last(INT64_MAX);
-    encode_fetched_head(out, correlation_max, {last, Epoch(INT32_MAX), last, last, last, last, {}}, std::size_t{100} << 20);
+    encode_fetched_head(out, correlation_max, {last, Epoch(INT32_MAX), last, last, last, last}, std::size_t{100} << 20);
     CHECK(out.ok());
     std::uint8_t head[data_head_bytes_max];
     Writer data(head);
