@@ -11,7 +11,7 @@ namespace rivulet::platform {
 
 namespace {
 
-constexpr std::size_t vectors_per_call = 64;
+constexpr std::size_t vectors_per_call = 256;
 constexpr int discard_rounds_max = 16;
 constexpr std::size_t discard_bytes = 64 * 1024;
 

@@ -129,11 +129,12 @@ void Session::write_pushed(FetchRequest& request, Writer& out) {
     const Offset high_watermark = log->high_watermark() < request.offset ? request.offset : log->high_watermark();
     frames::encode_data_head(out, request.correlation, {request.offset, high_watermark, {}}, request.view.bytes);
     request.credit -= static_cast<std::int64_t>(out.size() - before + request.view.bytes);
-    start_stream(request);
+    start_stream(request, out);
 }
 
 // Its DATA has left.
 void Session::pushed(FetchRequest& request) {
+    if (s_.phase == Phase::ending) return forget(request);
     request.offset = request.view.next;
     drop_view(request);
     go_on(request);

@@ -72,6 +72,7 @@ public:
     AliasPool& aliases() { return aliases_; }
     FetchRequest* take_fetch();  // nullptr: limits.parked_fetches is reached; for crowded_ns, readers that take nothing are then in the way
     void give_fetch(FetchRequest& request) { fetches_.give(request); }
+    const LazyPool<FetchRequest>& fetches() const { return fetches_; }
     bool fetches_crowded(Instant now) const { return crowded_until_ > now; }
     LazyPool<TopicRequest>& topic_requests() { return topic_requests_; }
     void run_soon(Session& session);

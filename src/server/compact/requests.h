@@ -27,6 +27,7 @@ public:
     explicit Request(bool fetch) : is_fetch(fetch) {}
 
     const bool is_fetch;
+    bool counted = false;  // against Session::requests_max: until its answer was handed to the connection
     State state = State::waiting;
     wire::compact::Kind kind = wire::compact::Kind::none;
     std::uint64_t correlation = 0;
@@ -39,7 +40,8 @@ public:
     FetchRequest() : Request(true) {}
     void on_fetched(Failure outcome) override;
 
-    // What was not handed to the connection yet.
+    // While sending: where in the output buffer the head of the answer ends, and what was not handed to the connection yet.
+    std::size_t head_end = 0;
     std::size_t piece = 0;
     std::size_t piece_done = 0;  // bytes of it
 

@@ -204,9 +204,8 @@ void Session::run() {
 void Session::check_time(Instant now) {
     if (s_.phase == Phase::gone) return;
     if (s_.sending) {
-        const bool pinning = stream_ && stream_->view.window >= 0;
-        const bool crowding = stream_ && hub_.fetches_crowded(now);
-        if (now - s_.sending_since > (crowding ? crowding_ns_max : pinning ? pinning_ns_max : sending_ns_max)) return end();
+        const bool crowding = stream() && hub_.fetches_crowded(now);
+        if (now - s_.sending_since > (crowding ? crowding_ns_max : pins_window() ? pinning_ns_max : sending_ns_max)) return end();
     }
     if (s_.phase == Phase::parting && now - s_.heard > parting_ns_max) return end();
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
@@ -264,16 +263,12 @@ Session::Progress Session::fail(Failure failure, std::string_view text) {
     if (s_.phase == Phase::ending || s_.phase == Phase::gone) return Progress::ended;
     ++hub_.count().protocol_errors;
     env::LogLine(hub_.env(), env::LogLevel::debug) << connection_->peer() << ": " << error_info(failure.error).text << " (" << failure.detail << ") " << text;
-    // In the middle of an answer there is no place for another frame.
-    Writer out = output();
-    if (!stream_ && output_room(256)) {
-        out = output();
-        frames::encode_error(out, failure, text.substr(0, 160));
-    }
-    if (out.size() == 0) {
+    if (!output_room(answer_room)) {
         end();
         return Progress::ended;
     }
+    Writer out = output();
+    frames::encode_error(out, failure, text.substr(0, 160));
     written(out);
     if (s_.phase == Phase::fresh) hub_.no_longer_fresh(*this);
     s_.phase = Phase::ending;
@@ -281,7 +276,12 @@ Session::Progress Session::fail(Failure failure, std::string_view text) {
     stop_receiving();
     broker::CommitWaiter& commit = *this;
     broker::Broker::cancel(commit);
-    while (Request* request = requests_.front()) forget(*request);
+    // The error comes behind what is on its way.
+    for (Request* request = requests_.front(); request;) {
+        Request* const next = requests_.next(*request);
+        if (request->state != Request::State::sending) forget(*request);
+        request = next;
+    }
     return Progress::ended;
 }
 
@@ -332,7 +332,6 @@ void Session::release() {
     OutputWaiter& waiter = *this;
     BufferPool::cancel(waiter);
     if (ListNode<Session, FlushTag>& node = *this; node.linked()) List<Session, FlushTag>::remove(*this);
-    stream_ = nullptr;
     while (Request* request = requests_.front()) forget(*request);
     hub_.aliases().give(s_.aliases);
     s_.aliases = no_cell;

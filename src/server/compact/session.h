@@ -146,9 +146,15 @@ private:
     bool write_refusal();
     bool write_answer(Request& request);
     Request* next_answer();
-    void send_some();
-    void finish_stream();
-    void start_stream(FetchRequest& fetch);
+    void write_answers();
+    bool gathers();
+    std::size_t send_some();
+    void note_sent(std::size_t taken);
+    void finish_streams();
+    void start_stream(FetchRequest& fetch, const Writer& head);
+    FetchRequest* stream();         // the first whose batches are on their way
+    FetchRequest* next_stream(FetchRequest& stream);
+    bool pins_window();
     bool holds_window(const FetchRequest& than);
     void drop_view(FetchRequest& fetch);
     void retry_deferred();
@@ -193,6 +199,7 @@ private:
     Progress answer_failure(const frames::FrameView& frame, Failure failure, std::string_view text = {});
     bool too_many_requests() const { return s_.request_count == requests_max; }
     void own(Request& request, const frames::FrameView& frame);
+    void uncount(Request& request);
     std::uint32_t partition_of_session(std::uint32_t partitions) const;
 
     // What begins anew with each connection.
@@ -232,8 +239,7 @@ private:
     const env::Endpoint* advertised_ = nullptr;
     MutableBytes receive_;
     MutableBytes output_;
-    FetchRequest* stream_ = nullptr;     // its batches are on their way
-    List<Request, OwnedTag> requests_;   // in order of arrival
+    List<Request, OwnedTag> requests_;   // those that are being sent, in that order; then the others, in order of arrival
     State s_;
 };
 constexpr std::size_t session_bytes_max = 640;

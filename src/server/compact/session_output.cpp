@@ -1,4 +1,6 @@
 // What a connection sends: acks, answers and, straight from the store's memory, record batches.
+#include <algorithm>
+
 #include "server/compact/hub.h"
 #include "server/compact/session.h"
 
@@ -7,16 +9,15 @@ namespace rivulet::server::compact {
 namespace {
 
 constexpr std::size_t ack_bytes_max = 2 + 5 * varint_bytes_max + frames::check_bytes;
-constexpr std::size_t answers_per_flush = 4;
+constexpr std::size_t sends_per_flush = 4;
+// Of one send: enough that what a call costs is small beside what its bytes cost.
+constexpr std::size_t send_buffers_max = 256;
+constexpr std::size_t send_batches_bytes = 256 * 1024;  // no further answer is begun beyond
+static_assert(send_buffers_max > 1 + store::ReadView::pieces_max);
 
 }  // namespace
 
 bool Session::output_room(std::size_t n) {
-    // Behind the batches that are on their way, not among them.
-    if (stream_) {
-        s_.wants_output = true;
-        return false;
-    }
     if (output_.empty()) {
         OutputWaiter& waiter = *this;
         if (!waiter.linked()) {
@@ -25,7 +26,7 @@ bool Session::output_room(std::size_t n) {
             if (output_.empty()) hub_.output_pool().wait(waiter);
         }
     }
-    if (s_.output_sent == s_.output_used && !s_.sending) s_.output_sent = s_.output_used = 0;
+    if (s_.output_sent == s_.output_used && !s_.sending && !stream()) s_.output_sent = s_.output_used = 0;
     if (s_.output_used + n > output_.size()) {
         s_.wants_output = true;
         return false;
@@ -97,20 +98,61 @@ bool Session::write_answer(Request& request) {
             frames::encode_offset_found(out, request.correlation, {fetch.found.offset, fetch.found.time, log->epoch});
         } else {
             frames::encode_fetched_head(out, request.correlation, state_of(*log, fetch.offset), fetch.view.bytes);
-            if (!fetch.view.empty()) start_stream(fetch);
+            if (!fetch.view.empty()) start_stream(fetch, out);
         }
     }
     written(out);
-    if (!stream_) forget(request);
+    if (request.state != Request::State::sending) forget(request);
     return true;
 }
 
-// What was written is the head of a frame that ends with the batches of this view.
-void Session::start_stream(FetchRequest& fetch) {
+// What is written is the head of a frame that ends with the batches of this view.
+void Session::start_stream(FetchRequest& fetch, const Writer& head) {
     hub_.count().fetched_bytes += fetch.view.bytes;
+    fetch.head_end = s_.output_used + head.size();
     fetch.piece = fetch.piece_done = 0;
     fetch.state = Request::State::sending;
-    stream_ = &fetch;
+    List<Request, OwnedTag>::remove(fetch);
+    Request* behind = requests_.front();
+    while (behind && behind->state == Request::State::sending) behind = requests_.next(*behind);
+    if (behind) requests_.insert_before(*behind, fetch);
+    else requests_.push_back(fetch);
+}
+
+FetchRequest* Session::stream() {
+    Request* const first = requests_.front();
+    return first && first->state == Request::State::sending ? static_cast<FetchRequest*>(first) : nullptr;
+}
+
+bool Session::pins_window() {
+    for (FetchRequest* at = stream(); at; at = next_stream(*at))
+        if (at->view.window >= 0) return true;
+    return false;
+}
+
+FetchRequest* Session::next_stream(FetchRequest& stream) {
+    Request* const next = requests_.next(stream);
+    return next && next->state == Request::State::sending ? static_cast<FetchRequest*>(next) : nullptr;
+}
+
+// One send has room for another answer. What has more pieces to come is the last of a send.
+bool Session::gathers() {
+    std::size_t buffers = 0;
+    std::size_t bytes = 0;
+    for (FetchRequest* at = stream(); at; at = next_stream(*at)) {
+        buffers += 1 + at->view.piece_count;
+        bytes += at->view.bytes;
+        if (at->view.more()) return false;
+    }
+    return buffers + 1 + store::ReadView::pieces_max < send_buffers_max && bytes < send_batches_bytes;
+}
+
+void Session::write_answers() {
+    if (!write_acks()) return;
+    while (gathers()) {
+        Request* const request = next_answer();
+        if (!request || !write_answer(*request)) return;
+    }
 }
 
 // ---- sending ----
@@ -118,12 +160,9 @@ void Session::start_stream(FetchRequest& fetch) {
 std::size_t Session::flush() {
     if (!connection_ || s_.phase == Phase::parting || s_.phase == Phase::gone || s_.sending) return 0;
     std::size_t bytes = 0;
-    for (std::size_t answers = 0; answers < answers_per_flush; ++answers) {
-        if (!stream_ && write_acks()) {
-            Request* request = next_answer();
-            while (request && !stream_ && write_answer(*request)) request = next_answer();
-        }
-        const bool idle = !stream_ && s_.output_sent == s_.output_used;
+    for (std::size_t sends = 0; sends < sends_per_flush && bytes < send_batches_bytes; ++sends) {
+        write_answers();
+        const bool idle = !stream() && s_.output_sent == s_.output_used;
         if (idle && s_.phase == Phase::draining && requests_.empty() && !s_.settling.waiting() && output_room(answer_room)) {
             Writer out = output();
             frames::encode_close(out, {s_.close_reason});
@@ -132,12 +171,10 @@ std::size_t Session::flush() {
         } else if (idle) {
             break;
         }
-        const std::uint32_t before = s_.output_sent;
-        send_some();
-        bytes += s_.output_sent - before + Session::output_bytes;
+        bytes += send_some() + Session::output_bytes;
         if (s_.phase == Phase::gone || s_.sending) return bytes;
     }
-    const bool all_sent = !stream_ && s_.output_sent == s_.output_used;
+    const bool all_sent = !stream() && s_.output_sent == s_.output_used;
     if (!all_sent || next_answer()) {
         OutputWaiter& waiter = *this;
         if (!waiter.linked()) hub_.flush_soon(*this);
@@ -157,57 +194,78 @@ std::size_t Session::flush() {
     return bytes;
 }
 
-// Everything at once: what the output buffer has, and the batches behind it.
-void Session::send_some() {
-    Bytes buffers[1 + store::ReadView::pieces_max];
+// Everything at once: what the output buffer has, and the batches in between.
+std::size_t Session::send_some() {
+    Bytes buffers[send_buffers_max];
     std::size_t count = 0;
-    if (s_.output_used != s_.output_sent) buffers[count++] = Bytes(output_).subspan(s_.output_sent, s_.output_used - s_.output_sent);
-    if (stream_) {
-        for (std::size_t i = stream_->piece; i < stream_->view.piece_count; ++i)
-            buffers[count++] = stream_->view.pieces[i].subspan(i == stream_->piece ? stream_->piece_done : 0);
+    std::size_t position = s_.output_sent;
+    const auto add_output = [&](std::size_t end) {
+        if (position < end) buffers[count++] = Bytes(output_).subspan(position, end - position);
+        position = std::max(position, end);
+    };
+    bool whole = true;
+    for (FetchRequest* at = stream(); at; at = next_stream(*at)) {
+        add_output(at->head_end);
+        for (std::size_t i = at->piece; i < at->view.piece_count; ++i) buffers[count++] = at->view.pieces[i].subspan(i == at->piece ? at->piece_done : 0);
+        whole = !at->view.more();
     }
-    std::size_t taken = connection_->send({buffers, count});
+    if (whole) add_output(s_.output_used);
+    RIVULET_CHECK(count <= send_buffers_max);
+    const std::size_t taken = connection_->send({buffers, count});
     hub_.env().charge(taken + 64);
     s_.sending = connection_->sending();
     if (s_.sending) s_.sending_since = hub_.env().now();
-    const std::size_t own = s_.output_used - s_.output_sent;
-    s_.output_sent += static_cast<std::uint32_t>(own < taken ? own : taken);
-    taken -= own < taken ? own : taken;
-    while (stream_ && taken != 0) {
-        const std::size_t left = stream_->view.pieces[stream_->piece].size() - stream_->piece_done;
-        const std::size_t n = left < taken ? left : taken;
-        stream_->piece_done += n;
+    note_sent(taken);
+    if (!s_.sending) finish_streams();
+    return taken;
+}
+
+// So much of the output buffer and of the batches in between was handed to the connection.
+void Session::note_sent(std::size_t taken) {
+    const auto take_output = [&](std::size_t end) {
+        const std::size_t n = s_.output_sent < end ? std::min(end - s_.output_sent, taken) : 0;
+        s_.output_sent += static_cast<std::uint32_t>(n);
         taken -= n;
-        if (n == left) {
-            ++stream_->piece;
-            stream_->piece_done = 0;
+    };
+    for (FetchRequest* at = stream(); at; at = next_stream(*at)) {
+        take_output(at->head_end);
+        while (taken != 0 && at->piece != at->view.piece_count) {
+            const std::size_t left = at->view.pieces[at->piece].size() - at->piece_done;
+            const std::size_t n = std::min(left, taken);
+            at->piece_done += n;
+            taken -= n;
+            if (n == left) {
+                ++at->piece;
+                at->piece_done = 0;
+            }
         }
+        // The client may have it, and ask for more, before the connection lets go of what came behind.
+        if (at->piece == at->view.piece_count && !at->view.more() && at->kind != frames::Kind::subscribe) uncount(*at);
     }
-    if (!s_.sending) finish_stream();
+    take_output(s_.output_used);
 }
 
 void Session::on_sent() {
     s_.sending = false;
     if (s_.phase == Phase::parting) return;
-    finish_stream();
+    finish_streams();
     hub_.flush_soon(*this);
 }
 
-// Nothing is kept by the connection any more: an answer that was handed over whole is done.
-void Session::finish_stream() {
-    if (!stream_ || stream_->piece != stream_->view.piece_count) return;
-    if (stream_->view.more()) {
-        // One batch of more pieces than a view holds: the rest takes their place.
-        stream_->piece = 0;
-        stream_->piece_done = 0;
-        // Deleted or cut meanwhile: what the frame promised cannot be sent any more.
-        if (!hub_.broker().refill(stream_->view)) end();
-        return;
+// Nothing is kept by the connection any more: answers that were handed over whole are done.
+void Session::finish_streams() {
+    while (FetchRequest* const first = stream()) {
+        if (first->piece != first->view.piece_count) return;
+        if (first->view.more()) {
+            // One batch of more pieces than a view holds: the rest takes their place.
+            first->piece = first->piece_done = 0;
+            // Deleted or cut meanwhile: what the frame promised cannot be sent any more.
+            if (!hub_.broker().refill(first->view)) end();
+            return;
+        }
+        if (first->kind == frames::Kind::subscribe) pushed(*first);
+        else forget(*first);
     }
-    FetchRequest& done = *stream_;
-    stream_ = nullptr;
-    if (done.kind == frames::Kind::subscribe) return pushed(done);
-    forget(done);
 }
 
 // ---- requests ----
@@ -220,6 +278,12 @@ void Session::own(Request& request, const frames::FrameView& frame) {
     request.outcome = {Error::none, 0};
     requests_.push_back(request);
     ++s_.request_count;
+    request.counted = true;
+}
+
+void Session::uncount(Request& request) {
+    s_.request_count -= request.counted;
+    request.counted = false;
 }
 
 void Session::on_ready(Request& request) {
@@ -230,7 +294,7 @@ void Session::on_ready(Request& request) {
 // The request is answered or dropped; its slot goes back, and a fetch that had to wait for room gets its turn.
 void Session::forget(Request& request) {
     List<Request, OwnedTag>::remove(request);
-    --s_.request_count;
+    uncount(request);
     if (!request.is_fetch) {
         auto& change = static_cast<TopicRequest&>(request);
         broker::Broker::cancel(static_cast<broker::CommitWaiter&>(change));
