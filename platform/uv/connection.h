@@ -22,6 +22,7 @@ public:
 
     std::size_t send(std::span<const Bytes> buffers) override;
     bool sending() const override { return sending_; }
+    std::size_t unsent() const override { return sending_ ? uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&tcp_)) : 0; }
     void pause_reading() override;
     void resume_reading() override;
     void close() override { begin_close(Error::canceled); }

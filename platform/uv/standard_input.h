@@ -22,6 +22,7 @@ public:
 
     std::size_t send(std::span<const Bytes> buffers) override;
     bool sending() const override { return false; }
+    std::size_t unsent() const override { return 0; }
     void pause_reading() override;
     void resume_reading() override;
     void close() override { begin_close(Error::canceled); }

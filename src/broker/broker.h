@@ -78,6 +78,7 @@ public:
     // waiter.ticket is set; if it is durable already the callback still comes later, on a next turn.
     void wait_for_commit(CommitWaiter& waiter);
     void wait_for_room(RoomWaiter& waiter);
+    bool room_wanted() const { return !room_waiters_.empty(); }
     static void cancel(CommitWaiter& waiter);
     static void cancel(RoomWaiter& waiter);
 

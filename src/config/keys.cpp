@@ -100,7 +100,7 @@ constexpr Key limits_keys[] = {
     {.name = "read_windows", .type = KeyType::integer, .default_text = "4", .minimum = 2, .maximum = 8,
      .access = number_at<&Limits::read_windows>(), .why = "Reads from flash at once, by consumers that lag behind."},
     {.name = "parked_fetches", .type = KeyType::integer, .default_text = "500", .minimum = 1, .maximum = 10'000,
-     .access = number_at<&Limits::parked_fetches>(), .why = "Consumers that may wait for new data at once."},
+     .access = number_at<&Limits::parked_fetches>(), .why = "Fetches, subscriptions and searches by time at once, waiting or being answered."},
 };
 
 constexpr Key listener_keys[] = {

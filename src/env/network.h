@@ -40,6 +40,8 @@ public:
     // buffers must stand unchanged until on_sent() or on_closed(). Not to be called while sending().
     virtual std::size_t send(std::span<const Bytes> buffers) = 0;
     virtual bool sending() const = 0;
+    // Of what send() kept, in bytes: what the kernel has not taken yet. It falls as the peer takes.
+    virtual std::size_t unsent() const = 0;
     virtual void pause_reading() = 0;
     virtual void resume_reading() = 0;
     // Ends the connection; on_closed(canceled) follows on a later turn. What was taken by send() and is still in the kernel's

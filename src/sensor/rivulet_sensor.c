@@ -215,7 +215,7 @@ static size_t alias_room(const rvs_alias *alias) { return text_bytes(alias->topi
 static int send_alias(rvs_sensor *s) {
     const rvs_alias *const alias = s->c.alias_next;
     uint8_t *p = frame_begin(s);
-    if (room_of(s) < alias_room(alias)) return 0;
+    if (room_of(s) < alias_room(alias) || (s->state != RVS_OPENED && s->c.aliases_sent != 0)) return 0;
     *p++ = s->c.aliases_sent++;
     *p++ = (uint8_t)(alias->placement | alias->acks << 2);
     p = put_block(p, alias->topic, text_bytes(alias->topic));

@@ -155,7 +155,7 @@ typedef struct rvs_sensor {
     uint8_t in[46];       /* the first bytes of a frame: all of it but texts */
 } rvs_sensor;
 
-/* RVS_INVALID: a buffer is missing or too small, the name too long. */
+/* RVS_INVALID: a buffer is too small, the name too long. */
 int rvs_init(rvs_sensor *sensor, const rvs_config *config);
 
 /* The alias' number for rvs_put, from 0 in this order; RVS_INVALID: more than 32, or its texts do not fit `out`. The broker has a

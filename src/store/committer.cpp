@@ -8,7 +8,6 @@ namespace {
 
 // Records of one turn, beside the creation of the largest topic: some ceilings, starts, truncations.
 constexpr std::size_t records_base_bytes = 16 * 1024;
-constexpr std::size_t extent_entry_bytes_max = 64;
 // Longest wait for those that were just acknowledged: a round trip on a local network.
 constexpr std::int64_t gather_ns_max = ns_per_ms;
 

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::size_t pieces_min = 1536;  // so that many logs share a group
 constexpr std::size_t pieces_extra = 32;  // header and table, records, padding; of one log: extents and where its chain was cut
-constexpr std::size_t extent_entry_bytes_max = 64;  // without trailer: FORMAT.md, section 4
 alignas(64) constexpr std::uint8_t zeros[page_bytes] = {};
 
 }  // namespace

@@ -13,6 +13,9 @@
 
 namespace rivulet::store {
 
+// Of an extent in a group's table, without trailer (FORMAT.md, section 4).
+constexpr std::size_t extent_entry_bytes_max = 64;
+
 class GroupWriter {
 public:
     // Views that make up a group: any one log's bytes that fit an empty group do so, whatever blocks they lie in.

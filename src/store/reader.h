@@ -60,6 +60,7 @@ public:
         std::uint64_t footers_rebuilt = 0;
     };
     const Statistics& statistics() const { return statistics_; }
+    bool windows_wanted() const { return windows_.wanted(); }
 
 private:
     // What a read asks for.

@@ -267,7 +267,7 @@ Offset Store::time_hint(const Log& log, Timestamp at) const {
     if (state_.index_loaded_from > state_.head.first_live) return log.start;
     const std::int64_t seconds = at.value / 1000;
     // What is not in a group yet, the index does not know.
-    Offset hint = seconds >= time_unknown ? Offset(-1) : state_.index.find_time(log, seconds < 0 ? 0 : static_cast<std::uint32_t>(seconds));
+    Offset hint = state_.index.find_time(log, static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds, 0, time_unknown - 1)));
     if (hint.value < 0) hint = log.durable_end;
     return hint < log.start ? log.start : hint;
 }

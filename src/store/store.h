@@ -100,6 +100,8 @@ public:
     const SessionTable& sessions() const { return state_.sessions; }
     const Committer::Statistics& commit_statistics() const { return committer_.statistics(); }
     const Reader::Statistics& read_statistics() const { return reader_.statistics(); }
+    // Some read waits for a window that views hold.
+    bool windows_wanted() const { return reader_.windows_wanted(); }
     std::uint64_t checkpoint_bytes() const { return checkpointer_.bytes_written(); }
 
 private:

@@ -112,7 +112,7 @@ public:
     std::uint64_t last_use = 0;
     bool sequential = false;  // begins where another loaded window ended
     bool followed = false;    // what comes next was asked for
-Instant fresh_until;      // waiters were called for it, none has looked at it since, and they have time until then
+    Instant fresh_until;      // waiters were called for it, none has looked at it since, and they have time until then
     Use use = Use::none;      // while a load is planned
 
 private:

@@ -59,14 +59,16 @@ bool WindowSet::under_way(Lsn lsn) const {
 void WindowSet::schedule() {
     if (calling_) return;
     starved_ = held_ = false;
+    int looks = 0;
     const Instant now = env_.now();
     const Lsn oldest_live = state_.geometry.first_group(state_.head.first_live);
     for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) waiter->wanted = std::max(waiter->wanted, oldest_live);
     for (ReadWaiter* waiter = waiters_.front(); waiter && loading_ < loads_at_once; waiter = waiters_.next(*waiter)) {
         if (under_way(waiter->wanted)) continue;
         Lsn begin = waiter->wanted;
-        if (now - waiter->since < holding_ns) {
-            if (held_ && behind(held_for_, begin)) continue;
+        const bool young = now - waiter->since < holding_ns;
+        if (young && held_ && behind(held_for_, begin)) continue;
+        if (young && looks++ < looks_max) {
             const Rear rear = rearmost(begin);
             begin = rear.lsn;
             if (!rear.waits || under_way(begin)) {
@@ -98,6 +100,7 @@ void WindowSet::wake_at(Instant at) {
 WindowSet::Rear WindowSet::rearmost(Lsn wanted) {
     Rear rear{wanted, true};
     const auto look = [&](Lsn lsn, bool waits) {
+        env_.charge(16);
         if (lsn < rear.lsn && behind(lsn, wanted)) rear = {lsn, waits};
     };
     for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) look(waiter->wanted, true);

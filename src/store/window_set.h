@@ -1,6 +1,7 @@
 // The windows of all catch-up reads, and who waits for which to be loaded.
 // Owns:     StoreOptions::windows windows, the list of waiters, one timer.
-// Bounds:   loads_at_once loads under way. A call walks the windows and the waiters, a load the table of positions; a waiter is called at most once per load.
+// Bounds:   loads_at_once loads under way. A call walks the windows and the waiters, and looks_max times those and the expected positions; a waiter is called at most
+//           once per load.
 // Guarantee: one scan serves the readers that are near each other (convoy_bytes): the rearmost of those that wait is loaded for first, and who is ahead is held for
 //           holding_ns at most per load while others come after it. Then the longest waiting waiter is served by the next load. A window with pins is not loaded anew, nor one that a reader
 //           is at, as long as that comes within patience_ns; of the others those go first that nobody comes to. Whoever reads from within on_read_ready() finds its window there; of those that
@@ -43,6 +44,7 @@ class WindowSet final : private WindowOwner, private env::Timer {
 public:
     static constexpr std::int64_t patience_ns = 50 * ns_per_ms;
     static constexpr std::int64_t holding_ns = 10 * ns_per_ms;
+    static constexpr int looks_max = 8;  // for who comes after a waiter, in one call: further convoys are not held together
     static constexpr std::uint64_t convoy_bytes = 16U << 20;
     static constexpr int loads_at_once = env::job_slots[static_cast<int>(env::JobKind::read)];
 
@@ -57,6 +59,7 @@ public:
     // Loads what follows this window, if it is part of a forward scan and a spare window is there.
     void read_ahead(Window& window);
 
+    bool wanted() const { return starved_; }
     void pin(Window& window) { ++window.pins; }
     void unpin(std::int32_t number);
     MutableBytes scratch() { return windows_[0]->buffer(); }

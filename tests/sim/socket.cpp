@@ -78,6 +78,12 @@ void Socket::take_kept(std::span<const Bytes> buffers, std::size_t skip, std::si
     kept_done_ = 0;
 }
 
+std::size_t Socket::unsent() const {
+    std::size_t bytes = 0;
+    for (const Bytes kept : kept_) bytes += kept.size();
+    return bytes - kept_done_;
+}
+
 bool Socket::kept_intact() {
     for (std::size_t i = 0; i < kept_.size(); ++i) {
         if (equal(kept_[i], kept_copy_[i])) continue;

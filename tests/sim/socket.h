@@ -44,12 +44,14 @@ public:
     // env::Connection
     std::size_t send(std::span<const Bytes> buffers) override;
     bool sending() const override { return !kept_.empty(); }
+    std::size_t unsent() const override;
     void pause_reading() override;
     void resume_reading() override;
     void close() override;
     void shutdown_sending() override;
     env::Address peer() const override { return remote_address_; }
-    env::Address local() const override { return local_address_; }
+    // As of a descriptor that is closed: nothing, once the connection has failed.
+    env::Address local() const override { return kernel_alive_ ? local_address_ : env::Address{}; }
 
     // ---- for Network, NodeNetwork and SimListener ----
     void begin_connect(NodeEnv& env, env::ConnectionHandler& handler, const env::Address& local, const env::Address& remote);

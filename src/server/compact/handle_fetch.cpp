@@ -55,7 +55,7 @@ Session::Progress Session::handle_fetch(const frames::FrameView& frame) {
     if (!output_room(answer_room)) return Progress::blocked;
     const auto place = find_place(*wanted);
     if (!place) return answer_failure(frame, place.failure());
-    FetchRequest* const request = hub_.take_fetch();
+    FetchRequest* const request = take_fetch();
     if (!request) return answer_failure(frame, rivulet::fail(Error::busy), "limits.parked_fetches is reached");
     own(*request, frame);
     request->log = place->log->id;
@@ -74,7 +74,6 @@ Session::Progress Session::handle_offsets(const frames::FrameView& frame) {
     const store::Log* const log = topic ? hub_.broker().partition(*topic, query->partition) : nullptr;
     if (!log) return answer_failure(frame, rivulet::fail(Error::unknown_topic_or_partition));
     if (query->at >= 0) return search_time(frame, *log, Timestamp(query->at));
-    if (query->at < frames::fetch_earliest) return answer_failure(frame, rivulet::fail(Error::invalid_argument));
     if (!output_room(answer_room)) return Progress::blocked;
     Writer out = output();
     const Offset offset = query->at == frames::fetch_latest ? log->high_watermark() : log->start;
@@ -85,7 +84,7 @@ Session::Progress Session::handle_offsets(const frames::FrameView& frame) {
 
 Session::Progress Session::search_time(const frames::FrameView& frame, const store::Log& log, Timestamp at) {
     if (too_many_requests()) return fail(rivulet::fail(Error::limit_reached, requests_max), "outstanding requests");
-    FetchRequest* const request = hub_.take_fetch();
+    FetchRequest* const request = take_fetch();
     if (!request) return answer_failure(frame, rivulet::fail(Error::busy), "limits.parked_fetches is reached");
     own(*request, frame);
     request->log = log.id;
@@ -130,7 +129,8 @@ Session::Progress Session::handle_metadata(const frames::FrameView& frame) {
     Text local(buffer);
     if (here.host.empty()) {
         local << connection_->local();
-        here = env::parse_endpoint(local.view()).value();
+        // A connection that has failed has no address any more, and takes no answer either.
+        if (const auto parsed = env::parse_endpoint(local.view())) here = *parsed;
     }
     const std::uint64_t id = hub_.options().node;
     const frames::Node node{id, here.host, here.port};

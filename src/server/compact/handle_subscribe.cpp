@@ -39,7 +39,7 @@ Session::Progress Session::handle_subscribe(const frames::FrameView& frame) {
     if (!place) return answer_failure(frame, place.failure());
     const auto [log, offset] = *place;
     if (offset < log->start || offset > log->end) return answer_failure(frame, rivulet::fail(Error::offset_out_of_range, (offset < log->start ? log->start : log->end).value));
-    FetchRequest* const request = hub_.take_fetch();
+    FetchRequest* const request = take_fetch();
     if (!request) return answer_failure(frame, rivulet::fail(Error::busy), "limits.parked_fetches is reached");
     own(*request, frame);
     request->log = log->id;
@@ -84,6 +84,7 @@ void Session::go_on(FetchRequest& request) {
     if (request.over) return on_ready(request);
     if (request.credit <= 0) {
         request.state = Request::State::starved;
+        request.starved_since = hub_.env().now();
         return;
     }
     const std::size_t room = most_batches();

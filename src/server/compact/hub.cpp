@@ -76,8 +76,9 @@ void Hub::no_longer_fresh(Session& session) {
     open_.push_back(session);
 }
 
-FetchRequest* Hub::take_fetch() {
-    FetchRequest* const request = fetches_.take();
+FetchRequest* Hub::take_fetch(std::size_t held) {
+    const bool scarce = fetches_.count() - fetches_.taken() <= fetches_.count() / 4;
+    FetchRequest* const request = scarce && held >= few_requests ? nullptr : fetches_.take();
     if (!request) crowded_until_ = env_.now() + crowded_ns;
     return request;
 }

@@ -70,7 +70,9 @@ public:
     ReceivePool& receive_pool() { return receive_pool_; }
     BufferPool& output_pool() { return output_pool_; }
     AliasPool& aliases() { return aliases_; }
-    FetchRequest* take_fetch();  // nullptr: limits.parked_fetches is reached; for crowded_ns, readers that take nothing are then in the way
+    // For a connection that has `held` requests. nullptr: limits.parked_fetches is reached, or but for what is kept for those that have few; readers that take nothing are
+    // then in the way for crowded_ns.
+    FetchRequest* take_fetch(std::size_t held);
     void give_fetch(FetchRequest& request) { fetches_.give(request); }
     const LazyPool<FetchRequest>& fetches() const { return fetches_; }
     bool fetches_crowded(Instant now) const { return crowded_until_ > now; }
@@ -94,6 +96,7 @@ private:
     static constexpr std::int64_t parting_ns_min = 10 * ns_per_ms;    // for a client to read why, and to end
     static constexpr std::int64_t refusals_ns = 10 * ns_per_s;        // between two log lines about the limit
     static constexpr std::int64_t crowded_ns = 5 * ns_per_s;          // since a fetch was refused
+    static constexpr std::size_t few_requests = 2;                    // the last quarter of the fetches is for connections with fewer
 
     void on_timer() override;
     void turn_soon();

@@ -51,6 +51,7 @@ public:
 
     // Of a subscription (kind subscribe), which goes on after each answer.
     std::int64_t credit = 0;
+    Instant starved_since;
     bool started = false;  // SUBSCRIBE is answered
     bool over = false;     // its end is to be told, with `outcome`
 };

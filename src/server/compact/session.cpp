@@ -203,10 +203,9 @@ void Session::run() {
 
 void Session::check_time(Instant now) {
     if (s_.phase == Phase::gone) return;
-    if (s_.sending) {
-        const bool crowding = stream() && hub_.fetches_crowded(now);
-        if (now - s_.sending_since > (crowding ? crowding_ns_max : pins_window() ? pinning_ns_max : sending_ns_max)) return end();
-    }
+    if (s_.sending) check_sending(now);
+    if (s_.phase == Phase::gone) return;
+    if (hub_.fetches_crowded(now)) check_starved(now);
     if (s_.phase == Phase::parting && now - s_.heard > parting_ns_max) return end();
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
     const bool incomplete = !receive_.empty() && !s_.blocked && s_.frame_bytes == 0;

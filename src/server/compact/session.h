@@ -75,9 +75,9 @@ public:
     static constexpr std::int64_t parting_ns_max = 1 * ns_per_s;
     static constexpr std::size_t parting_bytes_max = 256 * 1024;
     static constexpr std::int64_t idle_ns_max = 300 * ns_per_s;      // afterwards
-    static constexpr std::int64_t sending_ns_max = 60 * ns_per_s;    // a reader that takes nothing
-    static constexpr std::int64_t pinning_ns_max = 10 * ns_per_s;    // ... while its answer holds a read window
-    static constexpr std::int64_t crowding_ns_max = ns_per_s;        // ... while others are refused for want of limits.parked_fetches
+    static constexpr std::int64_t stalled_ns_max = 60 * ns_per_s;    // a reader that takes nothing
+    static constexpr std::int64_t in_the_way_ns_max = ns_per_s;      // ... while others wait for what it holds: hinders()
+    static constexpr std::int64_t hindering_ns_max = 10 * ns_per_s;  // ... however slowly it takes; and a subscription without credit
 
     explicit Session(Hub& hub) : hub_(hub) {}
     void begin(env::Connection& connection, const env::Endpoint& advertised);
@@ -154,8 +154,10 @@ private:
     void start_stream(FetchRequest& fetch, const Writer& head);
     FetchRequest* stream();         // the first whose batches are on their way
     FetchRequest* next_stream(FetchRequest& stream);
-    bool pins_window();
     bool holds_window(const FetchRequest& than);
+    void check_sending(Instant now);
+    void check_starved(Instant now);
+    bool hinders(Instant now);      // others wait for a buffer, window, block or request that this session holds
     void drop_view(FetchRequest& fetch);
     void retry_deferred();
     void forget(Request& request);
@@ -197,6 +199,7 @@ private:
     Progress handle_topic_list(const frames::FrameView& frame);
     Progress handle_topic_describe(const frames::FrameView& frame);
     Progress answer_failure(const frames::FrameView& frame, Failure failure, std::string_view text = {});
+    FetchRequest* take_fetch();
     bool too_many_requests() const { return s_.request_count == requests_max; }
     void own(Request& request, const frames::FrameView& frame);
     void uncount(Request& request);
@@ -214,6 +217,7 @@ private:
         Instant heard;                   // parting: its beginning
         Instant held_since;              // the receive buffer, with the frame in it
         Instant sending_since;
+        Instant moved;                   // some of it left since
         std::uint32_t incarnation = 0;
         std::uint32_t seed = 0;          // places readings without session and key
         std::uint32_t frame_bytes_max = 0;  // the client's
@@ -223,6 +227,7 @@ private:
         std::uint32_t output_used = 0;
         std::uint32_t output_sent = 0;   // handed to the connection
         std::uint32_t ready_bytes = 0;   // of answers that wait to be sent
+        std::uint32_t unsent = 0;        // when it moved
         CellIndex aliases = no_cell;
         Error close_reason = Error::none;
         std::uint8_t request_count = 0;

@@ -124,12 +124,6 @@ FetchRequest* Session::stream() {
     return first && first->state == Request::State::sending ? static_cast<FetchRequest*>(first) : nullptr;
 }
 
-bool Session::pins_window() {
-    for (FetchRequest* at = stream(); at; at = next_stream(*at))
-        if (at->view.window >= 0) return true;
-    return false;
-}
-
 FetchRequest* Session::next_stream(FetchRequest& stream) {
     Request* const next = requests_.next(stream);
     return next && next->state == Request::State::sending ? static_cast<FetchRequest*>(next) : nullptr;
@@ -214,7 +208,10 @@ std::size_t Session::send_some() {
     const std::size_t taken = connection_->send({buffers, count});
     hub_.env().charge(taken + 64);
     s_.sending = connection_->sending();
-    if (s_.sending) s_.sending_since = hub_.env().now();
+    if (s_.sending) {
+        s_.sending_since = s_.moved = hub_.env().now();
+        s_.unsent = static_cast<std::uint32_t>(connection_->unsent());
+    }
     note_sent(taken);
     if (!s_.sending) finish_streams();
     return taken;
@@ -268,6 +265,36 @@ void Session::finish_streams() {
     }
 }
 
+// ---- who is in the way ----
+
+void Session::check_sending(Instant now) {
+    const auto unsent = static_cast<std::uint32_t>(connection_->unsent());
+    if (unsent != s_.unsent) s_.moved = now;
+    s_.unsent = unsent;
+    const bool hindering = hinders(now);
+    if (now - s_.moved > (hindering ? in_the_way_ns_max : stalled_ns_max)) return end();
+    if (hindering && now - s_.sending_since > hindering_ns_max) return end();
+}
+
+// A follower that has stopped holds its request for ever otherwise.
+void Session::check_starved(Instant now) {
+    for (Request* request = requests_.front(); request; request = requests_.next(*request))
+        if (request->state == Request::State::starved && now - static_cast<FetchRequest&>(*request).starved_since > hindering_ns_max)
+            end_subscription(static_cast<FetchRequest&>(*request), rivulet::fail(Error::busy));
+}
+
+bool Session::hinders(Instant now) {
+    if (!output_.empty() && hub_.output_pool().starving()) return true;
+    if (!receive_.empty() && hub_.receive_pool().starving()) return true;
+    for (Request* request = requests_.front(); request; request = requests_.next(*request)) {
+        if (!request->is_fetch) continue;
+        if (hub_.fetches_crowded(now)) return true;
+        const store::ReadView& view = static_cast<FetchRequest&>(*request).view;
+        if (view.window >= 0 ? hub_.broker().store().windows_wanted() : view.pinned_count != 0 && hub_.broker().room_wanted()) return true;
+    }
+    return false;
+}
+
 // ---- requests ----
 
 void Session::own(Request& request, const frames::FrameView& frame) {
@@ -280,6 +307,8 @@ void Session::own(Request& request, const frames::FrameView& frame) {
     ++s_.request_count;
     request.counted = true;
 }
+
+FetchRequest* Session::take_fetch() { return hub_.take_fetch(s_.request_count); }
 
 void Session::uncount(Request& request) {
     s_.request_count -= request.counted;

@@ -1,5 +1,6 @@
 // What no client should send: an ERROR with its code, and the end of that connection alone.
 #include "unit/server/served.h"
+#include "wire/compact/push_frames.h"
 
 using namespace rivulet;
 using test::Client;
@@ -192,13 +193,13 @@ TEST_CASE("random bytes and cut frames never bring it down") {
     }
 }
 
-TEST_CASE("a reader that takes nothing is closed, and pins no memory for long") {
+TEST_CASE("a reader that takes nothing is closed after a minute if nobody minds") {
     Served served;
-    Client& reader = served.connect_idle_reader(8);
-    served.run(5 * ns_per_s);
+    Client& reader = served.connect_idle_reader();
     auto& hub = served.program->server->hub();
+    served.run(50 * ns_per_s);
     CHECK(hub.connections() == 1);
-    served.run(60 * ns_per_s);
+    served.run(12 * ns_per_s);
     CHECK(hub.connections() == 0);
     CHECK(hub.output_pool().lent() == 0);
     reader.wants = true;
@@ -206,17 +207,120 @@ TEST_CASE("a reader that takes nothing is closed, and pins no memory for long") 
     REQUIRE(served.until([&] { return reader.closed; }));
 }
 
+TEST_CASE("clients that take nothing keep the output buffers from others for a moment only") {
+    std::string text = test::small_config;
+    text.replace(text.find("connections = 8"), 15, "connections = 40");
+    text.replace(text.find("receive_pool_bytes = 64K"), 24, "receive_pool_bytes = 512K");
+    Served served(text, 3);
+    auto& pool = served.program->server->hub().output_pool();
+    while (pool.lent() != pool.count()) {
+        REQUIRE(served.clients.size() < 40);
+        Client& client = served.connect();
+        client.open();
+        REQUIRE(served.until(client, Kind::open));
+        client.wants = false;
+        for (int i = 0; i < 10000; ++i) client.encode([](Writer& w) { frames::encode_ping(w, {as_bytes("0123456789abcdef")}); });
+        served.send(client);
+        served.run(300 * ns_per_ms);
+    }
+    Client& good = served.connect();
+    good.open();
+    good.alias(0, "temps", 0);
+    CHECK(served.until(good, Kind::alias, 1, 3 * ns_per_s));
+    CHECK_FALSE(good.closed);
+}
+
+TEST_CASE("a slow reader is no stopped one, as long as nobody has to wait ten seconds for it") {
+    Served served;
+    Client& reader = served.connect_idle_reader();
+    auto& hub = served.program->server->hub();
+    // A little every 200 ms, in 40 s; others are refused a fetch meanwhile, and get one in the end.
+    for (int i = 0; i < 200 && reader.count(Kind::fetch) < 2; ++i) {
+        reader.take_once(1000);
+        served.run(200 * ns_per_ms);
+    }
+    CHECK(reader.count(Kind::fetch) >= 2);
+    CHECK(hub.connections() == 1);
+    reader.wants = true;
+    reader.connection->resume_reading();
+    REQUIRE(served.until([&] { return reader.count(Kind::fetch) == 8; }));
+    CHECK_FALSE(reader.closed);
+}
+
 TEST_CASE("while fetches are refused, a reader that takes nothing is closed at once") {
     Served served;
-    Client& reader = served.connect_idle_reader(12);
+    Client& reader = served.connect_idle_reader();
+    for (std::uint64_t i = 0; i < 12; ++i) reader.fetch(100 + i, "temps", 0, 0);
+    served.send(reader);
     auto& hub = served.program->server->hub();
-    REQUIRE(served.until([&] { return hub.connections() == 0; }, 2 * ns_per_s));
+    served.run(900 * ns_per_ms);
+    REQUIRE(hub.connections() == 1);
+    Client& other = served.connect();
+    other.open();
+    REQUIRE(served.until(other, Kind::open));
+    for (std::uint64_t i = 0; i < 9; ++i) other.fetch(i, "temps", 0, frames::fetch_latest, 60'000);
+    served.send(other);
+    REQUIRE(served.until([&] { return hub.connections() == 1; }, 3 * ns_per_s));
+    CHECK_FALSE(other.closed);
+    reader.wants = true;
+    reader.connection->resume_reading();
+    REQUIRE(served.until([&] { return reader.closed; }));
+}
+
+TEST_CASE("a connection that holds many fetches leaves some to those with few; without credit it holds them for a while only") {
+    Served served;  // 8 fetches
+    const auto follow = [&](std::uint64_t n) -> Client& {
+        Client& client = served.connect();
+        client.open(0, 1, 1 << 20, frames::feature::integrity | frames::feature::push);
+        REQUIRE(served.until(client, Kind::open));
+        for (std::uint64_t i = 0; i < n; ++i) {
+            frames::Subscribe subscribe;
+            subscribe.topic = "temps";
+            subscribe.offset = Offset(0);
+            client.encode([&](Writer& w) { frames::encode_subscribe(w, i, subscribe); });
+        }
+        REQUIRE(served.until(client, Kind::subscribe, n));
+        return client;
+    };
+    const auto errors = [](const Client& client) {
+        std::size_t n = 0;
+        for (const test::Frame& frame : client.arrived) n += frame.kind == Kind::subscribe && frames::decode_answer(frame.body)->error == Error::busy;
+        return n;
+    };
+    Client& greedy = follow(12);
+    CHECK(errors(greedy) == 6);
     Client& other = served.connect();
     other.open();
     other.fetch(1, "temps", 0, 0);
     REQUIRE(served.until(other, Kind::fetch));
     CHECK(frames::decode_answer(other.last(Kind::fetch).body)->error == Error::none);
-    reader.wants = true;
-    reader.connection->resume_reading();
-    REQUIRE(served.until([&] { return reader.closed; }));
+    follow(1);
+    follow(1);
+    other.fetch(2, "temps", 0, 0);
+    REQUIRE(served.until(other, Kind::fetch, 2));
+    CHECK(frames::decode_answer(other.last(Kind::fetch).body)->error == Error::busy);
+    served.run(8 * ns_per_s);
+    other.fetch(3, "temps", 0, 0);
+    REQUIRE(served.until(other, Kind::fetch, 3));
+    REQUIRE(served.until([&] { return greedy.count(Kind::data) == 6; }, 4 * ns_per_s));
+    CHECK_FALSE(greedy.closed);
+    other.fetch(4, "temps", 0, 0);
+    REQUIRE(served.until(other, Kind::fetch, 4));
+    CHECK(frames::decode_answer(other.last(Kind::fetch).body)->error == Error::none);
+}
+
+TEST_CASE("requests that were read before a connection failed, and are digested after it") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        Served served(test::small_config, seed);
+        Client& client = served.connect();
+        client.open();
+        REQUIRE(served.until(client, Kind::open));
+        client.wants = false;
+        for (int i = 0; i < 3000; ++i) client.encode([&](Writer& w) { frames::encode_metadata(w, static_cast<std::uint64_t>(i)); });
+        served.send(client);
+        served.run(static_cast<std::int64_t>(seed) * ns_per_ms);
+        if (!client.closed) client.connection->close();
+        served.run(3 * ns_per_s);
+        CHECK(served.program->server->hub().connections() == 0);
+    }
 }

@@ -45,7 +45,7 @@ inflight_bytes = 64K
 receive_pool_bytes = 2M
 index_bytes = 64K
 read_windows = 4
-parked_fetches = 80
+parked_fetches = 200
 [listener.compact]
 bind = 0.0.0.0:9192
 [topic.temps]
@@ -164,6 +164,9 @@ TEST_CASE("output buffers all come back: from readers that are slow, and from on
     }
     sim::Random random = served.world.random("pauses");
     for (std::size_t round = 0; round < 40; ++round) {
+        // Somewhat slow, not stopped: they may hold what others wait for.
+        for (Client* const client : slow)
+            if (!client->wants) client->take_once(64);
         Client& first = *slow[round % slow.size()];
         Client& second = *slow[(round + 1) % slow.size()];
         release(first);
@@ -186,6 +189,42 @@ TEST_CASE("output buffers all come back: from readers that are slow, and from on
     served.run(10 * ns_per_s);
     CHECK(pool.lent() == 0);
     CHECK(writer.puts.acked() + 1 == writer.puts.sequence_next());
+}
+
+TEST_CASE("a client that takes nothing keeps the windows from others for a moment only") {
+    std::string text = many_readers;
+    text.replace(text.find("read_windows = 4"), 16, "read_windows = 2");
+    text.replace(text.find("inflight_bytes = 64K"), 20, "inflight_bytes = 256K");
+    Served served(text, 1, 256);
+    fill(served, 2400);
+    broker::Broker& broker = served.program->server->broker();
+    const store::Log& log = *broker.partition(*broker.find_topic("temps"), 0);
+    const auto on_flash = [&](std::int64_t quarters) { return log.start.value + (log.ram_start - log.start) * quarters / 4; };
+    const BufferPool& pool = served.program->server->hub().output_pool();
+    Client& stopped = served.connect();
+    stopped.open();
+    REQUIRE(served.until(stopped, Kind::open));
+    stopped.wants = false;
+    for (std::uint64_t i = 0; pool.lent() == 0; ++i) {
+        REQUIRE(i < 12);
+        stopped.fetch(i, "temps", i, 2300);
+        served.send(stopped);
+        served.run(50 * ns_per_ms);
+    }
+    stopped.fetch(20, "temps", 20, on_flash(1), 0, 1000);
+    stopped.fetch(21, "temps", 21, on_flash(2), 0, 1000);
+    served.send(stopped);
+    served.run(500 * ns_per_ms);
+    Client& reader = served.connect();
+    reader.open();
+    REQUIRE(served.until(reader, Kind::open));
+    reader.fetch(1, "temps", 5, on_flash(3));
+    served.send(reader);
+    served.run(200 * ns_per_ms);
+    CHECK(reader.count(Kind::fetch) == 0);
+    CHECK(broker.store().windows_wanted());
+    REQUIRE(served.until([&] { return reader.count(Kind::fetch) == 1; }, 3 * ns_per_s));
+    CHECK(frames::decode_answer(reader.last(Kind::fetch).body)->error == Error::none);
 }
 
 TEST_CASE("64 readers catch up over a wrapped ring, each on its connection") {

@@ -87,6 +87,18 @@ TEST_CASE("offsets by time: in RAM, on flash, after a restart, where the oldest 
     all();
 }
 
+TEST_CASE("offsets by time: beyond the index's last second, in 2106") {
+    constexpr std::int64_t last = 4'294'967'295'000;
+    Times times;
+    Client& client = times.connect();
+    client.alias(0, "temps", 1);
+    times.of_offset = {t0, last - 1, last, 6'000'000'000'000};
+    for (const std::int64_t time : times.of_offset) REQUIRE(client.put(0, "v", time));
+    times.served.send(client);
+    REQUIRE(times.served.until([&] { return client.puts.acked() + 1 == client.puts.sequence_next(); }));
+    for (const std::int64_t at : {t0, t0 + 1, last - 1, last, last + 1, std::int64_t{5'000'000'000'000}, std::int64_t{6'000'000'000'000}, std::int64_t{6'000'000'000'001}}) times.check(at);
+}
+
 TEST_CASE("offsets by time: what the broker stamped is passed over until its clock is trusted, in RAM, on flash and after a restart") {
     Times times;
     Client& client = times.connect();

@@ -122,8 +122,9 @@ struct Frame {
 class Client final : public env::ConnectionHandler {
 public:
     void on_connected() override { connected = true; push(); }
-    MutableBytes receive_buffer() override { return wants ? MutableBytes(buffer_) : MutableBytes(); }
+    MutableBytes receive_buffer() override { return !wants ? MutableBytes() : once != 0 ? MutableBytes(buffer_).first(once) : MutableBytes(buffer_); }
     void on_received(std::size_t n) override {
+        if (std::exchange(once, 0) != 0) wants = false;
         received.insert(received.end(), buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(n));
         for (;;) {
             const auto step = reader.next(Bytes(received));
@@ -137,6 +138,12 @@ public:
     void on_sent() override { push(); }
     void on_closed(Error why) override { closed = true; reason = why; }
 
+    // Of a client that wants nothing: so much, once.
+    void take_once(std::size_t n) {
+        once = n;
+        wants = true;
+        connection->resume_reading();
+    }
     void push() {
         if (!connected || closed || connection->sending() || out.empty()) return;
         lent_ = std::move(out);
@@ -212,6 +219,7 @@ public:
     std::vector<frames::Ack> acks;
     frames::Opened opened;
     bool wants = true;
+    std::size_t once = 0;
     bool connected = false;
     bool closed = false;
     Error reason = Error::none;
@@ -269,8 +277,8 @@ public:
         client.connection = *connection;
         return client;
     }
-    // Puts readings until many answers are full of them, and asks for all of them `fetches` times, but takes nothing more.
-    Client& connect_idle_reader(std::uint64_t fetches) {
+    // Asks for readings on and on and takes nothing, until the broker cannot send any more.
+    Client& connect_idle_reader() {
         Client& client = connect();
         client.open();
         client.alias(0, "temps", 0);
@@ -282,9 +290,14 @@ public:
             REQUIRE(until([&] { return !client.acks.empty() && client.acks.back().sequence == sent; }));
         }
         client.wants = false;
-        for (std::uint64_t i = 0; i < fetches; ++i) client.fetch(i, "temps", 0, 0);
-        send(client);
-        run(ns_per_s);
+        const auto& pool = program->server->hub().output_pool();
+        const std::size_t lent = pool.lent();
+        for (int round = 0; pool.lent() == lent; ++round) {
+            REQUIRE(round < 20);
+            for (std::uint64_t i = 0; i < 4; ++i) client.fetch(i, "temps", 0, 0);
+            send(client);
+            run(100 * ns_per_ms);
+        }
         return client;
     }
     void send(Client& client) {

@@ -245,15 +245,18 @@ TEST_CASE("fetch: waits for data, answers several at once, in any order") {
 TEST_CASE("limits: outstanding requests, parked fetches, alias ids, topics") {
     Served served;
     Client& first = opened(served);
+    // 8 there are; the last 2 are for connections with at most one.
     for (std::uint64_t i = 0; i < 8; ++i) first.fetch(i, "temps", 0, 0, 60'000);
+    REQUIRE(served.until(first, Kind::fetch, 2));
+    CHECK(answer(first.last(Kind::fetch)).error == Error::busy);
     Client& second = opened(served);
-    served.send(first);
-    served.run(ns_per_s);
-    second.fetch(1, "temps", 0, 0, 60'000);
+    for (std::uint64_t i = 0; i < 3; ++i) second.fetch(i, "temps", 0, 0, 60'000);
     REQUIRE(served.until(second, Kind::fetch));
+    CHECK(second.last(Kind::fetch).correlation == 2);
     CHECK(answer(second.last(Kind::fetch)).error == Error::busy);
     for (std::uint64_t i = 8; i < 20; ++i) first.fetch(i, "temps", 0, 0, 60'000);  // answered busy each
-    REQUIRE(served.until(first, Kind::fetch, 12));
+    REQUIRE(served.until(first, Kind::fetch, 14));
+    CHECK(second.count(Kind::fetch) == 1);
     second.alias(4, "temps", 0);
     served.send(second);
     CHECK(fatal(served, second).error == Error::limit_reached);

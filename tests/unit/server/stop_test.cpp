@@ -35,7 +35,7 @@ TEST_CASE("a stop that is asked for twice within milliseconds is one stop, and c
 
 TEST_CASE("a stop that has to wait: a repeat is ignored, another request ends it at once") {
     Served served;
-    served.connect_idle_reader(8);  // a stop has to wait for it
+    served.connect_idle_reader();  // a stop has to wait for it
     test::ServerProgram* const program = served.program;
     Status status;
     served.server_node->on_end = [&](sim::Node&) {
