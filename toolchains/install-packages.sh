@@ -41,7 +41,7 @@ policy=/usr/sbin/policy-rc.d
 forbid_services() {
     [ -n "$no_services" ] && [ ! -e $policy ] || return 0
     trap '$as_root rm -f $policy' EXIT
-    trap 'exit 1' INT TERM
+    trap 'exit 1' HUP INT TERM
     printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
     $as_root chmod 755 $policy
 }

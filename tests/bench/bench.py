@@ -259,7 +259,9 @@ def main():
     parser.add_argument("--only", default=",".join(PARTS), help="of " + ",".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="small and short: to try the benchmarks, not the broker")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended and removed
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # by nohup
+            signal.signal(number, lambda which, _: sys.exit(128 + which))  # so that what was started is ended and removed
     report = Report()
     for name in arguments.only.split(","):
         begin = time.monotonic()
