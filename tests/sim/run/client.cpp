@@ -5,7 +5,16 @@ namespace rivulet::sim {
 namespace {
 constexpr std::int64_t ping_ns = 3 * ns_per_s;
 constexpr std::int64_t open_ns_max = 10 * ns_per_s;
+constexpr std::uint64_t fetch_overhead = 128;
 }  // namespace
+
+ClientOptions reader_options(const Plan& plan, std::size_t number, const char* role) {
+    ClientOptions options;
+    options.tick_ns = plan.consumers[number].tick_ns;
+    options.frame_bytes_max = plan.consumers[number].frame_bytes_max;
+    options.name = std::string(role) + " " + std::to_string(number);
+    return options;
+}
 
 Client::Client(NodeEnv& env, Random random, const ClientOptions& options)
     : env_(env), world_(env.world()), random_(random), options_(options), received_(options.frame_bytes_max + 512) {
@@ -189,6 +198,34 @@ bool Client::error_is_fair(const frames::FatalError& error) const {
         case Error::store_offline:
         case Error::io:
         case Error::no_space: return true;
+        default: return false;
+    }
+}
+
+// ---- readers ----
+
+bool Client::makes_trouble(const ConsumerPlan& own) {
+    if (finishing_) return false;
+    if (own.slow && random_.chance(1, 20)) {
+        stop_reading(static_cast<std::int64_t>(random_.below(3 * ns_per_s)));
+        return true;
+    }
+    if (!random_.chance(1, 400)) return false;
+    hang_up(random_.chance(1, 2));
+    return true;
+}
+
+bool Client::failure_is_fair(History& history, const Known& known, const frames::Answer& answer) const {
+    const History::Topic& topic = history.topic(known.topic);
+    switch (answer.error) {
+        case Error::offset_out_of_range: return known.life < 0 || history.known(known.topic, known.partition).life != known.life || !history.strict();
+        case Error::unknown_topic_or_partition: return known.life < 0 || !topic.there || topic.ever_deleted || topic.ever_uncertain;
+        case Error::batch_too_large: return answer.detail > 0 && static_cast<std::uint64_t>(answer.detail) + fetch_overhead > options_.frame_bytes_max;
+        case Error::busy:
+        case Error::shutting_down:
+        case Error::timed_out:
+        case Error::canceled:
+        case Error::store_offline: return true;
         default: return false;
     }
 }

@@ -22,6 +22,9 @@ struct ClientOptions {
     std::string name;
 };
 
+// Of a reader, by its number among the plan's consumers.
+ClientOptions reader_options(const Plan& plan, std::size_t number, const char* role);
+
 class Client : public Program, protected env::ConnectionHandler, private env::Timer {
 public:
     Client(NodeEnv& env, Random random, const ClientOptions& options);
@@ -43,6 +46,12 @@ protected:
     virtual void on_left() {}                              // the broker has answered our CLOSE
     virtual void on_tick() {}
     virtual bool error_is_fair(const frames::FatalError& error) const;
+
+    // ---- for readers ----
+    // Now and then stops reading or hangs up; true: it does so now.
+    bool makes_trouble(const ConsumerPlan& own);
+    // Whether a request about a partition that was sent when `known` was known may fail so, whatever its offset.
+    bool failure_is_fair(History& history, const Known& known, const frames::Answer& answer) const;
 
     // Appends a frame: code(Writer&). It leaves with flush().
     template <class F>

@@ -2,25 +2,11 @@
 
 namespace rivulet::sim {
 
-namespace {
-
-ClientOptions options_of(const Plan& plan, std::size_t number) {
-    ClientOptions options;
-    options.tick_ns = plan.consumers[number].tick_ns;
-    options.frame_bytes_max = plan.consumers[number].frame_bytes_max;
-    options.name = "consumer " + std::to_string(number);
-    return options;
-}
-
-constexpr std::uint64_t fetch_overhead = 128;
-
-}  // namespace
-
 Ends ends_of(const frames::Fetched& f) { return {f.log_start.value, f.durable_end.value, f.high_watermark.value, f.log_end.value, f.epoch.value}; }
 Ends ends_of(const frames::PartitionEntry& e) { return {e.log_start.value, e.durable_end.value, e.high_watermark.value, e.log_end.value, e.epoch.value}; }
 
 Consumer::Consumer(NodeEnv& env, History& history, const Plan& plan, std::size_t number, std::uint64_t life)
-    : Client(env, env.world().random(options_of(plan, number).name, life), options_of(plan, number)), history_(history), plan_(plan), own_(plan.consumers[number]) {
+    : Client(env, env.world().random(reader_options(plan, number, "consumer").name, life), reader_options(plan, number, "consumer")), history_(history), plan_(plan), own_(plan.consumers[number]) {
     for (const TopicPlan& topic : plan.topics) {
         first_.push_back(positions_.size());
         positions_.resize(positions_.size() + topic.partitions);
@@ -39,9 +25,7 @@ void Consumer::on_opened(const frames::Opened& opened) {
 void Consumer::on_down() { requests_.clear(); }
 
 void Consumer::on_tick() {
-    if (phase_ != Phase::open) return;
-    if (own_.slow && !finishing_ && random_.chance(1, 20)) return stop_reading(static_cast<std::int64_t>(random_.below(3 * ns_per_s)));
-    if (!finishing_ && random_.chance(1, 400)) return hang_up(random_.chance(1, 2));
+    if (phase_ != Phase::open || makes_trouble(own_)) return;
     const std::uint64_t most = std::min<std::uint64_t>(own_.requests_max, opened_.requests_max);
     for (std::size_t tries = 0; tries < positions_.size() && requests_.size() < most; ++tries) {
         turn_ = (turn_ + 1) % positions_.size();
@@ -117,29 +101,16 @@ void Consumer::take_fetch(const Request& request, const frames::FrameView& frame
 
 void Consumer::take_failure(const Request& request, const frames::Answer& answer) {
     Position& position = positions_[index_of(request.topic, request.partition)];
-    const History::Topic& topic = history_.topic(request.topic);
-    bool fair = false;
+    bool fair = failure_is_fair(history_, request.known, answer);
     switch (answer.error) {
         case Error::offset_out_of_range:
-            fair = request.known.life < 0 || (answer.detail > request.offset || answer.detail >= request.known.high_watermark ||
-                                              history_.known(request.topic, request.partition).life != request.known.life || !history_.strict());
+            fair = fair || answer.detail > request.offset || answer.detail >= request.known.high_watermark;
             position.next = random_.chance(1, 2) ? frames::fetch_earliest : frames::fetch_latest;
             break;
-        case Error::unknown_topic_or_partition:
-            fair = !topic.there || topic.ever_deleted || topic.ever_uncertain || request.known.life < 0;
-            position.aliased = false;
-            break;
-        case Error::batch_too_large:
-            fair = answer.detail > 0 && static_cast<std::uint64_t>(answer.detail) + fetch_overhead > own_.frame_bytes_max;
-            position.next = frames::fetch_latest;
-            break;
+        case Error::unknown_topic_or_partition: position.aliased = false; break;
+        case Error::batch_too_large: position.next = frames::fetch_latest; break;
         case Error::fenced_epoch:
-        case Error::unknown_epoch:
-        case Error::busy:
-        case Error::shutting_down:
-        case Error::timed_out:
-        case Error::canceled:
-        case Error::store_offline: fair = true; break;
+        case Error::unknown_epoch: fair = true; break;
         default: break;
     }
     if (!fair) {

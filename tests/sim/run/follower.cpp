@@ -4,20 +4,8 @@
 
 namespace rivulet::sim {
 
-namespace {
-
-ClientOptions options_of(const Plan& plan, std::size_t number) {
-    ClientOptions options;
-    options.tick_ns = plan.consumers[number].tick_ns;
-    options.frame_bytes_max = plan.consumers[number].frame_bytes_max;
-    options.name = "follower " + std::to_string(number);
-    return options;
-}
-
-}  // namespace
-
 Follower::Follower(NodeEnv& env, History& history, const Plan& plan, std::size_t number, std::uint64_t life)
-    : Client(env, env.world().random(options_of(plan, number).name, life), options_of(plan, number)), history_(history), plan_(plan), own_(plan.consumers[number]) {
+    : Client(env, env.world().random(reader_options(plan, number, "follower").name, life), reader_options(plan, number, "follower")), history_(history), plan_(plan), own_(plan.consumers[number]) {
     for (std::size_t topic = 0; topic < plan.topics.size(); ++topic)
         for (std::uint64_t p = 0; p < static_cast<std::uint64_t>(plan.topics[topic].partitions); ++p) positions_.push_back({topic, p});
 }
@@ -40,9 +28,7 @@ void Follower::on_opened(const frames::Opened& opened) {
 void Follower::on_down() { subscriptions_.clear(); }
 
 void Follower::on_tick() {
-    if (phase_ != Phase::open) return;
-    if (own_.slow && !finishing_ && random_.chance(1, 20)) return stop_reading(static_cast<std::int64_t>(random_.below(3 * ns_per_s)));
-    if (!finishing_ && random_.chance(1, 400)) return hang_up(random_.chance(1, 2));
+    if (phase_ != Phase::open || makes_trouble(own_)) return;
     const std::uint64_t most = std::min<std::uint64_t>(own_.requests_max, opened_.requests_max);
     for (std::size_t tries = 0; tries < positions_.size() && subscriptions_.size() < most; ++tries) {
         turn_ = (turn_ + 1) % positions_.size();
@@ -122,24 +108,14 @@ void Follower::take_data(Subscription& subscription, const frames::FrameView& fr
 
 void Follower::take_end(std::uint64_t number, Subscription& subscription, const frames::Answer& answer) {
     Position& position = positions_[subscription.position];
-    const History::Topic& topic = history_.topic(position.topic);
-    bool fair = false;
+    bool fair = failure_is_fair(history_, subscription.known, answer);
     switch (answer.error) {
         case Error::none: fair = subscription.ending; break;
         case Error::offset_out_of_range:
-            fair = subscription.known.life < 0 || answer.detail > subscription.offset || history_.known(position.topic, position.partition).life != subscription.known.life || !history_.strict();
+            fair = fair || answer.detail > subscription.offset;
             position.next = frames::fetch_earliest;
             break;
-        case Error::unknown_topic_or_partition: fair = !topic.there || topic.ever_deleted || topic.ever_uncertain || subscription.known.life < 0; break;
-        case Error::batch_too_large:
-            fair = answer.detail > 0 && static_cast<std::uint64_t>(answer.detail) + 128 > own_.frame_bytes_max;
-            position.next = frames::fetch_latest;
-            break;
-        case Error::busy:
-        case Error::shutting_down:
-        case Error::timed_out:
-        case Error::canceled:
-        case Error::store_offline: fair = true; break;
+        case Error::batch_too_large: position.next = frames::fetch_latest; break;
         default: break;
     }
     const std::string place = plan_.topics[position.topic].name + "[" + std::to_string(position.partition) + "]";
