@@ -7,10 +7,11 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
+
+from _cli import free_port
 
 OUT = os.environ.get("OUT", "build/native-release")
 RIVULET = os.environ.get("RIVULET", OUT + "/rivulet")
@@ -116,12 +117,6 @@ def dies_with_us():
     """For the child of a fork: however we end, no server stays."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def counters(pid):

@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 import time
 
-from harness import MIB, Broker, LoopDevice, Marked, cpu_seconds, dies_with_us, free_port, in_memory, program, stop, temporary
+from harness import MIB, Broker, LoopDevice, Marked, cpu_seconds, dies_with_us, in_memory, program, stop, temporary
+from _cli import free_port
 
 PAYLOAD = 100
 PARTITIONS = 4

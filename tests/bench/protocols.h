@@ -138,6 +138,15 @@ private:
     bool opened_ = false;
 };
 
+// The head of a request, then how many bytes the value has, then the value: Redis' bulk string and NATS' payload alike.
+inline void put_counted(Writer& out, std::string_view head, Bytes value) {
+    out.bytes(as_bytes(head));
+    out.bytes(as_bytes(std::to_string(value.size())));
+    out.bytes(as_bytes("\r\n"));
+    out.bytes(value);
+    out.bytes(as_bytes("\r\n"));
+}
+
 class Redis final : public Protocol {
 public:
     void open(int fd, std::span<const std::size_t> partitions) override {
@@ -149,11 +158,7 @@ public:
         blocking::expect(fd, "+PONG\r\n");
     }
     bool put(Writer& out, std::size_t place, Bytes value, Timestamp) override {
-        out.bytes(as_bytes(heads_[place]));
-        out.bytes(as_bytes(std::to_string(value.size())));
-        out.bytes(as_bytes("\r\n"));
-        out.bytes(value);
-        out.bytes(as_bytes("\r\n"));
+        put_counted(out, heads_[place], value);
         return true;
     }
     // "$15\r\n1700000000000-0\r\n"
@@ -192,11 +197,7 @@ public:
         blocking::expect(fd, "PONG\r\n");
     }
     bool put(Writer& out, std::size_t place, Bytes value, Timestamp) override {
-        out.bytes(as_bytes(heads_[place]));
-        out.bytes(as_bytes(std::to_string(value.size())));
-        out.bytes(as_bytes("\r\n"));
-        out.bytes(value);
-        out.bytes(as_bytes("\r\n"));
+        put_counted(out, heads_[place], value);
         return true;
     }
     // "MSG _INBOX.0 1 33\r\n{"stream":"BENCH","seq":7}\r\n"
