@@ -3,29 +3,10 @@
 
 #include <string>
 
-#include "support/log_model.h"
+#include "unit/store/store_calls.h"
 
 namespace rivulet::test {
 namespace {
-
-record::Reading reading_of(std::string_view value) {
-    record::Reading reading;
-    reading.timestamp = Timestamp(1000);
-    reading.value = as_bytes(value);
-    return reading;
-}
-
-Result<store::Appended> put(StoreHarness& h, LogId id, std::string_view value, const store::SessionReading& session = {}) {
-    return h.act([&] { return h.store().append(h.log(id), reading_of(value), false, session); });
-}
-
-LogId create(StoreHarness& h, std::uint32_t count) {
-    const LogId first = h.store().next_log_id();
-    const Result<std::uint64_t> ticket = h.act([&] { return h.store().create_logs(count, false, {}); });
-    REQUIRE(ticket.ok());
-    REQUIRE(h.settle(*ticket));
-    return first;
-}
 
 // Floods that make commits of several groups, and one reading of a new session each step, until the first checkpoint is there. Gives how many sessions were used.
 std::uint64_t flood_until_checkpoint(StoreHarness& h, LogId flooded, LogId log, std::uint64_t seed) {
@@ -35,8 +16,8 @@ std::uint64_t flood_until_checkpoint(StoreHarness& h, LogId flooded, LogId log, 
     std::uint64_t n = 0;
     for (std::uint64_t step = 0; step < 20'000 && !h.world.failed(); ++step) {
         const std::uint64_t burst = (step / 8) % 2 == 0 ? 4 + seed % 13 : 0;
-        for (std::uint64_t k = 0; k < burst; ++k) static_cast<void>(put(h, flooded + n++ % 3, big));
-        if (put(h, log, "s", {1000 + sessions, 1, 1})) ++sessions;
+        for (std::uint64_t k = 0; k < burst; ++k) static_cast<void>(try_put(h, flooded + n++ % 3, big));
+        if (try_put(h, log, "s", {1000 + sessions, 1, 1})) ++sessions;
         h.run_for(static_cast<std::int64_t>(300'000 + 37'000 * seed));
         if (h.store().state().checkpoint_sequence != before) return sessions;
     }
@@ -54,8 +35,8 @@ TEST_CASE("checkpoint: it counts no session's reading that a power cut can take,
         options.size = 256 * options.segment_bytes;
         StoreHarness h(seed, options);
         REQUIRE(h.boot());
-        const LogId log = create(h, 1);
-        const LogId flooded = create(h, 3);
+        const LogId log = make_logs(h, 1);
+        const LogId flooded = make_logs(h, 3);
         const std::uint64_t sessions = flood_until_checkpoint(h, flooded, log, seed);
         h.cut();
         REQUIRE(h.boot());
@@ -77,7 +58,7 @@ bool goes_round(StoreHarness& h, LogId first, std::uint32_t logs, std::size_t by
         for (int k = 0; k < 64; ++k) {
             ++n;
             const store::SessionReading session = n % 3 == 0 ? store::SessionReading{1 + n % 40, 1, n} : store::SessionReading{};
-            if (!put(h, first + n % logs, value, session)) break;
+            if (!try_put(h, first + n % logs, value, session)) break;
         }
         h.run_for(ns_per_ms);
         if (h.world.failed() || h.store().offline()) return false;
@@ -107,7 +88,7 @@ TEST_CASE("checkpoint: a commit that waits for it and a checkpoint that waits fo
                 options.checkpoint_area_bytes = 64 * 1024;
                 StoreHarness h(segments + blocks, options);
                 REQUIRE(h.boot());
-                const LogId first = create(h, 6);
+                const LogId first = make_logs(h, 6);
                 CHECK(goes_round(h, first, 6, bytes, 3));
             }
         }
@@ -120,11 +101,11 @@ TEST_CASE("checkpoint: a journal of few segments beside much memory is not check
     options.blocks = 160;
     StoreHarness h(1, options);
     REQUIRE(h.boot());
-    const LogId id = create(h, 1);
+    const LogId id = make_logs(h, 1);
     const std::uint64_t commits = h.store().commit_statistics().commits;
     const std::uint64_t checkpoints = h.store().state().checkpoint_sequence;
     for (int i = 0; i < 100; ++i) {
-        const Result<store::Appended> done = put(h, id, std::string(1000, 'v'));
+        const Result<store::Appended> done = try_put(h, id, std::string(1000, 'v'));
         REQUIRE(done.ok());
         REQUIRE(h.settle(done->ticket));
     }

@@ -3,29 +3,10 @@
 
 #include <string>
 
-#include "support/log_model.h"
+#include "unit/store/store_calls.h"
 
 namespace rivulet::test {
 namespace {
-
-record::Reading reading_of(std::string_view value) {
-    record::Reading reading;
-    reading.timestamp = Timestamp(1000);
-    reading.value = as_bytes(value);
-    return reading;
-}
-
-Result<store::Appended> put(StoreHarness& h, LogId id, std::string_view value, const store::SessionReading& session = {}, bool untrusted = false) {
-    return h.act([&] { return h.store().append(h.log(id), reading_of(value), untrusted, session); });
-}
-
-LogId create(StoreHarness& h, std::uint32_t count) {
-    const LogId first = h.store().next_log_id();
-    const Result<std::uint64_t> ticket = h.act([&] { return h.store().create_logs(count, false, {}); });
-    REQUIRE(ticket.ok());
-    REQUIRE(h.settle(*ticket));
-    return first;
-}
 
 store::StoreOptions large_batches(std::uint32_t batch_bytes_max) {
     store::StoreOptions options;
@@ -49,11 +30,11 @@ TEST_CASE("gather: sessions' readings that alternate between stamped and unstamp
     options.logs_max = 200;
     StoreHarness h(1, options);
     REQUIRE(h.boot());
-    const LogId first = create(h, 150);
+    const LogId first = make_logs(h, 150);
     std::uint64_t ticket = 0;
     for (std::uint64_t i = 0; i < store::Ring::runs_max; ++i)
         for (std::uint64_t l = 0; l < 150; ++l) {
-            const Result<store::Appended> done = put(h, first + l, "temperature=21.5", {500 + l, 1, i + 1}, i % 2 == 0);
+            const Result<store::Appended> done = try_put(h, first + l, "temperature=21.5", {500 + l, 1, i + 1}, i % 2 == 0);
             if (done) ticket = done->ticket;
         }
     REQUIRE(h.settle(ticket));
@@ -66,7 +47,7 @@ TEST_CASE("gather: batches of one log that fill a group of large batches") {
     REQUIRE(options.check().ok());
     StoreHarness h(1, options);
     REQUIRE(h.boot());
-    const LogId id = create(h, 1);
+    const LogId id = make_logs(h, 1);
     h.log(id).batch_bytes_max = options.batch_bytes_max;
     Driver driver(h);
     std::uint64_t ticket = 0;
@@ -84,12 +65,12 @@ TEST_CASE("gather: sessions' readings of one log that fill a group of large batc
     REQUIRE(options.check().ok());
     StoreHarness h(1, options);
     REQUIRE(h.boot());
-    const LogId id = create(h, 1);
+    const LogId id = make_logs(h, 1);
     const std::string value(16'000, 'y');
     std::uint64_t ticket = 0;
     std::uint64_t taken = 0;
     while (taken < 400) {
-        const Result<store::Appended> done = put(h, id, value, {9, 1, taken + 1}, taken % 40 == 0);
+        const Result<store::Appended> done = try_put(h, id, value, {9, 1, taken + 1}, taken % 40 == 0);
         if (!done) break;
         ticket = done->ticket;
         ++taken;

@@ -3,17 +3,10 @@
 
 #include <string>
 
-#include "support/log_model.h"
+#include "unit/store/store_calls.h"
 
 namespace rivulet::test {
 namespace {
-
-Result<store::Appended> put(StoreHarness& h, LogId id, std::string_view value) {
-    record::Reading reading;
-    reading.timestamp = Timestamp(1000);
-    reading.value = as_bytes(value);
-    return h.act([&] { return h.store().append(h.log(id), reading, false, {}); });
-}
 
 TEST_CASE("memory log: records are deleted up to its high watermark while checkpoints are written") {
     StoreHarness h;
@@ -29,11 +22,11 @@ TEST_CASE("memory log: records are deleted up to its high watermark while checkp
     h.log(memory).pack_interval_ns = 1000;
     const std::string large(7000, 'z');
     for (int i = 0; i < 2000 && !h.world.failed(); ++i) {
-        static_cast<void>(put(h, memory, "memory"));
+        static_cast<void>(try_put(h, memory, "memory"));
         h.run_for(100'000);
         const Offset start = h.log(memory).high_watermark();
         static_cast<void>(h.act([&] { return h.store().set_start(h.log(memory), start); }));
-        static_cast<void>(put(h, durable, large));
+        static_cast<void>(try_put(h, durable, large));
         h.run_for(500'000);
     }
     CHECK(h.failure() == "");

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "store/store_files.h"
-#include "support/log_model.h"
+#include "unit/store/store_calls.h"
 
 namespace rivulet::test {
 namespace {
@@ -29,20 +29,9 @@ store::StoreOptions many_logs() {
 }
 
 std::uint64_t append(StoreHarness& h, LogId id, std::string_view value, const store::SessionReading& session = {}) {
-    record::Reading reading;
-    reading.timestamp = Timestamp(1000);
-    reading.value = as_bytes(value);
-    const Result<store::Appended> done = h.act([&] { return h.store().append(h.log(id), reading, false, session); });
+    const Result<store::Appended> done = try_put(h, id, value, session);
     REQUIRE(done);
     return done->base.value < 0 ? 0 : done->ticket;
-}
-
-LogId create(StoreHarness& h, std::uint32_t count) {
-    const LogId first = h.store().next_log_id();
-    const Result<std::uint64_t> ticket = h.act([&] { return h.store().create_logs(count, false, {}); });
-    REQUIRE(ticket);
-    REQUIRE(h.settle(*ticket));
-    return first;
 }
 
 // The groups from one LSN on, as they are on flash.
@@ -81,7 +70,7 @@ std::size_t spoil(StoreHarness& h, const std::vector<GroupHeader>& groups) {
 TEST_CASE("recovery: a thousand logs that all lose their tails, again and again, start each time and give no offset out twice") {
     StoreHarness h(1, many_logs());
     REQUIRE(h.boot());
-    const LogId first = create(h, 1000);
+    const LogId first = make_logs(h, 1000);
     std::vector<Offset> seen(1000);  // the end of what each log has ever had
     for (int round = 0; round < 4; ++round) {
         for (std::uint64_t i = 0; i < 1000; ++i) append(h, first + i, "kept", {900 + i, 1, static_cast<std::uint64_t>(round) * 2 + 1});
@@ -135,7 +124,7 @@ TEST_CASE("recovery: a thousand logs that all lose their tails, again and again,
 TEST_CASE("recovery: more fences than the table holds, one in each of many logs") {
     StoreHarness h(1, many_logs());
     REQUIRE(h.boot());
-    const LogId first = create(h, 600);
+    const LogId first = make_logs(h, 600);
     Lsn from[3];
     for (Lsn& lsn : from) {
         lsn = h.store().state().head.previous_end;
@@ -169,7 +158,7 @@ TEST_CASE("recovery: more boots than the table holds") {
     const store::Boots& boots = h.store().state().boots;
     CHECK(boots.count() == store::Boots::capacity);
     CHECK(boots.find(h.store().state().boot) != nullptr);
-    const LogId id = create(h, 1);
+    const LogId id = make_logs(h, 1);
     append(h, id, "value");
     REQUIRE(h.settle());
 }
@@ -177,7 +166,7 @@ TEST_CASE("recovery: more boots than the table holds") {
 TEST_CASE("recovery: more sessions than a smaller table holds") {
     StoreHarness h;
     REQUIRE(h.boot());
-    const LogId id = create(h, 1);
+    const LogId id = make_logs(h, 1);
     for (std::uint64_t s = 1; s <= 40; ++s) {
         append(h, id, "value", {s, 1, 1});
         if (s >= 39) REQUIRE(h.settle());
@@ -196,13 +185,13 @@ TEST_CASE("recovery: more sessions than a smaller table holds") {
 TEST_CASE("recovery: logs that were deleted come back with damage, beyond the limit, and it starts") {
     StoreHarness h;
     REQUIRE(h.boot());
-    const LogId first = create(h, 8);
+    const LogId first = make_logs(h, 8);
     for (std::uint64_t i = 0; i < 8; ++i) append(h, first + i, "value");
     REQUIRE(h.settle());
     const Lsn from = h.store().state().head.previous_end;
     REQUIRE(h.settle(*h.act([&] { return h.store().delete_logs(first + 3, 2); })));
     const Lsn to = h.store().state().head.previous_end;
-    const LogId late = create(h, 2);
+    const LogId late = make_logs(h, 2);
     append(h, late, "value");
     append(h, first, "value");
     REQUIRE(h.settle());
@@ -220,8 +209,8 @@ TEST_CASE("recovery: logs that were deleted come back with damage, beyond the li
 TEST_CASE("recovery: without checkpoints and with the deletion of old logs lost, those that were created since have the room") {
     StoreHarness h;
     REQUIRE(h.boot());
-    const LogId old = create(h, 5);
-    const LogId kept = create(h, 1);
+    const LogId old = make_logs(h, 5);
+    const LogId kept = make_logs(h, 1);
     const std::string value(1200, 'x');
     // Until the ring has wrapped and the oldest LOG_CREATE records are gone.
     for (int i = 0; i < 1200; ++i) {
@@ -232,7 +221,7 @@ TEST_CASE("recovery: without checkpoints and with the deletion of old logs lost,
     const Lsn from = h.store().state().head.previous_end;
     REQUIRE(h.settle(*h.act([&] { return h.store().delete_logs(old, 5); })));
     const Lsn to = h.store().state().head.previous_end;
-    const LogId late = create(h, 7);
+    const LogId late = make_logs(h, 7);
     for (std::uint64_t i = 0; i < 7; ++i) append(h, late + i, value);
     append(h, kept, value);
     REQUIRE(h.settle());
@@ -259,7 +248,7 @@ TEST_CASE("recovery: a group whose table is lost is counted, also where it lies 
     options.commit_bytes = 256 * 1024;
     StoreHarness h(1, options);
     REQUIRE(h.boot());
-    const LogId first = create(h, 4);
+    const LogId first = make_logs(h, 4);
     const Lsn before = h.store().state().head.previous_end;
     const std::string value(3600, 'x');
     for (std::uint64_t i = 0; i < 8; ++i) append(h, first + i / 2, value);

@@ -7,12 +7,17 @@
 
 namespace rivulet::test {
 
-// A reading in this log; the ticket of its commit.
-inline std::uint64_t put_value(StoreHarness& h, LogId id, std::string_view value, const store::SessionReading& session = {}) {
+// A reading in this log, if the store takes it.
+inline Result<store::Appended> try_put(StoreHarness& h, LogId id, std::string_view value, const store::SessionReading& session = {}, bool untrusted = false) {
     record::Reading reading;
     reading.timestamp = Timestamp(1000);
     reading.value = as_bytes(value);
-    const Result<store::Appended> done = h.act([&] { return h.store().append(h.log(id), reading, false, session); });
+    return h.act([&] { return h.store().append(h.log(id), reading, untrusted, session); });
+}
+
+// The ticket of its commit.
+inline std::uint64_t put_value(StoreHarness& h, LogId id, std::string_view value, const store::SessionReading& session = {}) {
+    const Result<store::Appended> done = try_put(h, id, value, session);
     REQUIRE(done);
     return done->ticket;
 }
