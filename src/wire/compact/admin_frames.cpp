@@ -17,6 +17,26 @@ void write_pair(Writer& body, const ConfigPair& pair) {
     body.text(pair.value);
 }
 
+void write_pairs(Writer& body, std::span<const ConfigPair> config) {
+    for (const ConfigPair& pair : config) write_pair(body, pair);
+    body.text("");
+}
+
+// What identifies a topic in each answer, and its shape.
+template <class Topic>
+void write_shape(Writer& body, const Topic& topic) {
+    body.bytes(topic.id.bytes);
+    body.varint(topic.partitions);
+    body.varint(topic.replication_factor);
+}
+
+template <class Topic>
+void read_shape(Reader& from, Topic& topic) {
+    topic.id = read_uuid(from);
+    topic.partitions = from.varint();
+    topic.replication_factor = from.varint();
+}
+
 // A page's frame may take frame_bytes_max; what did not fit is taken back.
 bool keep_if_fits(FrameEncoder& frame, std::size_t before, std::size_t frame_bytes_max) {
     Writer& body = frame.body();
@@ -42,8 +62,7 @@ void encode_topic_create(Writer& out, std::uint64_t correlation, const TopicCrea
     body.text(create.name);
     body.varint(create.partitions);
     body.varint(create.replication_factor);
-    for (const ConfigPair& pair : config) write_pair(body, pair);
-    body.text("");
+    write_pairs(body, config);
     frame.finish();
 }
 
@@ -61,18 +80,14 @@ void encode_topic_created(Writer& out, std::uint64_t correlation, const TopicCre
     FrameEncoder frame(out, Kind::topic_create, correlation, 0);
     Writer& body = frame.body();
     body.varint(0);
-    body.bytes(created.id.bytes);
-    body.varint(created.partitions);
-    body.varint(created.replication_factor);
+    write_shape(body, created);
     frame.finish();
 }
 
 Result<TopicCreated> decode_topic_created(Bytes rest) {
     Reader body(rest);
     TopicCreated created;
-    created.id = read_uuid(body);
-    created.partitions = body.varint();
-    created.replication_factor = body.varint();
+    read_shape(body, created);
     return all_of(body, created);
 }
 
@@ -81,8 +96,7 @@ void encode_topic_alter(Writer& out, std::uint64_t correlation, const TopicAlter
     Writer& body = frame.body();
     body.text(alter.name);
     body.varint(alter.partitions);
-    for (const ConfigPair& pair : config) write_pair(body, pair);
-    body.text("");
+    write_pairs(body, config);
     frame.finish();
 }
 
@@ -125,9 +139,7 @@ Result<TopicList> decode_topic_list(Bytes bytes) {
 TopicEntry TopicEntry::read(Reader& from) {
     TopicEntry topic;
     topic.name = from.text();
-    topic.id = read_uuid(from);
-    topic.partitions = from.varint();
-    topic.replication_factor = from.varint();
+    read_shape(from, topic);
     topic.durability = read_durability(from);
     return topic;
 }
@@ -142,9 +154,7 @@ bool TopicListEncoder::add(const TopicEntry& topic) {
     if (!body.ok()) return false;
     const std::size_t before = body.size();
     body.text(topic.name);
-    body.bytes(topic.id.bytes);
-    body.varint(topic.partitions);
-    body.varint(topic.replication_factor);
+    write_shape(body, topic);
     body.u8(static_cast<std::uint8_t>(topic.durability));
     return keep_if_fits(frame_, before, frame_bytes_max_);
 }
@@ -208,9 +218,7 @@ TopicDescribeEncoder::TopicDescribeEncoder(Writer& out, std::uint64_t correlatio
     : frame_(out, Kind::topic_describe, correlation, 0), frame_bytes_max_(frame_bytes_max) {
     Writer& body = frame_.body();
     body.varint(0);
-    body.bytes(head.id.bytes);
-    body.varint(head.partitions);
-    body.varint(head.replication_factor);
+    write_shape(body, head);
     body.u8(static_cast<std::uint8_t>(head.durability));
 }
 
@@ -264,9 +272,7 @@ Result<TopicDescribed> decode_topic_described(Bytes rest, std::uint8_t flags) {
     Reader body(rest);
     TopicDescribed described;
     described.more = (flags & flag::page_more) != 0;
-    described.topic.id = read_uuid(body);
-    described.topic.partitions = body.varint();
-    described.topic.replication_factor = body.varint();
+    read_shape(body, described.topic);
     described.topic.durability = read_durability(body);
     described.config = List<ConfigPair>::terminated(body);
     described.partitions = List<PartitionEntry>::to_end(body);
