@@ -337,7 +337,7 @@ run-sim:
 build-interop: $(if $(and $(main_file),$(interop_files)),$(products) $(out)/push_csv $(if $(guard_files),$(out)/rivulet-guard))
 run-interop:
 	$(call run_if,$(and $(main_file),$(interop_files)),src/main.cpp with tests/interop/*.py or *.sh,RIVULET=$(CURDIR)/$(out)/$(if $(guard_files),rivulet-guard,rivulet) \
-	  RIVULET_RELEASE=$(CURDIR)/$(out)/rivulet OUT=$(CURDIR)/$(out) tests/support/run-scripts.sh $(interop_files))
+	  RIVULET_RELEASE=$(CURDIR)/$(out)/rivulet OUT=$(CURDIR)/$(out) FACTOR=$(BUDGET_FACTOR) SANITIZE=$(SANITIZE) tests/support/run-scripts.sh $(interop_files))
 armv6 := $(MAKE) TOOLCHAIN=armv6-linux-gnueabi
 build-armv6:
 	+@$(armv6) build-smoke build-unit build-golden

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs black-box scripts one after the other and sums their closing lines. usage: run-scripts.sh SCRIPT...
-# A script gets SCRIPT_SECONDS (default 180) and its own temporary folder as TMPDIR, which is kept when it fails.
+# A script gets SCRIPT_SECONDS (default 180, times FACTOR: the Makefile's BUDGET_FACTOR) and its own temporary folder as TMPDIR, which is kept when it fails.
 set -u
+seconds=${SCRIPT_SECONDS:-$((180 * ${FACTOR:-1}))}
 total_passed=0
 total_failed=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/rivulet-interop.XXXXXX")
@@ -13,7 +14,7 @@ for script in "$@"; do
     mkdir -p "$work/$name"
     case $script in *.py) run=(python3 "$script") ;; *) run=(bash "$script") ;; esac
     echo "== $script"
-    TMPDIR=$work/$name timeout -k 5 "${SCRIPT_SECONDS:-180}" "${run[@]}" >"$work/$name.log" 2>&1 &
+    TMPDIR=$work/$name timeout -k 5 "$seconds" "${run[@]}" >"$work/$name.log" 2>&1 &
     child=$!
     wait "$child"
     code=$?
