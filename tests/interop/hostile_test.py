@@ -1,6 +1,6 @@
 """A real broker among clients that mean no good, or do not know better, while a good one produces: each attack ends with the error that says what was
-wrong, memory stays as it is, and everything that the good client sent is acknowledged and stored. Its 99th percentile is printed, not judged. The last
-line is `N passed, M failed`; with names of tests as arguments: those alone.
+wrong, memory stays as it is, and everything that the good client sent is acknowledged and stored, within 2 s for 99 of 100. The last line
+is `N passed, M failed`; with names of tests as arguments: those alone.
 """
 
 import contextlib
@@ -22,7 +22,11 @@ from _cli import DEADLINE, RIVULET, Broker, Client, Failed, expect, main, rivule
 from _wire import PING, Wire, _block, _varint
 
 CONNECTIONS = 400
-GROWTH_MAX = 256 * 1024  # of the resident memory; the arena is resident from the start
+GROWTH_MAX = 64 * 1024   # of the resident memory; the arena is resident from the start
+SANITIZED = bool(os.environ.get("SANITIZE"))  # then the memory of the sanitizer's own counts too, and no budget knows it
+P99_MAX = 2_000_000      # us, of the good client; beyond it starves
+KERNEL_BUFFER = 64 * 1024
+UNANSWERED_MAX = 512 * 1024  # the kernel doubles what is asked for its buffers, at both ends, and answers fill as many again
 SECONDS_LEAST = 1.0      # of an attack, for the good client to be measured
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -72,16 +76,18 @@ class Siege:
         time.sleep(max(0.0, SECONDS_LEAST - (time.monotonic() - self.begin)))
         expect(self.broker.process.poll() is None, f"the broker ended:\n{self.broker.words()}")
         resident, peak = self.memory("VmRSS"), self.memory("VmHWM")
-        expect(resident <= self.resident + GROWTH_MAX, f"resident memory grew from {self.resident} to {resident}")
-        expect(peak <= self.budget, f"peak {peak}, the budget is {self.budget}")
+        expect(SANITIZED or resident <= self.resident + GROWTH_MAX, f"resident memory grew from {self.resident} to {resident}")
+        expect(SANITIZED or peak <= self.budget, f"peak {peak}, the budget is {self.budget}")
         self.good.send_signal(signal.SIGINT)
         out, err = self.good.communicate(timeout=DEADLINE)
         expect(self.good.returncode == 0, f"the good client: exit {self.good.returncode}: {out}{err}")
         found = json.loads(out)
+        p99 = found["latency_us"]["p99"]
+        expect(p99 < P99_MAX, f"the good client starved: p99 {p99} us")
         stored = self.stored()
         expect(found["records"] == stored, f"{found['records']} acknowledged, {stored} stored")
         wait_for(lambda: self.open_descriptors() <= self.descriptors, f"{self.open_descriptors()} descriptors, {self.descriptors} before", 5)
-        print(f"    the good client's p99 meanwhile: {found['latency_us']['p99'] / 1000:.0f} ms of {found['records']} readings; resident {resident // 1024}K, "
+        print(f"    the good client's p99 meanwhile: {p99 / 1000:.0f} ms of {found['records']} readings; resident {resident // 1024}K, "
               f"{(resident - self.resident) // 1024:+}K")
 
     def end(self):
@@ -207,31 +213,28 @@ def writers_that_read_nothing(siege):
     wires = [Wire(siege.port, receive_buffer=4096).open() for _ in range(20)]
     pings = wires[0].frame(PING, b"0123456789abcdef") * 5000
     sent = [0] * len(wires)
-    end = time.monotonic() + 2
     for wire in wires:
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
         wire.socket.setblocking(False)
-    while time.monotonic() < end:
-        for number, wire in enumerate(wires):
-            with contextlib.suppress(BlockingIOError):
-                sent[number] += wire.socket.send(pings[sent[number] % len(pings):])
-        time.sleep(0.001)
+
+    def send_for(seconds, end):
+        """Sends until nothing was taken for so long, at most until the end. Whether it came to that."""
+        last = time.monotonic()
+        while last + seconds > (now := time.monotonic()) and now < end:
+            for number, wire in enumerate(wires):
+                with contextlib.suppress(BlockingIOError):
+                    sent[number] += wire.socket.send(pings[sent[number] % len(pings):])
+                    last = now
+            time.sleep(0.001)
+        return last + seconds <= now
+
+    expect(send_for(0.5, time.monotonic() + 30), f"more and more is taken: {max(sent)} bytes")
     settled = list(sent)
-    time.sleep(0.3)
-    for number, wire in enumerate(wires):
-        with contextlib.suppress(BlockingIOError):
-            sent[number] += wire.socket.send(pings[sent[number] % len(pings):])
+    send_for(0.5, time.monotonic() + 0.5)
     expect(sent == settled, "no more is taken from them")
+    expect(max(sent) <= UNANSWERED_MAX, f"{max(sent)} bytes were taken of one of them")
     for wire in wires:
         wire.socket.close()
-    # Acks are granted credit too: one who never reads runs out of it.
-    with Wire(siege.port) as wire:
-        wire.open()
-        wire.send(wire.alias_frame(0, "t"))
-        for _ in range(200):
-            wire.send(b"".join(wire.put_frame(0, bytes(90)) for _ in range(8)))
-            time.sleep(0.002)
-        wire.send(b"".join(wire.put_frame(0, bytes(900)) for _ in range(400)))
-        expect(wire.ending() == "ERROR credit_exceeded", "credit ends")
 
 
 @attack
@@ -336,6 +339,7 @@ def ten_thousand_connects(siege):
         thread.join()
     seconds = time.monotonic() - begin
     expect(not counts, f"connects that failed: {counts}")
+    expect(came > 0, f"of other good clients none was served, {refused} were told to come later")
     siege.rv("topic", "list", code=0, seconds=20)
     print(f"    10000 connects in {seconds:.1f} s; of other good clients {came} were served, {refused} told to come later")
 
