@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -14,8 +15,8 @@ import sys
 import time
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
-from _cli import DEADLINE, RIVULET, Broker, Client, NotPermitted, Run, expect, free_port, main, rivulet, test, wait_for, with_broker
-from _wire import Wire
+from _cli import DEADLINE, RIVULET, Broker, Client, Failed, NotPermitted, Run, expect, free_port, main, rivulet, test, wait_for, with_broker
+from _wire import Wire, crc32c
 
 NOBODY = 65534
 GEOMETRY = ("storage.size=32M", "storage.segment_bytes=2M")
@@ -180,15 +181,6 @@ def somebody_elses_journal(folder):
 # ---- what is there ----
 
 
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
-
-
 @test
 def store_of_a_newer_version(folder):
     broker = store_with_records(folder)
@@ -247,31 +239,49 @@ def address_in_use_leaves_the_store(folder):
 
 @test
 def clients_wait_while_it_starts(folder):
-    """A store that takes a while to be made: four segments of 64 MiB are zeroed first."""
+    """A store that takes a while to be made: four segments of 64 MiB are zeroed first. Stopped as soon as it takes a connection, the broker shows which came first."""
+    for attempt in range(5):
+        if connected_before_it_is_ready(os.path.join(folder, str(attempt))):
+            return
+    raise Failed("each time it was ready before it took a connection")
+
+
+def connected_before_it_is_ready(folder):
+    """False: this machine let us run too late to see it."""
+    os.mkdir(folder)
     port = free_port()
     arguments = [RIVULET, "serve"]
     for setting in (f"storage.dir={folder}/data", "storage.size=512M", "storage.segment_bytes=64M", f"listener.compact.bind=127.0.0.1:{port}"):
         arguments += ["--set", setting]
     log = os.path.join(folder, "broker.log")
+
+    def ready():
+        with open(log, encoding="utf-8") as file:
+            return " ready: " in file.read()
+
     with open(log, "wb") as file:
         process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     try:
-        while True:
+        wire = None
+        while wire is None:
             try:
-                wire = Wire(port)
-                break
+                wire = Wire(port, timeout=DEADLINE)
             except ConnectionRefusedError:
                 expect(process.poll() is None, "it runs")
                 time.sleep(0.001)
-        with open(log, encoding="utf-8") as file:
-            expect("ready" not in file.read(), "it takes connections before it is ready")
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        early = not ready()
+        process.send_signal(signal.SIGCONT)
         wire.open()
-        with open(log, encoding="utf-8") as file:
-            expect("ready" in file.read(), "it answers when it is")
+        expect(ready(), "it answers when it is ready")
         wire.socket.close()
+        return early
     finally:
+        process.send_signal(signal.SIGCONT)
         process.terminate()
         expect(process.wait(DEADLINE) == 0, "a clean stop")
+        shutil.rmtree(os.path.join(folder, "data"), ignore_errors=True)
 
 
 @test
