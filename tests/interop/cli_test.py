@@ -252,6 +252,7 @@ def a_reader_that_takes_nothing(client):
             time.sleep(0.5)  # the pipe is full by now
             consumer.send_signal(number)
             consumer.wait(5)
+            expect(consumer.returncode == -number, f"exit {consumer.returncode}: the signal ends it, as nothing else can")
 
 
 @with_broker
