@@ -31,7 +31,8 @@ sub start (@set) {
     $PID = fork // die;
     if (!$PID) {
         open STDOUT, '>>', "$DIR.log"; open STDERR, '>&', \*STDOUT;
-        exec $BIN, 'serve', map { ('--set', $_) } "storage.dir=$DIR", 'storage.size=64M', "listener.compact.bind=127.0.0.1:$PORT", @set;
+        # commit_bytes above the credit: what a connection sends at once is not granted again before the commit interval is over
+        exec $BIN, 'serve', map { ('--set', $_) } "storage.dir=$DIR", 'storage.size=64M', 'storage.commit_bytes=1M', "listener.compact.bind=127.0.0.1:$PORT", @set;
     }
     for (1 .. 200) { return if eval { client()->connect->close }; sleep 0.05 }
     die "broker does not start: $DIR.log";
@@ -256,7 +257,8 @@ test 'section 8: ERROR' => sub {
     ends('PUTB regular: not a multiple', err(2), $put->(4, 4, "\0\x08\0\0\2aab"));
     ends('PUTB regular: 0 bytes', err(2), $put->(4, 4, "\0\x08\0\0\0aab"));
     ends('PUTB regular: no values', err(2), $put->(4, 4, "\0\x08\0\0\2"));
-    ends('credit exceeded', err(10), sub ($c) { $c->alias('alpha'); my $n = $c->{frame_limit} - 100; for (0 .. $c->{credit} / $n + 1) { $c->send(3, 0, "\0\0" . 'x' x $n) } });
+    my $d = cl(); $d->create('late', 1, 1, 'commit.interval.ms' => 10000); $d->close;
+    ends('credit exceeded', err(10), sub ($c) { $c->alias('late'); my $n = $c->{frame_limit} - 100; for (0 .. $c->{credit} / $n + 1) { $c->send(3, 0, "\0\0" . 'x' x $n) } });
     ends('too many requests', err(38), sub ($c) { $c->ask_fetch([ alpha => 0 ], 'latest', wait => 9000) for 0 .. $c->{requests_max} });
     ends('credit of a subscription above 2^31 - 1', err(5), sub ($c) { $c->send(18, 0, "\5alpha\0\1\1" . $v->(1 << 31), 1) });
     ends('epoch -2', err(2), sub ($c) { $c->ask_fetch([ alpha => 1 ], 0, epoch => -2) });
