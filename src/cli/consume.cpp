@@ -49,6 +49,7 @@ private:
     void on_fetched(std::size_t index, const protocol::Fetched& fetched) override;
     void on_skipped(std::size_t index, Offset from, Offset to) override;
     void on_interrupted(const client::Ending& ending) override;
+    void on_put_off(std::size_t index, Failure why, std::string_view text) override;
     void on_ended(const client::Ending& ending, std::optional<std::size_t> index) override;
     void on_timer() override;
     std::string partition_text(std::size_t index) const {
@@ -114,6 +115,12 @@ void ConsumeRun::on_interrupted(const client::Ending& ending) {
     if (outage_told_) return;
     outage_told_ = true;
     output_.error(explain(ending) + "; trying again");
+}
+
+void ConsumeRun::on_put_off(std::size_t index, Failure why, std::string_view text) {
+    if (outage_told_) return;
+    outage_told_ = true;
+    output_.error(partition_text(index) + ": " + explain(why, text) + "; trying again");
 }
 
 void ConsumeRun::on_ended(const client::Ending& ending, std::optional<std::size_t> index) {

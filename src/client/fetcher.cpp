@@ -100,7 +100,7 @@ void Fetcher::take_failure(std::size_t index, const Answer& answer) {
     if (passes) {
         position.resting = true;
         if (!armed()) env_.arm(*this, env_.now() + rest_ms * ns_per_ms);
-        return;
+        return handler_.on_put_off(index, fail(answer.error, answer.detail), answer.text);
     }
     Text text(failure_text_);
     text << answer.text;

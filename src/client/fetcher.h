@@ -36,6 +36,8 @@ public:
     // The log begins later than the position: [from, to) is gone.
     virtual void on_skipped(std::size_t /*index*/, Offset /*from*/, Offset /*to*/) {}
     virtual void on_interrupted(const Ending&) {}
+    // The broker could not answer for this position just now; it is asked again.
+    virtual void on_put_off(std::size_t /*index*/, Failure /*why*/, std::string_view /*text*/) {}
     // The last call; canceled: after stop(). index: of the partition that it is about, or none.
     virtual void on_ended(const Ending& ending, std::optional<std::size_t> index) = 0;
 

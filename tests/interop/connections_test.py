@@ -13,7 +13,7 @@ LIMIT = 20
 
 def with_few_connections(function):
     def run(folder):
-        broker = Broker(folder, "--set", f"limits.connections={LIMIT}", "--set", "limits.tls_connections=0")
+        broker = Broker(folder, "--set", f"limits.connections={LIMIT}", "--set", "limits.tls_connections=0", "--set", "limits.parked_fetches=8")
         wires = []
         try:
             function(Client(broker), wires)
@@ -46,6 +46,24 @@ def past_the_limit_everybody_is_told(rv, wires):
     expect(len(lines) <= 2, f"few lines, however many are refused: {lines}")
     wires.pop().socket.close()
     wait_for(lambda: rv("consume", "t", "--from-beginning", "--max-messages", "1").code == 0, "with room again it is served", 5)
+
+
+@with_few_connections
+def past_the_limit_of_fetches_a_consumer_says_why_it_waits(rv, wires):
+    rv.create("t")
+    rv("produce", "t", stdin=b"one\n", code=0)
+    for _ in range(5):
+        wires.append(Wire(rv.broker.port).open())
+        for number in range(8):
+            wires[-1].send(wires[-1].fetch_frame(number, "t", -1, 60_000))
+    for wire in wires:
+        expect(wire.next() is not None, "those that are too many are answered")
+    run = rv("consume", "t", "--from-beginning", "--timeout", "1s", code=0)
+    expect(run.out == "", f"all fetches are taken: {run.out}")
+    run.says(r"^rivulet: t partition [0-9]+: busy.*limits.parked_fetches is reached; trying again\n$")
+    for wire in wires:
+        wire.socket.close()
+    expect(rv.all_of("t") == "one\n", "they are free again")
 
 
 @with_few_connections
