@@ -10,11 +10,11 @@ bool ReadView::time_unknown(const std::uint8_t* header) const {
     return false;
 }
 
-ViewBuilder::Verdict ViewBuilder::judge(const record::BatchHeader& header) const {
-    if (header.last_offset() < view_.next) return Verdict::skip;
-    if (header.base_offset >= limit_) return Verdict::beyond;
+ViewBuilder::Verdict ViewBuilder::judge(const BatchSpan& batch) const {
+    if (batch.last < view_.next) return Verdict::skip;
+    if (batch.first >= limit_) return Verdict::beyond;
     // The first batch is given whole, so that a reader with a small limit gets on (KIP-74).
-    if (view_.batches != 0 && (view_.bytes >= bytes_max_ || header.total_bytes() > bytes_max_ - view_.bytes)) return Verdict::full;
+    if (view_.batches != 0 && (view_.bytes >= bytes_max_ || batch.bytes > bytes_max_ - view_.bytes)) return Verdict::full;
     return Verdict::take;
 }
 
@@ -44,22 +44,28 @@ Bytes ViewBuilder::patch_header(Bytes header, const Boots& boots, std::uint32_t 
     return {copied, batch_header_bytes};
 }
 
-void ViewBuilder::count(const record::BatchHeader& header) {
-    if (view_.batches++ == 0) view_.first = header.base_offset;
-    view_.bytes += header.total_bytes();
-    view_.next = header.last_offset() + 1;
+void ViewBuilder::count(const BatchSpan& batch) {
+    if (view_.batches++ == 0) view_.first = batch.first;
+    view_.bytes += batch.bytes;
+    view_.next = batch.last + 1;
 }
 
-bool ViewBuilder::add(const record::BatchHeader& header, Bytes bytes, const Boots& boots, std::uint32_t boot) {
-    if (header.clock_untrusted()) {
-        if (!has_header_room() || view_.piece_count + 2 > ReadView::pieces_max) return false;
-        add_piece(patch_header(bytes, boots, boot));
-        add_piece(bytes.subspan(batch_header_bytes));
-    } else if (!add_piece(bytes)) {
-        return false;
-    }
+ViewBuilder::Verdict ViewBuilder::offer(const BatchSpan& batch, Bytes bytes) {
+    const Verdict verdict = judge(batch);
+    if (verdict != Verdict::take) return verdict;
+    if (!add_piece(bytes)) return Verdict::full;
+    count(batch);
+    return Verdict::take;
+}
+
+ViewBuilder::Verdict ViewBuilder::offer_untrusted(const record::BatchHeader& header, Bytes bytes, const Boots& boots, std::uint32_t boot) {
+    const Verdict verdict = judge(header);
+    if (verdict != Verdict::take) return verdict;
+    if (!has_header_room() || view_.piece_count + 2 > ReadView::pieces_max) return Verdict::full;
+    add_piece(patch_header(bytes, boots, boot));
+    add_piece(bytes.subspan(batch_header_bytes));
     count(header);
-    return true;
+    return Verdict::take;
 }
 
 }  // namespace rivulet::store

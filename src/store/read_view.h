@@ -40,6 +40,15 @@ struct ReadView : ListNode<ReadView> {
     static_assert(patched_headers_max <= 8);
 };
 
+// What choosing a batch needs of it.
+struct BatchSpan {
+    BatchSpan(Offset first_offset, Offset last_offset, std::size_t total_bytes) : first(first_offset), last(last_offset), bytes(total_bytes) {}
+    BatchSpan(const record::BatchHeader& header) : BatchSpan(header.base_offset, header.last_offset(), header.total_bytes()) {}
+    Offset first;
+    Offset last;
+    std::size_t bytes;
+};
+
 // Fills a view batch by batch, within what the reader asked for.
 class ViewBuilder {
 public:
@@ -52,17 +61,18 @@ public:
 
     ViewBuilder(ReadView& view, Offset from, Offset limit, std::size_t bytes_max) : view_(view), limit_(limit), bytes_max_(bytes_max) { view.next = from; }
 
-    // The next batch as its header tells.
-    Verdict judge(const record::BatchHeader& header) const;
-    // The whole batch at `bytes`; false: no room, and nothing has changed. `boots`: for batches stamped under an untrusted clock in boot `boot`.
-    bool add(const record::BatchHeader& header, Bytes bytes, const Boots& boots, std::uint32_t boot);
+    Verdict judge(const BatchSpan& batch) const;
+    // The whole batch at `bytes`, if it is its turn; full also if there is no room, and nothing has changed then.
+    Verdict offer(const BatchSpan& batch, Bytes bytes);
+    // The same for one that was stamped under an untrusted clock, in boot `boot`.
+    Verdict offer_untrusted(const record::BatchHeader& header, Bytes bytes, const Boots& boots, std::uint32_t boot);
 
     // By parts: a piece, joined to the one before if it lies right behind it; false if there is no room.
     bool add_piece(Bytes piece);
     bool has_header_room() const { return view_.header_count < ReadView::patched_headers_max; }
     // A copy of the header with its times set right and the mark gone.
     Bytes patch_header(Bytes header, const Boots& boots, std::uint32_t boot);
-    void count(const record::BatchHeader& header);
+    void count(const BatchSpan& batch);
 
 private:
     ReadView& view_;

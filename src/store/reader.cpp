@@ -12,6 +12,9 @@ namespace {
 constexpr std::uint64_t lookup_charge = 64;
 constexpr std::uint64_t batch_charge = 64;
 
+// A batch below what was asked for is passed by.
+Verdict pass(Verdict verdict) { return verdict == Verdict::skip ? Verdict::take : verdict; }
+
 void clear(ReadView& view) {
     view.piece_count = view.bytes = view.batches = view.header_count = 0;
     view.more_bytes = 0;
@@ -121,8 +124,7 @@ Reader::Served Reader::serve(Window& window, const Wish& wish, ReadView& view) {
     Verdict verdict = Verdict::take;
     for (auto i = window.find(log.id, wish.from); i != Window::no_entry; i = window.next(i)) {
         const Window::Entry& entry = window.entry(i);
-        // Extents of one log lie far apart: what comes next is on its way while this one is looked at.
-        if (entry.next != Window::no_entry) __builtin_prefetch(window.bytes(window.entry(entry.next)).data());
+        window.prefetch(entry.next);
         if (entry.bad || entry.stale || entry.last_offset() < view.next) continue;
         const Lsn lsn = window.lsn(entry);
         const Offset voided = state_.truncations.void_from(log.id, lsn);
@@ -155,6 +157,12 @@ Reader::Served Reader::serve(Window& window, const Wish& wish, ReadView& view) {
 Verdict Reader::add_extent(const Log& log, Window& window, Window::EntryIndex index, Offset voided, ViewBuilder& builder) {
     const Window::Entry& entry = window.entry(index);
     Bytes bytes = window.bytes(entry);
+    if (entry.plain) {
+        const BatchSpan batch(entry.first_offset(), entry.last_offset(), entry.bytes);
+        if (entry.epoch() < log.epoch_at(batch.first)) window.set_stale(index);
+        else if (batch.last < voided) return pass(builder.offer(batch, bytes));
+        return Verdict::take;
+    }
     while (!bytes.empty()) {
         const bool whole = bytes.size() >= batch_header_bytes;
         const record::BatchHeader header = whole ? record::decode_header(bytes) : record::BatchHeader{};
@@ -172,14 +180,8 @@ Verdict Reader::add_extent(const Log& log, Window& window, Window::EntryIndex in
         }
         // A truncation cuts at the base of a batch: one that lies across it was given up by a recovery.
         if (header.last_offset() >= voided) return Verdict::take;
-        switch (builder.judge(header)) {
-            case Verdict::skip: break;
-            case Verdict::full: return Verdict::full;
-            case Verdict::beyond: return Verdict::beyond;
-            case Verdict::take:
-                if (!builder.add(header, bytes.first(n), state_.boots, entry.boot)) return Verdict::full;
-                break;
-        }
+        const Verdict verdict = pass(header.clock_untrusted() ? builder.offer_untrusted(header, bytes.first(n), state_.boots, entry.boot) : builder.offer(header, bytes.first(n)));
+        if (verdict != Verdict::take) return verdict;
         bytes = bytes.subspan(n);
     }
     return Verdict::take;

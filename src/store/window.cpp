@@ -173,6 +173,7 @@ bool Window::add(const Extent& extent, Lsn group, std::uint32_t position) {
     entry.flags = extent.flags;
     entry.bad = crc32c(bytes(entry)) != extent.crc;
     any_bad_ |= entry.bad;
+    if (!entry.bad) look_into(entry);
     const EntryIndex first = first_of(entry.log);
     if (first == no_entry) {
         EntryIndex& head = buckets_[bucket(entry.log)];
@@ -183,6 +184,15 @@ bool Window::add(const Extent& extent, Lsn group, std::uint32_t position) {
         entries_[first].last = index;
     }
     return true;
+}
+
+// Here, where its bytes are at hand: readers, who come later and one by one, need not touch them.
+void Window::look_into(Entry& entry) const {
+    const Bytes whole = bytes(entry);
+    if (whole.size() < record::batch_header_bytes) return;
+    const record::BatchHeader header = record::decode_header(whole);
+    entry.plain = header.total_bytes() == whole.size() && header.base_offset == entry.first_offset() && header.last_offset() == entry.last_offset() && !header.clock_untrusted();
+    if (entry.plain) entry.boot = static_cast<std::uint32_t>(header.leader_epoch.value);
 }
 
 // Extents of a log ascend, but where it was truncated: what then follows is lower and overrules what stands before, so whoever begins at an entry at or below `from`

@@ -55,7 +55,7 @@ public:
         std::uint32_t span;
         std::uint32_t position;    // in the buffer
         std::uint32_t bytes;
-        std::uint32_t boot;
+        std::uint32_t boot;        // that its times count from; of a plain one, whose times do not: the leader epoch
         std::uint32_t group_page;  // of its group, in pages from begin()
         EntryIndex next;           // of the same log, at the same or a higher LSN
         EntryIndex next_log;       // with the same hash; of a log's first entry
@@ -64,10 +64,13 @@ public:
         std::uint8_t flags;        // ExtentFlag
         bool bad;                  // CRC does not match
         bool stale;                // of a discarded group: never was part of the log
+        bool plain;                // one whole batch, stamped under a trusted clock: what the reader needs to know of it is in here
 
         Offset first_offset() const { return Offset(base); }
         Offset last_offset() const { return Offset(base + span); }
+        Epoch epoch() const { return Epoch(static_cast<std::int32_t>(boot)); }  // of a plain one
     };
+    static_assert(sizeof(Entry) == 48);
     struct Hole {
         Lsn from;
         Lsn to;
@@ -93,6 +96,13 @@ public:
     EntryIndex find(LogId log, Offset from) const;
     EntryIndex next(EntryIndex index) const { return entries_[index].next; }
     const Entry& entry(EntryIndex index) const { return entries_[index]; }
+    // Extents of one log lie far apart: the next one is on its way to the cache while this one is looked at, for whoever sends it too.
+    void prefetch(EntryIndex index) const {
+        if (index == no_entry) return;
+        const Bytes whole = bytes(entries_[index]);
+        for (std::size_t i = 0; i < std::min<std::size_t>(whole.size(), 512); i += 64) __builtin_prefetch(whole.data() + i);
+        if (entries_[index].next != no_entry) __builtin_prefetch(&entries_[entries_[index].next]);
+    }
     Bytes bytes(const Entry& entry) const { return Bytes(buffer_).subspan(entry.position, entry.bytes); }
     Lsn lsn(const Entry& entry) const { return request_.begin + std::uint64_t{entry.group_page} * page_bytes; }
     // Look-ups of its log begin here from now on.
@@ -132,6 +142,7 @@ private:
     void drop_stale(const GroupHeader& successor);
     bool take_table(const GroupHeader& header);
     bool add(const Extent& extent, Lsn group, std::uint32_t position);
+    void look_into(Entry& entry) const;
     EntryIndex first_of(std::uint64_t log) const;
     std::size_t bucket(std::uint64_t log) const;
     Lsn groups_end(env::Disk& disk, Lsn at);

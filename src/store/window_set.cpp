@@ -39,7 +39,7 @@ Lsn WindowSet::holding(const Log& log, Offset offset) const {
 }
 
 void WindowSet::wait(ReadWaiter& waiter) {
-    waiter.since = env_.now();
+    waiter.since = active_ = env_.now();
     waiters_.push_back(waiter);
     if (!under_way(waiter.wanted)) schedule();
 }
@@ -66,13 +66,13 @@ void WindowSet::schedule() {
     for (ReadWaiter* waiter = waiters_.front(); waiter && loading_ < loads_at_once; waiter = waiters_.next(*waiter)) {
         if (under_way(waiter->wanted)) continue;
         Lsn begin = waiter->wanted;
-        const bool young = now - waiter->since < holding_ns;
+        const bool young = now < held_until(*waiter);
         if (young && held_ && behind(held_for_, begin)) continue;
         if (young && looks++ < looks_max) {
             const Rear rear = rearmost(begin);
             begin = rear.lsn;
             if (!rear.waits || under_way(begin)) {
-                if (!held_) wake_at(waiter->since + holding_ns);
+                if (!held_) wake_at(held_until(*waiter));
                 held_ = true;
                 held_for_ = begin;
                 continue;

@@ -3,7 +3,7 @@
 // Bounds:   loads_at_once loads under way. A call walks the windows and the waiters, and looks_max times those and the expected positions; a waiter is called at most
 //           once per load.
 // Guarantee: one scan serves the readers that are near each other (convoy_bytes): the rearmost of those that wait is loaded for first, and who is ahead is held for
-//           holding_ns at most per load while others come after it. Then the longest waiting waiter is served by the next load. A window with pins is not loaded anew, nor one that a reader
+//           holding_ns at most per load while others come after it, quiet_ns if no reader comes or is served: those behind may be one client, whose answers are held. Then the longest waiting waiter is served by the next load. A window with pins is not loaded anew, nor one that a reader
 //           is at, as long as that comes within patience_ns; of the others those go first that nobody comes to. Whoever reads from within on_read_ready() finds its window there; of those that
 //           read later at least one does, if it comes within patience_ns: so every load brings somebody forward, however few windows there are.
 // Source:   grouping and throttling of scans after Lang et al., "Increasing Buffer-Locality for Multiple Relational Table Scans through Grouping and Throttling", ICDE 2007.
@@ -44,6 +44,7 @@ class WindowSet final : private WindowOwner, private env::Timer {
 public:
     static constexpr std::int64_t patience_ns = 50 * ns_per_ms;
     static constexpr std::int64_t holding_ns = 10 * ns_per_ms;
+    static constexpr std::int64_t quiet_ns = ns_per_ms;
     static constexpr int looks_max = 8;  // for who comes after a waiter, in one call: further convoys are not held together
     static constexpr std::uint64_t convoy_bytes = 16U << 20;
     static constexpr int loads_at_once = env::job_slots[static_cast<int>(env::JobKind::read)];
@@ -60,7 +61,10 @@ public:
     void read_ahead(Window& window);
 
     bool wanted() const { return starved_; }
-    void pin(Window& window) { ++window.pins; }
+    void pin(Window& window) {
+        ++window.pins;
+        active_ = env_.now();
+    }
     void unpin(std::int32_t number);
     MutableBytes scratch() { return windows_[0]->buffer(); }
 
@@ -74,6 +78,7 @@ private:
 
     void on_loaded(Window& window) override;
     void on_timer() override;
+    Instant held_until(const ReadWaiter& waiter) const { return std::min(waiter.since + holding_ns, active_ + quiet_ns); }
     bool live(const Window& window) const { return window.loaded() && window.sequence() >= state_.head.first_live; }
     bool under_way(Lsn lsn) const;
     static bool behind(Lsn lsn, Lsn other) { return lsn < other && other - lsn <= convoy_bytes; }
@@ -96,6 +101,7 @@ private:
     bool held_ = false;         // ... or for those behind it: all others are served
     Lsn held_for_{0};           // the rearmost of them
     std::uint64_t uses_ = 0;
+    Instant active_;            // a reader came, or was served
 };
 
 }  // namespace rivulet::store
