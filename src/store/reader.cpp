@@ -95,10 +95,12 @@ ReadOutcome Reader::read_flash(const Wish& wish, ReadView& view, ReadWaiter& wai
 }
 
 // LSN at or before the group with the offset, or with what follows it; Lsn(0): the index does not know yet.
-Lsn Reader::place(const Wish& wish, const ReadWaiter& waiter) const {
+Lsn Reader::place(const Wish& wish, ReadWaiter& waiter) const {
     const Log& log = wish.log;
     if (waiter.log == log.id && waiter.from == wish.from && waiter.wanted != Lsn(0)) return waiter.wanted;
-    if (const Lsn lsn = positions_.find(log.id, wish.from); lsn != Lsn(0)) return lsn;
+    const Lsn known = positions_.find(log.id, wish.from);
+    waiter.goes_on = known != Lsn(0);
+    if (waiter.goes_on) return known;
     if (const Lsn lsn = windows_.holding(log, wish.from); lsn != Lsn(0)) return lsn;
     if (const Lsn lsn = state_.index.find(log, wish.from, state_.geometry, head_sequence()); lsn != Lsn(0)) return lsn;
     if (!loader_.complete()) return Lsn(0);

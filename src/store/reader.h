@@ -77,7 +77,7 @@ private:
 
     ReadOutcome read_ram(const Wish& wish, ReadView& view);
     ReadOutcome read_flash(const Wish& wish, ReadView& view, ReadWaiter& waiter);
-    Lsn place(const Wish& wish, const ReadWaiter& waiter) const;
+    Lsn place(const Wish& wish, ReadWaiter& waiter) const;
     Served serve(Window& window, const Wish& wish, ReadView& view);
     ViewBuilder::Verdict add_extent(const Log& log, Window& window, Window::EntryIndex index, Offset voided, ViewBuilder& builder);
     Lsn behind(const Log& log, const Window& window) const;

@@ -65,26 +65,31 @@ void WindowSet::schedule() {
     for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) waiter->wanted = std::max(waiter->wanted, oldest_live);
     for (ReadWaiter* waiter = waiters_.front(); waiter && loading_ < loads_at_once; waiter = waiters_.next(*waiter)) {
         if (under_way(waiter->wanted)) continue;
+        if (held_ && now < held_until(*waiter) && behind(held_for_, waiter->wanted)) continue;
         Lsn begin = waiter->wanted;
-        const bool young = now < held_until(*waiter);
-        if (young && held_ && behind(held_for_, begin)) continue;
-        if (young && looks++ < looks_max) {
+        const bool patient = now - waiter->since < patience_ns;
+        if (patient && looks++ < looks_max) {
             const Rear rear = rearmost(begin);
-            begin = rear.lsn;
-            if (!rear.waits || under_way(begin)) {
+            if (rear.expected < rear.waiting && now < held_until(*waiter)) {
                 if (!held_) wake_at(held_until(*waiter));
                 held_ = true;
-                held_for_ = begin;
+                held_for_ = rear.expected;
+                continue;
+            }
+            begin = rear.waiting;
+            if (under_way(begin)) {
+                wake_at(waiter->since + patience_ns);
                 continue;
             }
         }
         find_uses();
-        Window* const window = spare(now - waiter->since < patience_ns ? Use::later : Use::now);
+        Window* window = spare(patient ? Use::later : Use::now);
+        if (!window && patient) window = farthest(begin);
         if (!window) {
             starved_ = true;
             return wake_at(now + patience_ns);
         }
-        load(*window, begin);
+        load(*window, begin, waiter->goes_on);
     }
 }
 
@@ -98,16 +103,16 @@ void WindowSet::wake_at(Instant at) {
 
 // Of those that read what leads up to here, and of the one that waits for it.
 WindowSet::Rear WindowSet::rearmost(Lsn wanted) {
-    Rear rear{wanted, true};
-    const auto look = [&](Lsn lsn, bool waits) {
+    Rear rear{wanted, wanted};
+    const auto look = [&](Lsn lsn, Lsn& rearmost) {
         env_.charge(16);
-        if (lsn < rear.lsn && behind(lsn, wanted)) rear = {lsn, waits};
+        if (lsn < rearmost && behind(lsn, wanted)) rearmost = lsn;
     };
-    for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) look(waiter->wanted, true);
+    for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) look(waiter->wanted, rear.waiting);
     const Instant now = env_.now();
-    positions_.expected(now - holding_ns, [&](Lsn lsn) { look(lsn, false); });
+    positions_.expected(now - holding_ns, [&](Lsn lsn) { look(lsn, rear.expected); });
     for (const Window* const window : windows_)
-        if (live(*window) && window->fresh_until > now) look(window->begin(), false);
+        if (live(*window) && window->fresh_until > now) look(window->begin(), rear.expected);
     return rear;
 }
 
@@ -138,10 +143,20 @@ Window* WindowSet::spare(Use most) {
     return best;
 }
 
-void WindowSet::load(Window& window, Lsn begin) {
+// Those who are at a window ahead of the rearmost can wait for it; what it waits for longer, they get ahead by.
+Window* WindowSet::farthest(Lsn ahead_of) {
+    Window* best = nullptr;
+    for (Window* const window : windows_) {
+        const bool spare = !window->loading() && window->pins == 0 && window->fresh_until <= env_.now() && behind(ahead_of, window->begin());
+        if (spare && (!best || window->begin() > best->begin())) best = window;
+    }
+    return best;
+}
+
+void WindowSet::load(Window& window, Lsn begin, bool goes_on) {
     window.sequential = std::any_of(windows_.begin(), windows_.end(), [&](const Window* w) { return live(*w) && w->end() == begin; });
     ++loading_;
-    const std::size_t bytes = window.sequential ? Window::scan_bytes : Window::load_bytes;
+    const std::size_t bytes = window.sequential || goes_on ? Window::scan_bytes : Window::load_bytes;
     window.load(env_, {state_.journal, state_.geometry, begin, state_.head.durable, bytes, state_.head.salt, state_.head.run_start});
 }
 
@@ -149,11 +164,13 @@ void WindowSet::read_ahead(Window& window) {
     if (!window.sequential || window.followed || loading_ != 0 || (!waiters_.empty() && !held_)) return;
     const Lsn begin = window.end();
     if (begin >= state_.head.durable || covering(begin)) return;
+    for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter))
+        if (behind(waiter->wanted, window.begin())) return;
     find_uses();
     Window* const next = spare(Use::none);
     if (!next) return;
     window.followed = true;
-    load(*next, begin);
+    load(*next, begin, true);
 }
 
 void WindowSet::on_loaded(Window& window) {

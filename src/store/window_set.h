@@ -26,6 +26,7 @@ public:
     Offset from{0};
     Lsn wanted{0};
     Instant since;  // it waits
+    bool goes_on = false;  // a reader that comes back, not the first read of one
 
 protected:
     ~ReadWaiter() = default;
@@ -44,7 +45,7 @@ class WindowSet final : private WindowOwner, private env::Timer {
 public:
     static constexpr std::int64_t patience_ns = 50 * ns_per_ms;
     static constexpr std::int64_t holding_ns = 10 * ns_per_ms;
-    static constexpr std::int64_t quiet_ns = ns_per_ms;
+    static constexpr std::int64_t quiet_ns = ns_per_ms / 4;
     static constexpr int looks_max = 8;  // for who comes after a waiter, in one call: further convoys are not held together
     static constexpr std::uint64_t convoy_bytes = 16U << 20;
     static constexpr int loads_at_once = env::job_slots[static_cast<int>(env::JobKind::read)];
@@ -70,10 +71,10 @@ public:
 
 private:
     using Use = Window::Use;
-    // The rearmost reader of a convoy.
+    // The rearmost readers of a convoy: of those that wait, and of those that are expected back.
     struct Rear {
-        Lsn lsn;
-        bool waits;  // else it is expected
+        Lsn waiting;
+        Lsn expected;
     };
 
     void on_loaded(Window& window) override;
@@ -86,7 +87,8 @@ private:
     Rear rearmost(Lsn wanted);
     void find_uses();
     Window* spare(Use most);
-    void load(Window& window, Lsn begin);
+    Window* farthest(Lsn ahead_of);
+    void load(Window& window, Lsn begin, bool goes_on);
     void wake_at(Instant at);
 
     env::Env& env_;

@@ -63,7 +63,7 @@ Session::Progress Session::handle_fetch(const frames::FrameView& frame) {
     request->bytes_max = static_cast<std::size_t>(least(wanted->bytes_max, most_batches()));
     request->bytes_min = static_cast<std::size_t>(least(wanted->bytes_min, request->bytes_max));
     request->wait_ns_max = static_cast<std::int64_t>(least(wanted->wait_ms_max, wait_ms_max)) * ns_per_ms;
-    hub_.broker().fetch(*request);
+    look_up(*request);
     return Progress::done;
 }
 

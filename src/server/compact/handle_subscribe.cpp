@@ -88,11 +88,10 @@ void Session::go_on(FetchRequest& request) {
         return;
     }
     const std::size_t room = most_batches();
-    request.state = Request::State::waiting;
     request.bytes_max = static_cast<std::uint64_t>(request.credit) < room ? static_cast<std::size_t>(request.credit) : room;
     request.bytes_min = 1;
     request.wait_ns_max = subscription_wait_ns;
-    hub_.broker().fetch(request);
+    look_up(request);
 }
 
 // True: it has gone on by itself, there is nothing to send.

@@ -159,6 +159,7 @@ private:
     void check_starved(Instant now);
     bool hinders(Instant now);      // others wait for a buffer, window, block or request that this session holds
     void drop_view(FetchRequest& fetch);
+    void look_up(FetchRequest& request);
     void retry_deferred();
     void forget(Request& request);
 

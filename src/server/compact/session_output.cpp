@@ -341,14 +341,26 @@ void Session::drop_view(FetchRequest& fetch) {
     hub_.broker().release(fetch.view);
 }
 
+// Behind those that wait for their turn: otherwise who asks again at once would always be first, and leave the others behind.
+void Session::look_up(FetchRequest& request) {
+    for (Request* other = requests_.front(); other; other = requests_.next(*other)) {
+        if (other->state != Request::State::deferred) continue;
+        request.state = Request::State::deferred;
+        return;
+    }
+    request.state = Request::State::waiting;
+    hub_.broker().fetch(request);
+}
+
+// Two for one that has left, so that they get more as long as there is room; all of them if nothing is on its way out that would bring this about again.
 void Session::retry_deferred() {
     if (s_.phase != Phase::open) return;
-    for (Request* next = requests_.front(); next; next = requests_.next(*next)) {
+    std::size_t left = s_.ready_bytes == 0 ? requests_max : 2;
+    for (Request* next = requests_.front(); next && left != 0; next = requests_.next(*next)) {
         if (next->state != Request::State::deferred) continue;
         next->state = Request::State::waiting;
-        auto& again = static_cast<FetchRequest&>(*next);
-        again.wait_ns_max = 0;
-        return hub_.broker().fetch(again);
+        hub_.broker().fetch(static_cast<FetchRequest&>(*next));
+        --left;
     }
 }
 
@@ -377,6 +389,7 @@ void Session::on_fetched(FetchRequest& request) {
             request.over = true;
         } else if (too_much) {
             request.state = Request::State::deferred;
+            request.wait_ns_max = 0;
             return;
         } else {
             s_.ready_bytes += static_cast<std::uint32_t>(bytes);

@@ -227,6 +227,44 @@ TEST_CASE("a client that takes nothing keeps the windows from others for a momen
     CHECK(frames::decode_answer(reader.last(Kind::fetch).body)->error == Error::none);
 }
 
+TEST_CASE("64 partitions over one connection, 16 at a time and in turn") {
+    Served served(many_readers, 1, 256);
+    fill(served, 2000);
+    Client& client = served.connect();
+    client.open();
+    REQUIRE(served.until(client, Kind::open));
+    std::vector<std::int64_t> next(partitions, frames::fetch_earliest);
+    std::vector<bool> asked(partitions);
+    std::size_t turn = 0;
+    std::size_t outstanding = 0;
+    std::size_t seen = 0;
+    const auto step = [&] {
+        for (; seen < client.arrived.size(); ++seen) {
+            const test::Frame& frame = client.arrived[seen];
+            if (frame.kind != Kind::fetch) continue;
+            const auto fetched = frames::decode_fetched(frames::decode_answer(frame.body)->rest);
+            REQUIRE(fetched.ok());
+            std::int64_t& at = next[frame.correlation];
+            at = fetched->offset.value;
+            for (Bytes left = fetched->batches; !left.empty(); left = left.subspan(record::decode_header(left).total_bytes())) at = record::decode_header(left).last_offset().value + 1;
+            asked[frame.correlation] = false;
+            --outstanding;
+        }
+        for (std::size_t looked = 0; looked < partitions && outstanding < 16; ++looked, turn = (turn + 1) % partitions) {
+            if (asked[turn] || next[turn] == 2000) continue;
+            client.fetch(turn, "temps", turn, next[turn], 1000);
+            asked[turn] = true;
+            ++outstanding;
+        }
+        if (!client.out.empty()) served.send(client);
+        return outstanding == 0;
+    };
+    REQUIRE(served.until(step, 10 * ns_per_s));
+    CHECK(std::all_of(next.begin(), next.end(), [](std::int64_t at) { return at == 2000; }));
+    const store::Reader::Statistics& read = served.program->server->broker().store().read_statistics();
+    CHECK(read.bytes_read < 6 * read.bytes_served);
+}
+
 TEST_CASE("64 readers catch up over a wrapped ring, each on its connection") {
     for (std::uint64_t seed = 1; seed <= 2; ++seed) {
         Served served(many_readers, seed, 256);
