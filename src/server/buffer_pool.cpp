@@ -2,8 +2,8 @@
 
 namespace rivulet::server {
 
-BufferPool::BufferPool(Arena& arena, std::size_t count, std::size_t bytes)
-    : storage_(arena.take_bytes(count * bytes)), free_(arena.take_array<std::uint32_t>(count)), count_(count), bytes_(bytes) {
+BufferPool::BufferPool(Arena& arena, std::size_t count, std::size_t bytes, std::size_t reserve)
+    : storage_(arena.take_bytes(count * bytes)), free_(arena.take_array<std::uint32_t>(count)), count_(count), bytes_(bytes), reserve_(reserve) {
     RIVULET_CHECK(bytes % alignof(std::max_align_t) == 0);
 }
 
@@ -26,6 +26,8 @@ void BufferPool::give(MutableBytes buffer) {
     if (BufferWaiter* const waiter = waiters_.pop_front()) return waiter->on_granted(buffer);
     free_[free_count_++] = static_cast<std::uint32_t>(position / bytes_);
     --lent_;
+    if (bulk_waiters_.empty()) return;
+    if (const MutableBytes bulk = take_bulk(); !bulk.empty()) bulk_waiters_.pop_front()->on_granted(bulk);
 }
 
 void BufferPool::cancel(BufferWaiter& waiter) {

@@ -138,8 +138,10 @@ private:
     // --- session_output.cpp
     void on_sent() override;
     void on_output_buffer(MutableBytes buffer) override;
-    // Room for n more bytes of output; false: block and wait for wake().
-    bool output_room(std::size_t n);
+    // Room for n more bytes of output; false: block and wait for wake(). Bulk: batches that follow may keep the buffer for long; the last quarter of them is for
+    // acks and small answers.
+    enum class Output : std::uint8_t { small, bulk };
+    bool output_room(std::size_t n, Output what = Output::small);
     Writer output() { return Writer(output_.subspan(s_.output_used)); }
     void written(const Writer& out);
     bool write_acks();
@@ -235,6 +237,8 @@ private:
         Phase phase = Phase::gone;
         bool blocked = false;
         bool wants_output = false;       // blocked until output has left
+        bool bulk = false;               // the output buffer may be kept for long
+        bool waits_for_bulk = false;     // for such a one
         bool sending = false;
         bool incomplete = false;         // incomplete_since()
         bool push = false;               // the feature is agreed

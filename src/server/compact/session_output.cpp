@@ -17,14 +17,25 @@ static_assert(send_buffers_max > 1 + store::ReadView::pieces_max);
 
 }  // namespace
 
-bool Session::output_room(std::size_t n) {
+bool Session::output_room(std::size_t n, Output what) {
+    const bool bulk = what == Output::bulk;
+    BufferPool& pool = hub_.output_pool();
+    OutputWaiter& waiter = *this;
     if (output_.empty()) {
-        OutputWaiter& waiter = *this;
-        if (!waiter.linked()) {
-            output_ = hub_.output_pool().take();
-            s_.output_used = s_.output_sent = 0;
-            if (output_.empty()) hub_.output_pool().wait(waiter);
-        }
+        if (!bulk && s_.waits_for_bulk) BufferPool::cancel(waiter);
+        if (!waiter.linked()) output_ = bulk ? pool.take_bulk() : pool.take();
+        s_.bulk = bulk;
+        s_.output_used = s_.output_sent = 0;
+    } else if (bulk && !s_.bulk) {
+        s_.bulk = pool.bulk_free();
+    }
+    if (output_.empty() || (bulk && !s_.bulk)) {
+        s_.wants_output = true;
+        if (waiter.linked()) return false;
+        s_.waits_for_bulk = bulk;
+        if (bulk) pool.wait_bulk(waiter);
+        else pool.wait(waiter);
+        return false;
     }
     if (s_.output_sent == s_.output_used && !s_.sending && !stream()) s_.output_sent = s_.output_used = 0;
     if (s_.output_used + n > output_.size()) {
@@ -36,8 +47,15 @@ bool Session::output_room(std::size_t n) {
 }
 
 void Session::on_output_buffer(MutableBytes buffer) {
-    output_ = buffer;
-    s_.output_used = s_.output_sent = 0;
+    if (output_.empty()) {
+        output_ = buffer;
+        s_.output_used = s_.output_sent = 0;
+        s_.bulk = s_.waits_for_bulk;
+    } else {
+        // It was to be allowed to keep the one that it has.
+        s_.bulk = true;
+        hub_.output_pool().give(buffer);
+    }
     hub_.flush_soon(*this);
     if (s_.wants_output) wake();
 }
@@ -76,7 +94,8 @@ Request* Session::next_answer() {
 }
 
 bool Session::write_answer(Request& request) {
-    if (!output_room(answer_room)) return false;
+    const bool batches = request.is_fetch && !static_cast<FetchRequest&>(request).view.empty();
+    if (!output_room(answer_room, batches ? Output::bulk : Output::small)) return false;
     Writer out = output();
     if (request.kind == frames::Kind::subscribe) {
         write_pushed(static_cast<FetchRequest&>(request), out);

@@ -230,6 +230,38 @@ TEST_CASE("clients that take nothing keep the output buffers from others for a m
     CHECK_FALSE(good.closed);
 }
 
+TEST_CASE("readers that take nothing leave acks and small answers their buffers, however many come") {
+    std::string text = test::small_config;
+    text.replace(text.find("connections = 8"), 15, "connections = 60");
+    text.replace(text.find("parked_fetches = 8"), 18, "parked_fetches = 400");
+    text.replace(text.find("receive_pool_bytes = 64K"), 24, "receive_pool_bytes = 512K");
+    text.replace(text.find("total = 4M"), 10, "total = 6M");
+    Served served(text, 3, 200);
+    served.connect_idle_reader();
+    Client& good = served.connect();
+    good.open();
+    good.alias(0, "temps", 1);
+    REQUIRE(served.until(good, Kind::alias));
+    auto& pool = served.program->server->hub().output_pool();
+    std::size_t most = 0;
+    for (std::uint64_t round = 0; round < 40; ++round) {
+        Client& client = served.connect();
+        client.open();
+        for (std::uint64_t i = 0; i < 12; ++i) client.fetch(i, "temps", 0, 0);
+        client.wants = false;
+        served.send(client);
+        REQUIRE(good.put(0, "21.5"));
+        served.send(good);
+        // The commit interval is 100 ms.
+        REQUIRE(served.until([&] { return !good.acks.empty() && good.acks.back().sequence == round + 1; }, 300 * ns_per_ms));
+        most = std::max(most, pool.lent());
+    }
+    CHECK(most >= pool.count() * 3 / 4);
+    Client& another = served.connect();
+    another.open();
+    CHECK(served.until(another, Kind::open, 1, 100 * ns_per_ms));
+}
+
 TEST_CASE("a slow reader is no stopped one, as long as nobody has to wait ten seconds for it") {
     Served served;
     Client& reader = served.connect_idle_reader();
