@@ -115,15 +115,24 @@ void Hub::count_incomplete(bool more) {
     if (incomplete_ > receive_pool_.crowd_max() && !crowd_timer_.armed()) env_.arm(crowd_timer_, env_.now() + ReceivePool::crowd_ns_max);
 }
 
+// While somebody waits for an output buffer, those who hold one and take nothing are looked for more often than at each tick.
+void Hub::output_wanted() {
+    if (!crowd_timer_.armed()) env_.arm(crowd_timer_, env_.now() + Session::in_the_way_ns_max / 2);
+}
+
 void Hub::thin_out() {
     if (draining_) return;
+    if (output_pool_.starving()) {
+        on_tick(env_.now());
+        if (output_pool_.starving()) output_wanted();
+    }
     if (receive_pool_.crowded(incomplete_)) {
         env_.charge(sessions_open() * 64);
         for_each([this, due = env_.now() - ReceivePool::crowd_ns_max](Session& session) {
             if (receive_pool_.crowded(incomplete_) && session.incomplete_since(due)) session.give_up_frame();
         });
     }
-    if (incomplete_ > receive_pool_.crowd_max()) env_.arm(crowd_timer_, env_.now() + ReceivePool::crowd_ns_max / 2);
+    if (incomplete_ > receive_pool_.crowd_max() && !crowd_timer_.armed()) env_.arm(crowd_timer_, env_.now() + ReceivePool::crowd_ns_max / 2);
 }
 
 // ---- turns ----

@@ -81,6 +81,7 @@ public:
     void flush_soon(Session& session);
     void no_longer_fresh(Session& session);
     void count_incomplete(bool more);
+    void output_wanted();
     void leave(Session& session);
     void release(Session& session);
     MutableBytes sink() { return sink_; }  // what nobody reads; lent to any number of sessions

@@ -76,7 +76,7 @@ public:
     static constexpr std::size_t parting_bytes_max = 256 * 1024;
     static constexpr std::int64_t idle_ns_max = 300 * ns_per_s;      // afterwards
     static constexpr std::int64_t stalled_ns_max = 60 * ns_per_s;    // a reader that takes nothing
-    static constexpr std::int64_t in_the_way_ns_max = ns_per_s;      // ... while others wait for what it holds: hinders()
+    static constexpr std::int64_t in_the_way_ns_max = ns_per_s / 2;  // ... while others wait for what it holds: hinders()
     static constexpr std::int64_t hindering_ns_max = 10 * ns_per_s;  // ... however slowly it takes; and a subscription without credit
 
     explicit Session(Hub& hub) : hub_(hub) {}

@@ -30,8 +30,10 @@ bool Session::output_room(std::size_t n, Output what) {
         s_.bulk = pool.bulk_free();
     }
     if (output_.empty() || (bulk && !s_.bulk)) {
-        s_.wants_output = true;
+        // Nothing that is received waits for bulk.
+        if (!bulk) s_.wants_output = true;
         if (waiter.linked()) return false;
+        hub_.output_wanted();
         s_.waits_for_bulk = bulk;
         if (bulk) pool.wait_bulk(waiter);
         else pool.wait(waiter);
