@@ -92,7 +92,7 @@ constexpr Option consume_options[] = {
     {"partition", "N", "this partition alone (default: all, each in its order)", false, 'p'},
     {"group", "G", "as a member of a consumer group: not in this version"},
     {"max-messages", "N", "end after so many", false, 'c'},
-    {"timeout", "DUR", "end when no record came for so long (default: never)"},
+    {"timeout", "DUR", "end when no record came for so long, what the reader of the output takes aside (default: never)"},
     {"format", "FMT", "how a record is printed: see above", false, 'f'},
     bootstrap_option, help_option};
 constexpr Example consume_examples[] = {

@@ -72,6 +72,7 @@ private:
     Instant last_message_;
     int code_ = exit_done;
     bool outage_told_ = false;
+    bool printed_ = false;  // in this turn of the loop
     bool stopping_ = false;
     bool ended_ = false;
 };
@@ -81,8 +82,12 @@ int ConsumeRun::run() {
     last_message_ = context_.env.now();
     fetcher_.start(options_.bootstrap);
     on_timer();
-    while (!ended_ && context_.loop.run_once())
+    while (!ended_ && context_.loop.run_once()) {
         if (interrupts.count() != 0 && !stopping_) stop(exit_done);
+        // Within a turn the clock stands still: it has not seen how long our own reader took.
+        if (printed_) last_message_ = context_.env.now();
+        printed_ = false;
+    }
     return code_;
 }
 
@@ -96,6 +101,7 @@ void ConsumeRun::on_fetched(std::size_t index, const protocol::Fetched& fetched)
         options_.format.print(text_, options_.topic, positions_[index].partition, *record);
         ++messages_;
         last_message_ = context_.env.now();
+        printed_ = true;
     }
     output_ << text_;
     output_.flush();
@@ -103,6 +109,7 @@ void ConsumeRun::on_fetched(std::size_t index, const protocol::Fetched& fetched)
         output_.error(partition_text(index) + ", offset " + std::to_string(batches.failed_at().value) + ": " + explain(fail(batches.error())));
         return stop(exit_could_not);
     }
+    if (output_.failed()) return stop(exit_could_not);
     if (output_.gone() || (options_.messages_max != 0 && messages_ >= options_.messages_max)) stop(exit_done);
 }
 

@@ -28,6 +28,7 @@ public:
     Output& operator<<(std::uint64_t n) { return *this << std::string_view(std::to_string(n)); }
     void flush();
     bool gone() const { return gone_; }
+    bool failed() const { return failed_; }
     // Asks the system whether anybody still reads.
     bool reader_has_gone();
 

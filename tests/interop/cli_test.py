@@ -256,6 +256,29 @@ def a_reader_that_takes_nothing(client):
 
 
 @with_broker
+def an_output_that_fails(client):
+    client.create("t")
+    client("produce", "t", stdin=b"".join(b"%d\n" % i for i in range(50000)), code=0)
+    for what in ((), ("--timeout", "30s")):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([RIVULET, "consume", "t", "--from-beginning", "--bootstrap", client.broker.address, *what], stdout=full,
+                                  stderr=subprocess.PIPE, timeout=10, check=False)
+        expect(done.returncode == 3 and done.stderr == b"rivulet: standard output: no space left on device\n", f"{done}")
+
+
+@with_broker
+def a_slow_reader_is_not_a_silent_topic(client):
+    client.create("t")
+    client("produce", "t", stdin=b"".join(b"%d\n" % i for i in range(100000)), code=0)
+    with subprocess.Popen([RIVULET, "consume", "t", "--from-beginning", "--timeout", "1s", "--bootstrap", client.broker.address],
+                          stdout=subprocess.PIPE) as consumer:
+        time.sleep(2.5)
+        expect(consumer.stdout.read().count(b"\n") == 100000, "all of it, though the reader was slow")
+        consumer.wait(5)
+        expect(consumer.returncode == 0, f"exit {consumer.returncode}")
+
+
+@with_broker
 def interrupted_produce(client):
     client.create("t")
     producer = subprocess.Popen([RIVULET, "produce", "t", "--bootstrap", client.broker.address], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
