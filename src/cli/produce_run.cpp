@@ -93,8 +93,18 @@ void ProduceRun::on_ready(std::size_t reading_bytes_max) {
 }
 
 void ProduceRun::on_settled() {
-    if (options_.print_acks) {
-        output_ << producer_.settled() << '\n';
+    while (!refusals_.empty() && refusals_.front().first <= producer_.settled()) {
+        Refusal& refusal = refusals_.front();
+        const std::uint64_t settled = producer_.settled() - refusal.first + 1;
+        const std::uint64_t n = settled < refusal.count ? settled : refusal.count;
+        refused_settled_ += n;
+        refusal.first += n;
+        refusal.count -= n;
+        if (refusal.count == 0) refusals_.pop_front();
+    }
+    if (options_.print_acks && acknowledged() != acknowledged_told_) {
+        acknowledged_told_ = acknowledged();
+        output_ << acknowledged_told_ << '\n';
         output_.flush();
     }
     if (!waiting_) return;
@@ -112,6 +122,7 @@ void ProduceRun::on_refused(std::uint64_t first, std::uint64_t count, Error erro
     }
     refused_to_ = first + count - 1;
     refused_ += count;
+    refusals_.push_back({first, count});
     if (refusals_told_++ < refusals_told_max) output_.error(lines_text(first, count) + " not stored: " + explain(fail(error)));
     else if (refusals_told_ == refusals_told_max + 1) output_.error("more lines were not stored; only their number follows");
 }
@@ -124,7 +135,7 @@ void ProduceRun::on_interrupted(const client::Ending& ending) {
 
 void ProduceRun::on_resumed() {
     outage_told_ = false;
-    if (!options_.quiet) output_.error("connected again, " + std::to_string(producer_.settled()) + " lines acknowledged so far");
+    if (!options_.quiet) output_.error("connected again, " + std::to_string(acknowledged()) + " lines acknowledged so far");
 }
 
 void ProduceRun::on_forgotten() {
@@ -217,7 +228,7 @@ bool ProduceRun::take_line(std::string_view line) {
 // ---- the end ----
 
 void ProduceRun::on_timer() {
-    output_.progress(std::to_string(producer_.sent()) + " sent, " + std::to_string(producer_.settled()) + " acknowledged");
+    output_.progress(std::to_string(producer_.sent()) + " sent, " + std::to_string(acknowledged()) + " acknowledged");
     context_.env.arm(*this, context_.env.now() + progress_ms * ns_per_ms);
 }
 
@@ -230,7 +241,7 @@ std::string ProduceRun::stored_words() const {
 
 int ProduceRun::conclude() {
     if (armed()) context_.env.disarm(*this);
-    const std::string counts = "acknowledged " + std::to_string(producer_.settled()) + " of " + std::to_string(producer_.sent()) + " sent";
+    const std::string counts = "acknowledged " + std::to_string(acknowledged()) + " of " + std::to_string(producer_.sent()) + " sent";
     if (ending_.failure.error == Error::none) {
         if (!options_.quiet)
             output_.note(counts + (refused_ != 0 ? ", " + std::to_string(refused_) + " refused" : "") + (interrupts_seen_ != 0 ? ", interrupted" : ""));

@@ -2,6 +2,7 @@
 // Owns:     the line buffer, the producer, its memory. Thread: loop only. Returns: run(): the exit code.
 #pragma once
 
+#include <deque>
 #include <optional>
 
 #include "cli/connect.h"
@@ -53,6 +54,8 @@ private:
     void handle_interrupts(int count);
     int conclude();
     std::string stored_words() const;
+    // Lines that are stored, as --acks has it: settled and not refused.
+    std::uint64_t acknowledged() const { return producer_.settled() - refused_settled_; }
 
     CliContext& context_;
     Output& output_;
@@ -64,6 +67,13 @@ private:
     std::optional<LineBuffer> lines_;
     env::Connection* input_ = nullptr;  // nullptr: not opened yet, or closed
     std::uint64_t lines_taken_ = 0;
+    struct Refusal {
+        std::uint64_t first;
+        std::uint64_t count;
+    };
+    std::deque<Refusal> refusals_;  // of lines that are not settled: a refusal may come before what lies in front of it
+    std::uint64_t refused_settled_ = 0;
+    std::uint64_t acknowledged_told_ = 0;
     std::uint64_t refused_ = 0;
     std::uint64_t refused_to_ = 0;
     std::size_t refusals_told_ = 0;

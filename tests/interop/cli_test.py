@@ -279,6 +279,25 @@ def a_slow_reader_is_not_a_silent_topic(client):
 
 
 @with_broker
+def refused_lines_are_not_acknowledged(client):
+    client.create("t")
+    with subprocess.Popen([RIVULET, "produce", "t", "--print-acks", "--bootstrap", client.broker.address], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as producer:
+        producer.stdin.write(b"x\n" * 1000)
+        producer.stdin.flush()
+        for line in producer.stdout:
+            if int(line) == 1000:
+                break
+        client("topic", "delete", "t", code=0)
+        producer.stdin.write(b"y\n" * 500)
+        out, err = producer.communicate(timeout=DEADLINE)
+        expect(producer.returncode == 1, f"exit {producer.returncode}")
+        expect(out == b"", f"--print-acks: {out}")
+        expect(b" 1001" in err and b"not stored: unknown topic or partition" in err, err.decode())
+        expect(err.endswith(b"acknowledged 1000 of 1500 sent, 500 refused\n"), err.decode())
+
+
+@with_broker
 def interrupted_produce(client):
     client.create("t")
     producer = subprocess.Popen([RIVULET, "produce", "t", "--bootstrap", client.broker.address], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
