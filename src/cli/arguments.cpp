@@ -66,11 +66,11 @@ std::int64_t Arguments::number(std::string_view option, std::int64_t otherwise, 
     return n;
 }
 
-std::int64_t Arguments::duration_ms(std::string_view option, std::int64_t otherwise) {
+std::int64_t Arguments::duration_ms(std::string_view option, std::int64_t otherwise, std::int64_t least) {
     struct Value {
         std::int64_t ms = 0;
     };
-    constexpr config::Key key{.name = "duration", .type = config::KeyType::duration, .default_text = "0", .minimum = 0,
+    const config::Key key{.name = "duration", .type = config::KeyType::duration, .default_text = "0", .minimum = least,
                               .maximum = 365 * std::int64_t{86'400'000}, .access = config::number_at<&Value::ms>(), .why = ""};
     const Given* given = last(option);
     if (!given) return otherwise;

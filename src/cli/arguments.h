@@ -42,7 +42,7 @@ public:
 
     // Numbers and durations ("500ms", "10s"); on a wrong value the problem is kept and `otherwise` returned.
     std::int64_t number(std::string_view option, std::int64_t otherwise, std::int64_t least, std::int64_t most);
-    std::int64_t duration_ms(std::string_view option, std::int64_t otherwise);
+    std::int64_t duration_ms(std::string_view option, std::int64_t otherwise, std::int64_t least = 0);
     // KEY=VALUE; an option without '=' is a problem.
     std::vector<std::pair<std::string_view, std::string_view>> pairs(std::string_view option);
 

@@ -33,13 +33,19 @@ private:
 
     ConsumeLoadRun& run_;
     std::vector<client::FetchPosition> positions_;
+    struct Target {
+        std::optional<Offset> end;  // of the partition, when it was first read
+        bool reached = false;
+    };
+    std::vector<Target> targets_;  // of each position
     ClientMemory memory_;
     client::Fetcher fetcher_;
 };
 
 class ConsumeLoadRun final : public LoadRun {
 public:
-    ConsumeLoadRun(CliContext& context, Output& output, const LoadOptions& options, std::uint64_t partitions, Offset from) : LoadRun(context, output, options, "consumed") {
+    ConsumeLoadRun(CliContext& context, Output& output, const LoadOptions& options, std::uint64_t partitions, Offset from, bool to_end)
+        : LoadRun(context, output, options, "consumed"), to_end_(to_end), partitions_left_(partitions) {
         for (std::size_t i = 0; i < options.connections && i < partitions; ++i) {
             std::vector<client::FetchPosition> positions;
             for (std::uint64_t p = i; p < partitions; p += options.connections) positions.push_back({p, from});
@@ -48,6 +54,7 @@ public:
     }
     int run(bool json) {
         const int code = drive();
+        end_at_last_count();
         if (records() != 0 || code == exit_done) tell(json, {});
         return code;
     }
@@ -64,14 +71,20 @@ private:
         for (const auto& receiver : receivers_) receiver->stop();
     }
 
+    void partition_done() {
+        if (--partitions_left_ == 0 && to_end_) finish();
+    }
+
+    bool to_end_;
+    std::uint64_t partitions_left_;  // that were not read to their end
     std::vector<std::unique_ptr<Receiver>> receivers_;
 };
 
 Receiver::Receiver(ConsumeLoadRun& run, CliContext& context, const LoadOptions& options, std::vector<client::FetchPosition> positions)
-    : run_(run), positions_(std::move(positions)), memory_(client::Fetcher::memory_bytes(fetcher_options(options.topic))),
+    : run_(run), positions_(std::move(positions)), targets_(positions_.size()), memory_(client::Fetcher::memory_bytes(fetcher_options(options.topic))),
       fetcher_(context.env, fetcher_options(options.topic), positions_, memory_.arena(), *this) {}
 
-void Receiver::on_fetched(std::size_t, const protocol::Fetched& fetched) {
+void Receiver::on_fetched(std::size_t index, const protocol::Fetched& fetched) {
     if (run_.over()) return;
     client::Batches batches(fetched.batches, fetched.offset);
     std::uint64_t records = 0;
@@ -82,6 +95,11 @@ void Receiver::on_fetched(std::size_t, const protocol::Fetched& fetched) {
     }
     if (batches.error() != Error::none) return run_.failed(exit_could_not, explain(fail(batches.error())));
     run_.count(records, bytes);
+    Target& target = targets_[index];
+    if (!target.end) target.end = fetched.high_watermark;
+    if (target.reached || positions_[index].next < *target.end) return;
+    target.reached = true;
+    run_.partition_done();
 }
 
 void Receiver::on_ended(const client::Ending& ending, std::optional<std::size_t>) { run_.ended(ending); }
@@ -89,17 +107,20 @@ void Receiver::on_ended(const client::Ending& ending, std::optional<std::size_t>
 }  // namespace
 
 int bench_consume(Arguments& arguments, CliContext& context, Output& output) {
-    const LoadOptions options = load_options_of(arguments);
+    LoadOptions options = load_options_of(arguments);
     const std::string_view from = arguments.text("offset", "earliest");
     if (from != "earliest" && from != "latest") arguments.refuse("--offset is earliest or latest");
     if (!arguments.ok()) {
         output.error(arguments.problem());
         return exit_usage;
     }
+    const Offset offset(from == "earliest" ? protocol::fetch_earliest : protocol::fetch_latest);
+    const bool to_end = from == "earliest" && !arguments.has("duration");
+    if (to_end) options.duration_ms = 0;
     int code = exit_done;
     const auto partitions = partition_count(options.bootstrap, options.topic, context, output, code);
     if (!partitions) return code;
-    return ConsumeLoadRun(context, output, options, *partitions, Offset(from == "earliest" ? protocol::fetch_earliest : protocol::fetch_latest)).run(arguments.json());
+    return ConsumeLoadRun(context, output, options, *partitions, offset, to_end).run(arguments.json());
 }
 
 }  // namespace rivulet::cli

@@ -193,6 +193,9 @@ int bench_produce(Arguments& arguments, CliContext& context, Output& output) {
     if (acks == "0") load.acks = protocol::Acks::none;
     else if (acks == "all") load.acks = protocol::Acks::all;
     else if (acks != "1") arguments.refuse("--acks is 0, 1 or all");
+    // The window would cut each frame.
+    if (load.packed > load.window)
+        arguments.refuse("--packed " + std::to_string(load.packed) + ": more than --window " + std::to_string(load.window) + " lets be under way, give a larger --window");
     if (!arguments.ok()) {
         output.error(arguments.problem());
         return exit_usage;

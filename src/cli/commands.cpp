@@ -126,7 +126,7 @@ constexpr Option bench_produce_options[] = {
     {"connections", "N", "connections, each to one partition, in turn (default 1)"},
     {"window", "N", "readings of a connection that wait for their acknowledgement (default 256)"},
     {"size", "BYTES", "of each value (default 100)"},
-    {"packed", "N", "readings in one frame (default 1)"},
+    {"packed", "N", "readings in one frame, at most --window (default 1)"},
     {"rate", "N", "readings per second in all (default: as many as possible)"},
     {"acks", "0|1|all", "as for produce (default 1)"},
     {"duration", "DUR", "end after this time (default 10s, unless --records is given)"},
@@ -139,7 +139,7 @@ constexpr Example bench_produce_examples[] = {
 constexpr Option bench_consume_options[] = {
     {"connections", "N", "connections that share the partitions (default 1)"},
     {"offset", "earliest|latest", "from where (default earliest)"},
-    {"duration", "DUR", "end after this time (default 10s, unless --records is given)"},
+    {"duration", "DUR", "end after this time (default: at what was the end at the start; with --offset latest 10s, unless --records is given)"},
     {"records", "N", "end after so many records"},
     bootstrap_option, json_option, help_option};
 constexpr Example bench_consume_examples[] = {{"rivulet bench consume load --connections 4 --records 1000000", ""}};
@@ -176,7 +176,7 @@ constexpr Command table[] = {
     {"store inspect", "DIR", 1, 1, "look into a store, offline", "One line for each thing found: kind key=value... With --json: one object a line.", inspect_options, inspect_examples, store_inspect, {}},
     {"store verify", "DIR", 1, 1, "check all of a store, offline", "Changes nothing. Exit 1 on damage.", verify_options, verify_examples, store_verify, {}},
     {"bench produce", "TOPIC", 1, 1, "put made-up readings into a topic, measure rate and latency", "The topic must be there: its settings are what is measured.", bench_produce_options, bench_produce_examples, bench_produce, {}},
-    {"bench consume", "TOPIC", 1, 1, "read a topic, measure the rate", "Checks each batch's CRC, prints no record.", bench_consume_options, bench_consume_examples, bench_consume, {}},
+    {"bench consume", "TOPIC", 1, 1, "read a topic, measure the rate", "Checks each batch's CRC, prints no record. Times and rates are those until the last record.", bench_consume_options, bench_consume_examples, bench_consume, {}},
     {"version", "", 0, 0, "the version", "", only_help, {}, print_version, {}},
 };
 

@@ -42,13 +42,13 @@ LoadOptions load_options_of(Arguments& arguments) {
     options.topic = arguments.operands()[0];
     options.connections = static_cast<std::size_t>(arguments.number("connections", 1, 1, static_cast<std::int64_t>(load_connections_max)));
     options.records = static_cast<std::uint64_t>(arguments.number("records", 0, 1, INT64_MAX));
-    options.duration_ms = arguments.duration_ms("duration", options.records == 0 ? load_duration_ms : 0);
+    options.duration_ms = arguments.duration_ms("duration", options.records == 0 ? load_duration_ms : 0, 1);
     return options;
 }
 
 int LoadRun::drive() {
     const Interrupts interrupts(context_);
-    started_ = shown_ = context_.env.now();
+    started_ = shown_ = counted_at_ = context_.env.now();
     begin();
     context_.env.arm(*this, started_ + tick_ns);
     while ((connections_open_ != 0 || !over_) && context_.loop.run_once()) {

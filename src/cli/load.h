@@ -67,12 +67,15 @@ protected:
     void count(std::uint64_t records, std::uint64_t bytes) {
         records_ += records;
         bytes_ += bytes;
+        if (records != 0) counted_at_ = context_.env.now();
         if (options_.records != 0 && records_ >= options_.records) finish();
     }
     void finish();
     // A connection has ended; a code other than exit_done ends the run.
     void ended(const client::Ending& ending);
     void failed(int code, std::string_view text);
+    // Time in which nothing came any more is not part of the rate.
+    void end_at_last_count() { ended_at_ = counted_at_; }
     // The result: rates, and latencies if there are any.
     void tell(bool json, const Histogram& latency);
 
@@ -96,6 +99,7 @@ private:
     std::uint64_t records_shown_ = 0;
     Instant started_;
     Instant shown_;
+    Instant counted_at_;
     Instant ended_at_;
     bool over_ = false;
     int code_ = exit_done;

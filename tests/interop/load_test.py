@@ -17,6 +17,9 @@ def bench_mistakes(_):
     rivulet("bench", "produce", "t", "--connections", "1000", code=2).says("256")
     rivulet("bench", "produce", "t", "--acks", "2", code=2).says("0, 1 or all")
     rivulet("bench", "consume", "t", "--offset", "7", code=2).says("earliest or latest")
+    for command in ("produce", "consume"):
+        rivulet("bench", command, "t", "--duration", "0", code=2).says("--duration 0: out of range")
+    rivulet("bench", "produce", "t", "--packed", "300", code=2).says("--packed 300: more than --window 256")
     rivulet("topic", "alter", "t", code=2).says("nothing to change")
     rivulet("topic", "alter", "t", "--config", "retention.ms=", code=2).says("--delete-config")
 
@@ -35,6 +38,13 @@ def bench_counts_what_is_stored(rv):
     for connections in ("1", "2", "8"):
         read = json.loads(rv("bench", "consume", "load", "--connections", connections, "--records", str(ends), "--json", code=0).out)
         expect(read["records"] == ends and read["bytes"] == 50 * ends, f"{read}, {ends} are there")
+    for options in ((), ("--connections", "2"), ("--records", str(ends + 1))):
+        read = json.loads(rv("bench", "consume", "load", "--json", *options, code=0, seconds=8).out)
+        expect(read["records"] == ends, f"to the end at the start: {read}, {ends} are there")
+    read = json.loads(rv("bench", "consume", "load", "--duration", "3s", "--json", code=0).out)
+    expect(read["records"] == ends and read["ms"] < 2000, f"the rate is that until the last record: {read}")
+    rv.create("empty", 2)
+    expect(json.loads(rv("bench", "consume", "empty", "--json", code=0, seconds=8).out)["records"] == 0, "an empty topic")
     text = rv("bench", "produce", "load", "--records", "10", code=0).out
     expect(re.match(r"produced \d+ records in .* records/s, .*\nack latency p50 ", text), text)
 
