@@ -73,7 +73,7 @@ constexpr Option produce_options[] = {
     {"partition", "N", "put all records there, whatever their key", false, 'p'},
     {"acks", "0|1|all", "acknowledged when received, stored by the leader, or by all in-sync replicas (default all)"},
     {"header", "NAME=VALUE", "a header of all records, may be given again", true, 'H'},
-    {"timeout", "DUR", "how long to try to come back when the connection broke (default 10s)"},
+    {"timeout", "DUR", "how long to try to connect, at first and when the connection broke (default 10s)"},
     {"session", "ID", "number of the session, 1 or more (default: random)"},
     {"print-acks", "", "print the number of acknowledged lines whenever it grows, one per line"},
     {"quiet", "", "no summary, no progress", false, 'q'},

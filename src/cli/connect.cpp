@@ -32,6 +32,8 @@ std::string explain(const client::Ending& ending) {
     case client::Stage::connect: return "could not connect to " + where + ": " + why;
     case client::Stage::handshake:
         if (ending.failure.error == Error::timed_out) return where + " takes the connection and does not answer (timed out): a broker that is still starting, or not a rivulet broker's compact listener";
+        // Between its start and its being ready a broker has connections waiting, and one that ends drops them.
+        if (ending.failure.error == Error::connection_reset) return where + " ended the connection before it answered: a broker that stops or is still starting, or not a rivulet broker's compact listener";
         return where + " does not answer like a rivulet broker's compact listener: " + why;
     case client::Stage::established: break;
     }

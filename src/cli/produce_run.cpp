@@ -87,6 +87,7 @@ void ProduceRun::stop_input(std::string_view why, int code) {
 // ---- the producer ----
 
 void ProduceRun::on_ready(std::size_t reading_bytes_max) {
+    outage_told_ = false;
     lines_.emplace(reading_bytes_max);
     input_ = &context_.process.read_standard_input(*this);
     if (!options_.quiet && context_.process.standard_error_is_terminal() && !context_.process.standard_input_is_terminal()) on_timer();

@@ -46,11 +46,11 @@ def free_port():
 class Broker:
     """A broker on its own folder, port and process. `more`: arguments behind its own."""
 
-    def __init__(self, folder, *more):
+    def __init__(self, folder, *more, port=None):
         self.more = more
         self.data = os.path.join(folder, "data")
         self.log = os.path.join(folder, "broker.log")
-        self.port = free_port()
+        self.port = port or free_port()
         self.process = None
         self.start()
 

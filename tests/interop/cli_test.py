@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
-from _cli import DEADLINE, RIVULET, expect, free_port, main, rivulet, test, with_broker
+from _cli import DEADLINE, RIVULET, Broker, expect, free_port, main, rivulet, test, with_broker
 
 
 # ---- without a broker ----
@@ -54,7 +54,7 @@ def usage_mistakes(_):
 @test
 def nobody_there(_):
     nobody = f"127.0.0.1:{free_port()}"
-    for command in ("topic list", "topic create x", "produce x", "consume x"):
+    for command in ("topic list", "topic create x", "produce x --timeout 1s", "consume x"):
         rivulet(*command.split(), "--bootstrap", nobody, code=3).says(f"could not connect to {nobody}: connection refused")
     rivulet("topic", "list", "--bootstrap", f"no-such-host.invalid,{nobody}", code=3).says("could not find no-such-host.invalid")
     # One that takes the connection and says nothing, and one that speaks another language.
@@ -64,6 +64,34 @@ def nobody_there(_):
         start = time.monotonic()
         rivulet("topic", "list", "--bootstrap", "127.0.0.1:%d" % silent.getsockname()[1], code=3).says("timed out")
         expect(time.monotonic() - start < 10, "it takes too long to give up on a silent one")
+
+
+@test
+def a_broker_that_comes_later(folder):
+    address = f"127.0.0.1:{free_port()}"
+    start = time.monotonic()
+    said = rivulet("produce", "x", "--timeout", "2s", "--bootstrap", address, code=3).says("connection refused; trying again")
+    expect(1.9 < time.monotonic() - start < 5, f"--timeout covers the first connection: {time.monotonic() - start}")
+    expect(said.err.count("\n") == 2, said.err)
+    # Its port takes the connection and drops it, then there is nobody, then a broker.
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        with subprocess.Popen([RIVULET, "produce", "x", "--timeout", "20s", "--bootstrap", f"127.0.0.1:{port}"], stdin=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as producer:
+            connection, _ = server.accept()
+            time.sleep(0.2)
+            connection.close()
+            server.close()
+            broker = Broker(folder, port=port)
+            try:
+                _, err = producer.communicate(b"a\nb\n", timeout=DEADLINE)
+            finally:
+                broker.stop()
+    # There is a broker now, which answers that it has no such topic.
+    expect(producer.returncode == 1 and b"ended the connection before it answered: a broker that stops or is still starting" in err, err.decode())
+    expect(b"x: unknown topic or partition" in err, err.decode())
 
 
 @test

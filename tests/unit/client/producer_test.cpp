@@ -131,8 +131,6 @@ TEST_CASE("producer: exactly once through resets, restarts and power cuts") {
             w.world.run_for(static_cast<std::int64_t>(random.below(2000)) * ns_per_ms);
             w.board.boot();
         }
-        // A first connection that fails is not tried again.
-        if (!w.source.ready && w.wait()) continue;
         REQUIRE(w.wait(200));
         CAPTURE(seed);
         CHECK(w.world.failure() == "");
@@ -201,11 +199,11 @@ TEST_CASE("producer: what no retry mends") {
         REQUIRE(w.wait(1));
         CHECK(w.source.last.failure.error == Error::session_moved);
     }
-    SUBCASE("nobody there at first") {
-        w.board.kill();
+    SUBCASE("nobody who speaks our language at first") {
+        w.state.open_error = Error::unsupported_version;
         w.start();
         REQUIRE(w.wait(1));
-        CHECK(w.source.last.failure.error == Error::connection_refused);
+        CHECK(w.source.last.failure.error == Error::unsupported_version);
         CHECK_FALSE(w.source.ready);
     }
     SUBCASE("without a session") {
@@ -225,6 +223,33 @@ TEST_CASE("producer: what no retry mends") {
         CHECK(w.source.last.failure.error == Error::unsupported);
     }
     CHECK(w.source.interruptions == 0);
+    CHECK(w.world.failure() == "");
+}
+
+TEST_CASE("producer: the first connection is tried for as long as later ones") {
+    ProducerWorld w;
+    w.numbered(100);
+    w.options.retry_ms = 5000;
+    SUBCASE("without a session, too") { w.options.session = 0; }
+    SUBCASE("with one") {}
+    w.board.boot();
+    w.board.kill();
+    w.start();
+    w.world.run_for(3 * ns_per_s);
+    CHECK_FALSE(w.source.ended);
+    CHECK(w.source.interruptions > 3);
+    SUBCASE("it comes") {
+        w.board.boot();
+        REQUIRE(w.wait(5));
+        CHECK(w.source.last.failure.error == Error::none);
+        CHECK(w.state.stored == w.source.expected());
+        CHECK(w.source.resumptions == 0);
+    }
+    SUBCASE("it does not come") {
+        REQUIRE(w.wait(3));
+        CHECK(w.source.last.failure.error == Error::connection_refused);
+        CHECK_FALSE(w.source.ready);
+    }
     CHECK(w.world.failure() == "");
 }
 
@@ -251,7 +276,6 @@ TEST_CASE("producer: abandon in every state") {
         w.world.run_for(ms * ns_per_ms);
         if (ms % 4 == 0) w.world.network().reset_connections(w.here, w.board);
         if (ms % 4 == 0) w.world.run_for(5 * ns_per_ms);
-        if (w.source.ended) continue;  // before it was ready, a reset ends it
         w.producer->abandon();
         REQUIRE(w.wait(5));
         CHECK(w.source.last.failure.error == Error::canceled);
