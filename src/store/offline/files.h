@@ -22,6 +22,9 @@ struct Found {
     bool damaged() const { return error != Error::none && error != Error::not_found; }
 };
 
+// For people: a page of nothing but zeros is in a file that is there.
+inline const char* state_text(Error error) { return error == Error::not_found ? "blank" : error_info(error).text; }
+
 class OfflineStore {
 public:
     explicit OfflineStore(env::Disk& disk) : disk_(disk) {}
@@ -37,6 +40,7 @@ public:
     std::string_view geometry_source() const { return geometry_source_; }
     const Found<SuperBlock>& super(std::size_t slot) const { return supers_[slot]; }
     const Found<CheckpointHeader>& checkpoint(std::size_t area) const { return checkpoints_[area]; }
+    bool super_is_missing() const { return super_ == nullptr; }
     bool checkpoint_is_missing(std::size_t area) const { return areas_[area] == nullptr; }
     // The slot or area that rules, or -1. A checkpoint rules whose body holds as well.
     int ruling_super() const { return ruling_super_; }

@@ -122,13 +122,13 @@ void print_segment(const Report& report, const OfflineStore& store, const Segmen
     const Found<SegmentHeader> header = store.segment_header(sum.sequence);
     ReportLine line(report, "segment");
     line.number("sequence", sum.sequence).number("slot", sum.sequence % store.geometry().segment_count);
-    line.text("header", header.ok() ? "ok" : error_info(header.error).name);
+    line.text("header", header.ok() ? "ok" : state_text(header.error));
     if (header.ok()) line.number("run", header.value.run);
     line.number("groups", sum.groups).number("extents", sum.extents).number("bytes", sum.bytes).number("payload_bytes", sum.payload_bytes);
     line.number("run_starts", sum.runs).number("marks", sum.marks).number("holes", sum.holes);
     // A footer is read through a small buffer: only its tail is looked at here, `verify` reads all of it.
     const Found<FooterTail> footer = store.footer_tail(sum.sequence);
-    line.text("footer", footer.ok() ? "ok" : sum.sequence == store.head() ? "none" : error_info(footer.error).name);
+    line.text("footer", footer.ok() ? "ok" : sum.sequence == store.head() ? "none" : state_text(footer.error));
     if (footer.ok()) line.number("logs", footer.value.log_count);
 }
 

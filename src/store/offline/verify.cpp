@@ -19,8 +19,9 @@ public:
     Result<VerifyResult> run();
 
 private:
-    void note(std::string_view what, std::uint64_t number, Error error);
-    void damage(std::string_view what, Error error);
+    void note(std::string_view what, std::uint64_t number, std::string_view state);
+    void damage(std::string_view what, std::string_view state);
+    std::string_view checkpoint_state(std::size_t area) const;
     void check_supers();
     void check_checkpoints();
     void checkpoint_damage(std::string_view what, std::string_view consequence);
@@ -47,26 +48,32 @@ private:
     Lsn last_hole_{0};  // of this run
 };
 
-void Verifier::note(std::string_view what, std::uint64_t number, Error error) {
+void Verifier::note(std::string_view what, std::uint64_t number, std::string_view state) {
     ++result_.notes;
-    ReportLine(report_, "note").text("what", what).number("number", number).text("state", error_info(error).text);
+    ReportLine(report_, "note").text("what", what).number("number", number).text("state", state);
 }
 
-void Verifier::damage(std::string_view what, Error error) {
+void Verifier::damage(std::string_view what, std::string_view state) {
     ++result_.corrupt;
-    ReportLine(report_, "damage").text("class", "corruption").text("what", what).text("state", error_info(error).text);
+    ReportLine(report_, "damage").text("class", "corruption").text("what", what).text("state", state);
+}
+
+std::string_view Verifier::checkpoint_state(std::size_t area) const {
+    return store_.checkpoint_is_missing(area) ? error_info(Error::not_found).text : state_text(store_.checkpoint(area).error);
 }
 
 // One slot may be the one that a power cut interrupted.
 void Verifier::check_supers() {
     for (std::size_t slot = 0; slot < super_slots; ++slot)
-        if (store_.ruling_super() >= 0 && store_.super(slot).damaged()) note("super", slot, store_.super(slot).error);
-    if (store_.ruling_super() < 0) damage("super", store_.super(store_.super(0).damaged() ? 0 : 1).error);
+        if (store_.ruling_super() >= 0 && store_.super(slot).damaged()) note("super", slot, state_text(store_.super(slot).error));
+    if (store_.ruling_super() >= 0) return;
+    const Error error = store_.super(store_.super(0).damaged() ? 0 : 1).error;
+    damage("super", store_.super_is_missing() ? error_info(Error::not_found).text : state_text(error));
 }
 
 void Verifier::check_checkpoints() {
     for (std::size_t area = 0; area < 2; ++area)
-        if (store_.checkpoint_is_missing(area)) note("checkpoint_file", area, Error::not_found);
+        if (store_.checkpoint_is_missing(area)) note("checkpoint_file", area, checkpoint_state(area));
     constexpr std::string_view lost = "records stay; topics that no live commit creates come back as recovered.N, without name and settings; sessions are forgotten";
     constexpr std::string_view stale = "recovery fences all that was written since";
     const int ruling = store_.ruling_checkpoint();
@@ -77,20 +84,20 @@ void Verifier::check_checkpoints() {
         return checkpoint_damage("the checkpoint is older than the oldest segment: of an earlier copy?", stale);
     std::size_t damaged = 0;
     for (std::size_t area = 0; area < 2; ++area) damaged += store_.checkpoint(area).damaged();
-    if (damaged == 2) return damage("checkpoint", store_.checkpoint(0).error);
+    if (damaged == 2) return damage("checkpoint", checkpoint_state(0));
     for (std::size_t area = 0; area < 2; ++area) {
-        if (store_.checkpoint(area).damaged()) note("checkpoint", area, store_.checkpoint(area).error);
+        if (store_.checkpoint(area).damaged()) note("checkpoint", area, checkpoint_state(area));
         if (!store_.checkpoint(area).ok()) continue;
         const Error error = check_entries(area);
-        if (error != Error::none) damage("checkpoint", error);
+        if (error != Error::none) damage("checkpoint", error_info(error).text);
     }
 }
 
 void Verifier::checkpoint_damage(std::string_view what, std::string_view consequence) {
     ++result_.corrupt;
     ReportLine line(report_, "damage");
-    line.text("class", "checkpoint").text("what", what).text("state_0", error_info(store_.checkpoint(0).error).text);
-    line.text("state_1", error_info(store_.checkpoint(1).error).text);
+    line.text("class", "checkpoint").text("what", what).text("state_0", checkpoint_state(0));
+    line.text("state_1", checkpoint_state(1));
     line.text("consequence", consequence);
 }
 
@@ -106,10 +113,10 @@ Error Verifier::check_entries(std::size_t area) {
 void Verifier::check_segments() {
     for (std::uint64_t sequence = store_.first_live(); sequence <= store_.head(); ++sequence) {
         const Found<SegmentHeader> header = store_.segment_header(sequence);
-        if (!header.ok()) note("segment_header", sequence, header.error);
+        if (!header.ok()) note("segment_header", sequence, state_text(header.error));
         if (sequence == store_.head()) break;
         const Found<FooterTail> footer = store_.footer(sequence, window_);
-        if (!footer.ok()) note("footer", sequence, footer.error);
+        if (!footer.ok()) note("footer", sequence, state_text(footer.error));
     }
 }
 

@@ -129,6 +129,13 @@ TEST_CASE("verify: no checkpoint is damage of its own kind once the ring has gon
     const auto lines = lost.lines.of("damage class=checkpoint");
     REQUIRE(lines.size() == 1);
     CHECK(lines[0].find("recovered.N") != std::string::npos);
+    CHECK(lines[0].find("state_0=\"no such file or directory\" state_1=\"no such file or directory\"") != std::string::npos);
+    // A file that is there and whose header page is blank is another thing than one that is not there.
+    const std::vector<std::uint8_t> zeros(page_bytes);
+    const Verified blank = check(h, {"store/checkpoint.1"}, zeros);
+    INFO(blank.all());
+    REQUIRE(blank.lines.of("damage class=checkpoint").size() == 1);
+    CHECK(blank.lines.of("damage class=checkpoint")[0].find("state_0=blank state_1=\"no such file or directory\"") != std::string::npos);
     const Verified stale = check(h, {"store/checkpoint.1"}, older);
     INFO(stale.all());
     CHECK(stale.result.damaged());

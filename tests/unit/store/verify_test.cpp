@@ -231,6 +231,10 @@ TEST_CASE("verify: super, checkpoints, segment headers and footers") {
     CHECK(notes.lines.has("note what=super number=0"));
     CHECK(notes.lines.has("note what=footer number=1"));
 
+    SmallStore zeroed;
+    zeroed.zero(zeroed.geometry.segment_start(2), zeroed.geometry.segment_start(2) + page);
+    CHECK(check(zeroed.disk).lines.has("note what=segment_header number=2 state=blank"));
+
     SmallStore t;
     t.disk.flip_bit("store/super", 100, 1);
     t.disk.flip_bit("store/super", 5000, 1);
