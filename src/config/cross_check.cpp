@@ -17,14 +17,21 @@ class Checker {
 public:
     Checker(const Config& config, Problems& problems) : config_(config), problems_(problems) {}
 
-    // "a = value: text b = value", at the line of a, or of b if a is a default.
+    // "a = value: text b = value", at the line of a, or of b if a is a default; nobody looks for a default among what he has set.
     void require(bool good, Ref a, std::string_view text, Ref b) {
         if (good || bad(a) || bad(b)) return;
         const Origin origin = origin_of(a) != origin_default ? origin_of(a) : origin_of(b);
         Problem problem(problems_, config_.file_name.view(), origin);
         print(a, problem.text());
+        if (is_default(a)) problem << ", the default";
         problem << ": " << text << ' ';
         print(b, problem.text());
+        if (is_default(b)) problem << ", the default";
+        if (is_default(a)) {
+            problem << "; set ";
+            print_name(a, problem.text());
+            problem << " as well";
+        }
     }
     void run();
 
@@ -40,13 +47,16 @@ private:
         return found;
     }
     Origin origin_of(Ref r) const { return origin_at(config_, r.place, ordinal(r)); }
+    bool is_default(Ref r) const { return origin_of(r) == origin_default; }
     bool bad(Ref r) const {
         // What a topic does not say itself comes from [defaults].
         if (r.place.section == SectionId::topic && origin_of(r) == origin_default) return bad(ref(SectionId::defaults, r.key));
         return origin_of(r) == origin_bad;
     }
+    void print_name(Ref r, Text& out) const { print_section(config_, r.place, out) << '.' << r.key; }
     void print(Ref r, Text& out) const {
-        print_section(config_, r.place, out) << '.' << r.key << " = ";
+        print_name(r, out);
+        out << " = ";
         print_value(key_at(r.place.section, ordinal(r)), object_at(config_, r.place, ordinal(r)), out);
     }
 

@@ -85,7 +85,7 @@ TEST_CASE("what is applied must go together with what is not, else nothing chang
     const Status status = reload(running, good("[limits]\nbatch_bytes = 2M\n[defaults]\nmax.message.bytes = 2M\n"), changes, problems);
     REQUIRE(!status.ok());
     CHECK(status.failure().error == Error::invalid_config);
-    CHECK(problems.text() == "r.conf:4: defaults.max.message.bytes = 2M: more than limits.batch_bytes = 1048588");
+    CHECK(problems.text() == "r.conf:4: defaults.max.message.bytes = 2M: more than limits.batch_bytes = 1048588, the default");
     CHECK(changes.list.empty());
     CHECK(running.defaults.config.max_message_bytes == 1'048'588);
 }
