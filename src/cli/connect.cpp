@@ -100,6 +100,10 @@ void Caller::on_closed(const client::Ending& ending) {
     exit_code_ = exit_could_not;
 }
 
+std::string no_partition_text(std::string_view topic, std::uint64_t partition, std::uint64_t partitions) {
+    return std::string(topic) + " has no partition " + std::to_string(partition) + ": there are 0 to " + std::to_string(partitions - 1);
+}
+
 std::optional<std::uint64_t> partition_count(const client::Bootstrap& bootstrap, std::string_view topic, CliContext& context, Output& output, int& code) {
     Caller caller(context, output);
     if (!caller.open(bootstrap)) return code = caller.exit_code(), std::nullopt;

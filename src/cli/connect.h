@@ -115,6 +115,9 @@ private:
     int exit_code_ = 0;
 };
 
+// "temps has no partition 9: there are 0 to 3".
+std::string no_partition_text(std::string_view topic, std::uint64_t partition, std::uint64_t partitions);
+
 // How many partitions the topic has. Nothing: told, and `code` is the exit code.
 std::optional<std::uint64_t> partition_count(const client::Bootstrap& bootstrap, std::string_view topic, CliContext& context, Output& output, int& code);
 

@@ -183,7 +183,7 @@ int consume(Arguments& arguments, CliContext& context, Output& output) {
     const auto partitions = partition_count(options.bootstrap, options.topic, context, output, code);
     if (!partitions) return code;
     if (options.partition && *options.partition >= *partitions) {
-        output.error(std::string(options.topic) + " has no partition " + std::to_string(*options.partition) + ": there are 0 to " + std::to_string(*partitions - 1));
+        output.error(no_partition_text(options.topic, *options.partition, *partitions));
         return exit_no;
     }
     if (options.from >= Offset(0) && !options.partition && *partitions > 1) {

@@ -240,6 +240,14 @@ std::string ProduceRun::stored_words() const {
     return words;
 }
 
+// The broker says only that one of the two is not there.
+int ProduceRun::tell_missing_partition() {
+    int code = exit_code_of(ending_.failure.error);
+    const auto partitions = partition_count(options_.bootstrap, options_.alias.topic, context_, output_, code);
+    if (partitions) output_.error(no_partition_text(options_.alias.topic, options_.alias.partition, *partitions));
+    return code;
+}
+
 int ProduceRun::conclude() {
     if (armed()) context_.env.disarm(*this);
     const std::string counts = "acknowledged " + std::to_string(acknowledged()) + " of " + std::to_string(producer_.sent()) + " sent";
@@ -249,6 +257,8 @@ int ProduceRun::conclude() {
         return code_ != exit_done ? code_ : refused_ != 0 ? exit_no : exit_done;
     }
     if (about_topic_) {
+        if (!producer_.ready() && ending_.failure.error == Error::unknown_topic_or_partition && options_.alias.placement == client::protocol::Placement::partition)
+            return tell_missing_partition();
         output_.error(std::string(options_.alias.topic) + ": " + explain(ending_.failure, ending_.text));
         if (!producer_.ready()) return exit_code_of(ending_.failure.error);
     } else if (interrupts_seen_ == 0) {

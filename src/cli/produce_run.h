@@ -53,6 +53,7 @@ private:
     void stop_input(std::string_view why, int code);
     void handle_interrupts(int count);
     int conclude();
+    int tell_missing_partition();
     std::string stored_words() const;
     // Lines that are stored, as --acks has it: settled and not refused.
     std::uint64_t acknowledged() const { return producer_.settled() - refused_settled_; }

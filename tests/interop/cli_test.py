@@ -212,7 +212,8 @@ def keys_headers_partitions(client):
     expect("2 boiler c" in client.all_of("t", "%p %k %v\\n").splitlines(), "--key with --partition")
     client("produce", "t", "--key-separator", ",", stdin=b"a,1\nbad\nc,3\n", code=2).says("line 2: no separator").says("acknowledged 1 of 1")
     client("produce", "t", "--key-separator", ",", "--ignore-missing-key", stdin=b"a,1\nbad\nc,3\n", code=0)
-    client("produce", "t", "--partition", "9", stdin=b"x\n", code=1).says("unknown topic or partition")
+    client("produce", "t", "--partition", "9", stdin=b"x\n", code=1).says("^rivulet: t has no partition 9: there are 0 to 3\n$")
+    client("produce", "nope", "--partition", "9", stdin=b"x\n", code=1).says("^rivulet: nope: unknown topic or partition\n$")
     client("produce", "nope", stdin=b"x\n", code=1).says("nope: unknown topic")
     client("produce", "t", stdin=b"ok\n" + b"x" * 3_000_000 + b"\nafter\n", code=1).says("line 2: ").says("acknowledged 1 of 1")
     for acks in ("0", "1", "all"):
