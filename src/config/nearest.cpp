@@ -51,7 +51,7 @@ void Nearest::offer(std::string_view name) {
 }
 
 std::string_view Nearest::name() const {
-    const std::size_t enough = std::max<std::size_t>(2, wanted_.size() / 2);
+    const std::size_t enough = std::max<std::size_t>(2, wanted_.size() / 3);
     return distance_ <= enough ? best_ : std::string_view();
 }
 

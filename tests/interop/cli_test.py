@@ -36,6 +36,7 @@ def help_and_version(_):
 @test
 def usage_mistakes(_):
     rivulet("topc", code=2).says("did you mean \"topic\"")
+    expect("did you mean" not in rivulet("help", "nonsense", code=2).err, "only what is near is suggested")
     rivulet("topic", code=2)
     rivulet("topic", "crate", "x", code=2).says("did you mean \"topic create\"")
     rivulet("topic", "create", code=2).says("missing NAME")

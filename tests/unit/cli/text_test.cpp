@@ -47,6 +47,12 @@ TEST_CASE("sizes for people") {
     CHECK(size_text(std::uint64_t{3} << 30) == "3G");
 }
 
+TEST_CASE("failures in words") {
+    CHECK(explain(fail(Error::no_space, 28)) == "no space left on device");
+    CHECK(explain(fail(Error::no_space, 27)).starts_with("file too large"));
+    CHECK(explain(fail(Error::io, 5)) == "input/output error (errno 5)");
+}
+
 TEST_CASE("record format: fields and escapes") {
     record::Record record;
     record.has_key = record.has_value = true;

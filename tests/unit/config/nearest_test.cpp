@@ -25,6 +25,9 @@ TEST_CASE("nearest: the first of equals, and nothing if all are far") {
     Nearest far("windmill");
     for (const char* name : {"total", "prefault"}) far.offer(name);
     CHECK(far.name().empty());
+    Nearest nonsense("nonsense");
+    for (const char* name : {"consume", "produce", "version"}) nonsense.offer(name);
+    CHECK(nonsense.name().empty());
     Nearest part("commit");
     for (const char* name : {"size", "commit_bytes"}) part.offer(name);
     CHECK(part.name() == "commit_bytes");
