@@ -94,19 +94,25 @@ constexpr Option consume_options[] = {
     {"max-messages", "N", "end after so many", false, 'c'},
     {"timeout", "DUR", "end when no record came for so long, what the reader of the output takes aside (default: never)"},
     {"format", "FMT", "how a record is printed: see above", false, 'f'},
+    {"json", "", "one JSON object a line for each record: see above"},
     bootstrap_option, help_option};
 constexpr Example consume_examples[] = {
     {"rivulet consume temps", "new records as they come, until ^C"},
     {"rivulet consume temps --from-beginning --timeout 1s > all.txt", "everything there is"},
     {"rivulet consume temps --from-beginning --format '%p %o %T %k=%v\\n'", ""},
     {"rivulet consume temps --partition 2 --offset 1000 --max-messages 10", ""},
+    {"rivulet consume temps --from-beginning --timeout 1s --json", "for jq and the like"},
 };
 constexpr std::string_view consume_text =
     "Prints values, each with a line end. With --format nothing is added:\n"
     "  %t topic     %p partition     %o offset           %T timestamp in ms, -1 if there is none\n"
     "  %k key       %v or %s value   %h headers, as name=value,name=value      %% a percent sign\n"
+    "               (a header without a value is name=NULL)\n"
     "  %K, %V       bytes of the key, of the value: -1 if it is null\n"
     "  \\n \\t \\r \\0 \\\\ and \\xHH as usual\n"
+    "With --json: {\"topic\":\"temps\",\"partition\":0,\"offset\":17,\"timestamp\":1700000000000,\"key\":\"k\",\"value\":\"21.5\",\n"
+    "  \"headers\":[{\"name\":\"unit\",\"value\":\"C\"}]}. What a record does not have is null. A key or value whose bytes are not UTF-8\n"
+    "  comes as key_base64 or value_base64 instead. The timestamp is in ms.\n"
     "Damaged ranges are passed over: `rivulet topic describe` lists them.";
 
 // ---- store ----

@@ -173,6 +173,8 @@ int consume(Arguments& arguments, CliContext& context, Output& output) {
     options.messages_max = static_cast<std::uint64_t>(arguments.number("max-messages", 0, 1, std::numeric_limits<std::int64_t>::max()));
     options.timeout_ms = arguments.duration_ms("timeout", 0);
     std::string problem;
+    if (arguments.json() && arguments.has("format")) arguments.refuse("--json and --format do not go together");
+    if (arguments.json()) options.format.use_json();
     if (arguments.has("format") && !options.format.parse(arguments.text("format"), problem)) arguments.refuse("--format: " + problem);
     if (!arguments.ok()) {
         output.error(arguments.problem());

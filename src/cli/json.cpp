@@ -47,6 +47,15 @@ void append_escaped(std::string& out, std::string_view text) {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t n = utf8_bytes(text);
+        if (n == 0) return false;
+        text.remove_prefix(n);
+    }
+    return true;
+}
+
 void Json::separate() {
     if (comma_) text_ += ',';
     comma_ = true;

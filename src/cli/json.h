@@ -9,6 +9,8 @@
 
 namespace rivulet::cli {
 
+bool is_utf8(std::string_view text);
+
 class Json {
 public:
     Json& object() { return open('{', '}'); }

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "cli/json.h"
+
 namespace rivulet::cli {
 
 namespace {
@@ -35,9 +37,49 @@ std::string headers_text(const record::Record& record) {
         if (!text.empty()) text += ',';
         text += as_text(header->key);
         text += '=';
-        if (header->has_value) text += as_text(header->value);
+        text += header->has_value ? as_text(header->value) : std::string_view("NULL");
     }
     return text;
+}
+
+std::string base64(Bytes bytes) {
+    constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string text;
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        const std::size_t n = bytes.size() - i < 3 ? bytes.size() - i : 3;
+        std::uint32_t bits = 0;
+        for (std::size_t j = 0; j < 3; ++j) bits = bits << 8 | (j < n ? bytes[i + j] : 0U);
+        for (std::size_t j = 0; j < 4; ++j) text += j <= n ? digits[bits >> (18 - 6 * j) & 63U] : '=';
+    }
+    return text;
+}
+
+// Whatever it holds can be had back: bytes that are no UTF-8 under another name, for JSON has no strings of them.
+void add_bytes(Json& json, std::string_view name, bool there, Bytes bytes) {
+    if (!there) json.key(name).null();
+    else if (is_utf8(as_text(bytes))) json.pair(name, as_text(bytes));
+    else json.pair(std::string(name) + "_base64", std::string_view(base64(bytes)));
+}
+
+void print_json(std::string& out, std::string_view topic, std::uint64_t partition, const client::FetchedRecord& fetched) {
+    const record::Record& record = fetched.record;
+    Json json;
+    json.object().pair("topic", topic).pair("partition", partition).pair("offset", fetched.offset.value).key("timestamp");
+    if (fetched.time.value < 0) json.null();
+    else json.value(fetched.time.value);
+    add_bytes(json, "key", record.has_key, record.key);
+    add_bytes(json, "value", record.has_value, record.value);
+    json.key("headers").array();
+    record::HeaderReader headers(record);
+    while (const auto header = headers.next()) {
+        json.object();
+        add_bytes(json, "name", true, header->key);
+        add_bytes(json, "value", header->has_value, header->value);
+        json.end();
+    }
+    json.end().end();
+    out += json.text();
+    out += '\n';
 }
 
 }  // namespace
@@ -75,6 +117,7 @@ bool RecordFormat::parse(std::string_view format, std::string& problem) {
 }
 
 void RecordFormat::print(std::string& out, std::string_view topic, std::uint64_t partition, const client::FetchedRecord& fetched) const {
+    if (json_) return print_json(out, topic, partition, fetched);
     const record::Record& record = fetched.record;
     for (const Piece& piece : pieces_) {
         switch (piece.field) {

@@ -1,6 +1,6 @@
 // How `consume` prints a record: a format string, compiled once.
 // Owns:     its pieces. Errors: parse: what is wrong with the string, for people.
-// Format:   %t %p %o %k %v %s %T %h %K %V %%, and \n \t \r \0 \\ \xHH.
+// Format:   %t %p %o %k %v %s %T %h %K %V %%, and \n \t \r \0 \\ \xHH. Or JSON, an object a line.
 #pragma once
 
 #include <string>
@@ -17,6 +17,7 @@ public:
     RecordFormat();
     // False: `problem` says why, and nothing has changed.
     bool parse(std::string_view format, std::string& problem);
+    void use_json() { json_ = true; }
     void print(std::string& out, std::string_view topic, std::uint64_t partition, const client::FetchedRecord& record) const;
 
 private:
@@ -25,6 +26,7 @@ private:
         std::string text;
     };
     std::vector<Piece> pieces_;
+    bool json_ = false;
 };
 
 // "\t" and the like as what they stand for. False: an escape that there is not.

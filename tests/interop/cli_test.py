@@ -217,6 +217,9 @@ def keys_headers_partitions(client):
     client("produce", "nope", "--partition", "9", stdin=b"x\n", code=1).says("^rivulet: nope: unknown topic or partition\n$")
     client("produce", "nope", stdin=b"x\n", code=1).says("nope: unknown topic")
     client("produce", "t", stdin=b"ok\n" + b"x" * 3_000_000 + b"\nafter\n", code=1).says("line 2: ").says("acknowledged 1 of 1")
+    first = json.loads(client("consume", "t", "--from-beginning", "--max-messages", "1", "--json", code=0).out)
+    expect(sorted(first) == ["headers", "key", "offset", "partition", "timestamp", "topic", "value"], str(first))
+    client("consume", "t", "--json", "--format", "%v", code=2).says("do not go together")
     for acks in ("0", "1", "all"):
         client("produce", "t", "--acks", acks, stdin=b"x\n", code=0)
 

@@ -72,7 +72,7 @@ TEST_CASE("record format: fields and escapes") {
         format.print(out, "temps", 3, fetched);
         return out;
     };
-    CHECK(print("%t %p %o %k=%v %s %T %h %K %V %%") == "temps 3 17 k1=21.5 21.5 1000 unit=C,raw= 2 4 %");
+    CHECK(print("%t %p %o %k=%v %s %T %h %K %V %%") == "temps 3 17 k1=21.5 21.5 1000 unit=C,raw=NULL 2 4 %");
     CHECK(print("a\\n\\t\\\\\\x41\\r") == "a\n\t\\A\r");
     CHECK(print("\\0") == std::string(1, '\0'));
     CHECK(print("") == "");
@@ -84,8 +84,31 @@ TEST_CASE("record format: fields and escapes") {
     std::string out;
     usual.print(out, "t", 0, fetched);
     CHECK(out == "21.5\n");
+    const auto json = [&](const client::FetchedRecord& one) {
+        RecordFormat format;
+        format.use_json();
+        std::string text;
+        format.print(text, "temps", 3, one);
+        return text;
+    };
+    CHECK(json(fetched) == R"({"topic":"temps","partition":3,"offset":17,"timestamp":1000,"key":"k1","value":"21.5",)"
+                           R"("headers":[{"name":"unit","value":"C"},{"name":"raw","value":null}]})" "\n");
+    record.header_count = 0;
+    record.headers_raw = {};
+    const auto value = [&](std::string_view bytes) {
+        record.value = as_bytes(bytes);
+        const std::string text = json({Offset(17), Timestamp(1000), record});
+        return text.substr(text.find("\"value"), text.find(",\"headers") - text.find("\"value"));
+    };
+    CHECK(value("") == R"("value":"")");
+    CHECK(value("\"grüße\"") == R"("value":"\"grüße\"")");
+    CHECK(value("\xff") == R"("value_base64":"/w==")");
+    CHECK(value("a\xff") == R"("value_base64":"Yf8=")");
+    CHECK(value("a\xff\xfe") == R"("value_base64":"Yf/+")");
+    CHECK(value("a\xff\xfe\xfd") == R"("value_base64":"Yf/+/Q==")");
     record.has_key = record.has_value = false;
     record.key = record.value = {};
+    CHECK(json({Offset(0), Timestamp(-1), record}) == R"({"topic":"temps","partition":3,"offset":0,"timestamp":null,"key":null,"value":null,"headers":[]})" "\n");
     out.clear();
     std::string problem;
     REQUIRE(usual.parse("%K %V", problem));
