@@ -129,8 +129,8 @@ bool Producer::try_again(const Ending& ending) {
     // Before it was ready nothing is under way that would need the session.
     if ((ready_ && options_.session == 0) || abandoned_ || alias_failure_.error != Error::none) return false;
     const Error error = ending.failure.error;
-    // What has never answered as a broker does is none.
-    if (!ready_ && !error_info(error).retryable) return false;
+    // What has never answered as a broker does is none; and a configured limit is told at once, as to any new client.
+    if (!ready_ && (!error_info(error).retryable || error == Error::too_many_connections)) return false;
     // Another client has opened the session, and the newer one wins: coming back would end that one.
     if (ending.from_broker && error == Error::session_moved) return false;
     if (ending.from_broker && ending.stage != Stage::established && !error_info(error).retryable) return false;

@@ -3,7 +3,7 @@
 // Owns:     a channel, a window, a timer, out of the arena.
 // Bounds:   memory_bytes() of arena; no allocation. offer() says when the window is full.
 // Errors:   on_ended(): after retry_ms without a connection (backoff.h), the first one as well. What no retry mends (an unknown topic, a
-//           session opened by another client, at first bytes that are no broker's) at once. Refused readings: on_refused(), and it goes on.
+//           session opened by another client; at first: bytes that are no broker's, too_many_connections) at once. Refused readings: on_refused(), and it goes on.
 // Thread:   loop only. No callback comes from within a call of ours.
 // Guarantee: settled() counts in the order of offer(): the first settled() readings are stored as the acks of the alias say, or refused.
 #pragma once
