@@ -166,9 +166,10 @@ constexpr Command table[] = {
     {"produce", "TOPIC", 1, 1, "put the lines of standard input into a topic",
      "One record per line, an empty line is an empty record; the line end (LF or CRLF) is not part of it.\n"
      "When a connection breaks, produce comes back and sends again what was not acknowledged; within one run nothing is stored twice.\n"
-     "A line that the broker refuses (its topic was deleted midway, it is too large) is told, and produce goes on with the next.\n"
+     "A line that the broker refuses (its topic was deleted midway) is told, and produce goes on with the next.\n"
      "Ends with the number of lines sent, acknowledged (stored, as --acks says) and refused; exit 3 if the connection was lost for good,\n"
-     "1 if lines were refused. Acknowledgement is in the order of lines, so after \"the first N lines are stored\" go on with line N + 1. Lines after N may have been stored as well.\n"
+     "1 if lines were refused. Acknowledgement is in the order of lines, so after \"the first N lines are stored\" go on with line N + 1.\n"
+     "Lines after N may have been stored as well.\n"
      "^C: reads no more, waits for what was sent; again: ends at once.",
      produce_options, produce_examples, produce, {}},
     {"consume", "TOPIC", 1, 1, "print the records of a topic", consume_text, consume_options, consume_examples, consume, {}},
