@@ -26,6 +26,7 @@ std::size_t Broker::memory_bytes(const BrokerOptions& options) {
 
 Result<store::OpenReport> Broker::open() {
     RIVULET_TRY_ASSIGN(store::OpenReport report, store_.open(*this));
+    name_unnamed_logs();
     // Possible where limits were raised since: better said now than by a checkpoint that does not fit.
     if (topics_.catalogue_bytes() > catalogue_bytes_max_) {
         env::LogLine(env_, env::LogLevel::error) << "the names and settings of " << topics_.count() << " topics take " << topics_.catalogue_bytes() << " bytes, a checkpoint has "

@@ -130,6 +130,12 @@ private:
     Status check_request(const TopicRequest& request, Topic& topic, Text& why) const;
     Status check_catalogue(std::size_t added, std::size_t removed, Text& why) const;
     Status restore_topic(Bytes entry);
+    void remove_topics(LogId first, std::uint32_t count);
+    // Topics that recovery makes up for logs of which none is known.
+    Status make_up_topic(LogId log);
+    bool made_up(const Topic& topic);
+    bool give_up_made_up();
+    void name_unnamed_logs();
     void apply_config(Topic& topic);
     void on_tick();
     void on_wake();

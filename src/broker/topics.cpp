@@ -122,15 +122,39 @@ Status Broker::restore_topic(Bytes entry) {
         return {};
     }
     // Logs of it may have come back before without it (on_orphan): they are its own again.
-    for (std::uint32_t rank = topics_.count(); rank-- > 0;) {
-        Topic& orphan = topics_.at(rank);
-        if (orphan.first_log >= topic.first_log && orphan.first_log < topic.first_log + topic.partitions) topics_.remove(orphan);
+    remove_topics(topic.first_log, topic.partitions);
+    LogId moved{0};
+    if (Topic* const holder = topics_.find(topic.name.view())) {
+        if (made_up(*holder)) {
+            moved = holder->first_log;
+        } else {
+            // A name is given again when the topic that had it is deleted, and not before.
+            env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << ": the record of its deletion is damaged; logs " << holder->first_log.value << " to "
+                                                     << (holder->first_log + (holder->partitions - 1)).value << " are deleted, since it was created again with logs from "
+                                                     << topic.first_log.value;
+            store_.forget_logs(holder->first_log, holder->partitions);
+        }
+        topics_.remove(*holder);
     }
-    const Result<Topic*> added = topics_.add(topic);
-    if (added) return {};
-    env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << " cannot come back: " << error_info(added.error()).text
-                                             << " (limits.topics = " << options_.topics_max << ")";
-    return added.failure();
+    Result<Topic*> added = topics_.add(topic);
+    if (!added && give_up_made_up()) added = topics_.add(topic);
+    if (!added) {
+        env::LogLine(env_, env::LogLevel::error) << "no room for topic " << topic.name.view() << ": limits.topics = " << options_.topics_max << ", at least "
+                                                 << topics_.count() + 1 << " are needed";
+        return added.failure();
+    }
+    while (topics_.catalogue_bytes() > catalogue_bytes_max_ && give_up_made_up()) {}
+    store_.claim_logs(topic.first_log, topic.partitions, topic.config.durability == config::Durability::memory);
+    // Without room it is seen to at the end (name_unnamed_logs).
+    if (moved.value != 0) static_cast<void>(make_up_topic(moved));
+    return {};
+}
+
+void Broker::remove_topics(LogId first, std::uint32_t count) {
+    for (std::uint32_t rank = topics_.count(); rank-- > 0;) {
+        Topic& topic = topics_.at(rank);
+        if (first <= topic.first_log && topic.first_log < first + count) topics_.remove(topic);
+    }
 }
 
 Status Broker::on_checkpoint_chunk(store::Section section, Bytes chunk) {
@@ -144,13 +168,13 @@ Status Broker::on_checkpoint_chunk(store::Section section, Bytes chunk) {
     return {};
 }
 
-Status Broker::on_record(store::RecordType type, LogId first, std::uint32_t, Bytes body) {
+Status Broker::on_record(store::RecordType type, LogId first, std::uint32_t count, Bytes body) {
     switch (type) {
         case store::RecordType::log_create:
         case store::RecordType::topic:
             return restore_topic(body);
         case store::RecordType::log_delete:
-            if (Topic* topic = topics_.find_log(first)) topics_.remove(*topic);
+            remove_topics(first, count);
             return {};
         default:
             return fail(Error::store_newer, static_cast<std::int64_t>(type));
@@ -164,20 +188,64 @@ bool Broker::has_recovered_topics() {
 }
 
 Status Broker::on_orphan(store::Log& log) {
-    char name[48];
-    Text text(name);
-    text << recovered_prefix << log.id.value;
+    if (!topics_.find_log(log.id)) return make_up_topic(log.id);
+    log.orphan = false;
+    return {};
+}
+
+bool Broker::made_up(const Topic& topic) {
+    const store::Log* const log = store_.find(topic.first_log);
+    return log && log->orphan;
+}
+
+Status Broker::make_up_topic(LogId log) {
+    // Users have topics of such names, too.
+    char name[64];
+    std::size_t bytes = 0;
+    for (std::uint32_t n = 0; bytes == 0 || topics_.find(std::string_view(name, bytes)); ++n) {
+        Text text(name);
+        text << recovered_prefix << log.value;
+        if (n != 0) text << '.' << n;
+        bytes = text.view().size();
+    }
     Topic topic;
     std::array<std::uint8_t, 16> random{};
     env_.entropy(random);
     topic.id = uuid_from_random(random);
-    RIVULET_CHECK(topic.name.assign(text.view()));
-    topic.first_log = log.id;
+    RIVULET_CHECK(topic.name.assign(std::string_view(name, bytes)));
+    topic.first_log = log;
     topic.partitions = 1;
     topic.config = default_config();
     if (topics_.catalogue_bytes() + catalogue_bytes(topic) > catalogue_bytes_max_) return fail(Error::limit_reached);
     const Result<Topic*> added = topics_.add(topic);
     return added ? Status() : Status(added.failure());
+}
+
+// A topic that was created needs its room; the log stays.
+bool Broker::give_up_made_up() {
+    for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
+        if (!made_up(topics_.at(rank))) continue;
+        topics_.remove(topics_.at(rank));
+        return true;
+    }
+    return false;
+}
+
+// Logs whose topic found no room in the course of recovery, or was lost by an earlier version.
+void Broker::name_unnamed_logs() {
+    std::uint32_t left = 0;
+    for (std::uint32_t rank = 0; rank < store_.log_count(); ++rank) {
+        const LogId log = store_.log_at(rank).id;
+        if (topics_.find_log(log)) continue;
+        if (!make_up_topic(log)) {
+            ++left;
+            continue;
+        }
+        env::LogLine(env_, env::LogLevel::warning) << "log " << log.value << " has no topic: it comes back as a topic of its own";
+    }
+    if (left != 0)
+        env::LogLine(env_, env::LogLevel::error) << left << " logs have no topic, and there is no room for more: they are kept, and come back at a start with limits.topics = "
+                                                 << topics_.count() + left << " or fewer topics";
 }
 
 bool Broker::encode_checkpoint(store::Section, LogId bound, std::uint64_t& cursor, Writer& out) {

@@ -177,6 +177,10 @@ Result<Log*> Replay::log_of(const Extent& extent, Lsn lsn) {
         RIVULET_TRY(judge(told.error(), lsn));
         return nullptr;
     }
+    if (!log.orphan) {
+        --report_.orphans;  // its topic is known
+        return &log;
+    }
     LogLine(env_, LogLevel::warning) << "log " << extent.log.value << " has records but no topic: it comes back as a topic of its own";
     return &log;
 }

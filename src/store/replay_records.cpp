@@ -67,7 +67,12 @@ Status Replay::apply_run_start(const RunStartRecord& record) {
 
 Status Replay::apply_create(const LogCreateRecord& record, Lsn lsn) {
     if (state_.next_log_id < record.first + record.count) state_.next_log_id = record.first + record.count;
-    RIVULET_TRY(make_room(record));
+    // First: the name may prove that logs were deleted whose place is needed.
+    const Status told = listener_.on_record(RecordType::log_create, record.first, record.count, record.catalogue);
+    if (const Status room = make_room(record); !room) {
+        RIVULET_TRY(listener_.on_record(RecordType::log_delete, record.first, record.count, {}));
+        return room;
+    }
     for (std::uint32_t i = 0; i < record.count; ++i) {
         const LogId id = record.first + i;
         Log* log = state_.logs.find(id);
@@ -77,7 +82,7 @@ Status Replay::apply_create(const LogCreateRecord& record, Lsn lsn) {
         log->orphan = false;
         if (log->last_extent < lsn) log->last_extent = lsn;
     }
-    return listener_.on_record(RecordType::log_create, record.first, record.count, record.catalogue);
+    return told;
 }
 
 // Orphans go, which may be logs whose deletion comes later. limit_reached: the deletion of others is lost, or the options are wrong.

@@ -153,6 +153,20 @@ Result<std::uint64_t> Store::delete_logs(LogId first, std::uint32_t count) {
     return committer_.open_ticket();
 }
 
+void Store::claim_logs(LogId first, std::uint32_t count, bool memory) {
+    const LogId end = first + count;
+    for (std::uint32_t rank = state_.logs.rank_from(first); rank < state_.logs.count() && state_.logs.at(rank).id < end; ++rank) state_.logs.at(rank).orphan = false;
+    // Created since the checkpoint, nothing of them is older. Without one their records may have left the ring, and offsets would be given out twice.
+    bool room = state_.checkpoint_sequence != 0;
+    for (LogId id = first < state_.next_log_id ? state_.next_log_id : first; room && id < end; id = id + 1) room = state_.logs.create(id, memory).ok();
+    if (state_.next_log_id < end) state_.next_log_id = end;
+}
+
+void Store::forget_logs(LogId first, std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i)
+        if (Log* const log = state_.logs.find(first + i)) state_.remove_log(*log);
+}
+
 Result<std::uint64_t> Store::set_start(Log& log, Offset start) {
     if (start > log.high_watermark()) return fail(Error::offset_out_of_range, start.value);
     RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));

@@ -66,6 +66,10 @@ public:
     // A record of the layer above.
     Result<std::uint64_t> append_record(RecordType type, Bytes body);
     Log* find(LogId id) { return state_.logs.find(id); }
+    // From a RecoveryListener, within open(): these belong to a topic, though what created them may be lost.
+    void claim_logs(LogId first, std::uint32_t count, bool memory);
+    // The same: these were deleted, though the record of it is lost.
+    void forget_logs(LogId first, std::uint32_t count);
     std::uint32_t log_count() const { return state_.logs.count(); }
     Log& log_at(std::uint32_t rank) { return state_.logs.at(rank); }
 
