@@ -139,8 +139,8 @@ Status Broker::restore_topic(Bytes entry) {
     Result<Topic*> added = topics_.add(topic);
     if (!added && give_up_made_up()) added = topics_.add(topic);
     if (!added) {
-        env::LogLine(env_, env::LogLevel::error) << "no room for topic " << topic.name.view() << ": limits.topics = " << options_.topics_max << ", at least "
-                                                 << topics_.count() + 1 << " are needed";
+        env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << ": limits.topics = " << options_.topics_max << " is less than this store has: at least "
+                                                 << topics_.count() + 1 << " is needed";
         return added.failure();
     }
     while (topics_.catalogue_bytes() > catalogue_bytes_max_ && give_up_made_up()) {}
@@ -159,6 +159,12 @@ void Broker::remove_topics(LogId first, std::uint32_t count) {
 
 Status Broker::on_checkpoint_chunk(store::Section section, Bytes chunk) {
     if (section != store::Section::catalogue) return fail(Error::store_newer, static_cast<std::int64_t>(section));
+    std::uint64_t topics = topics_.count();
+    for (Reader in(chunk); !in.at_end() && in.ok(); ++topics) in.block();
+    if (topics > options_.topics_max) {
+        env::LogLine(env_, env::LogLevel::error) << "limits.topics = " << options_.topics_max << " is less than this store has: at least " << topics << " is needed";
+        return fail(Error::limit_reached);
+    }
     Reader in(chunk);
     while (!in.at_end()) {
         const Bytes entry = in.block();

@@ -15,7 +15,13 @@ Status load_logs(Reader& in, State& state) {
     LogImage image;
     while (!in.at_end()) {
         if (!decode_log_image(in, image)) return fail(Error::corrupt);
-        RIVULET_TRY_ASSIGN(Log * log, state.logs.create(image.log, image.memory));
+        const Result<Log*> created = state.logs.create(image.log, image.memory);
+        if (created.error() == Error::limit_reached) {
+            std::int64_t needed = std::int64_t{state.logs.count()} + 1;
+            while (!in.at_end() && decode_log_image(in, image)) ++needed;
+            return fail(Error::limit_reached, needed);
+        }
+        RIVULET_TRY_ASSIGN(Log * log, created);
         log->start = image.start;
         log->end = image.end;
         log->last_extent = image.last_extent;

@@ -14,7 +14,7 @@ constexpr std::uint32_t checkpoint_chunk_bytes(std::uint32_t group_bytes_max) {
 
 // The header of a checkpoint area if it and its body hold; corrupt otherwise, io if a page of it cannot be read.
 Result<CheckpointHeader> probe_checkpoint(env::Disk& disk, env::File& file, MutableBytes scratch, std::uint64_t& bytes_read);
-// Puts a valid checkpoint's body into `state`; sections of the layer above go to `listener`.
+// Puts a valid checkpoint's body into `state`; sections of the layer above go to `listener`. limit_reached with a detail: so many logs, at least.
 Status load_checkpoint(env::Disk& disk, env::File& file, const CheckpointHeader& header, State& state, MutableBytes scratch,
                        RecoveryListener& listener);
 

@@ -117,9 +117,11 @@ Status check_geometry(env::Env& env, const State& state, const Geometry& geometr
         return differ("[storage] size", geometry.journal_bytes(), std::uint64_t{options.segment_count()} * options.segment_bytes);
     if (geometry.checkpoint_area_bytes != options.checkpoint_area_bytes)
         return differ("[storage] checkpoint_bytes_max", geometry.checkpoint_area_bytes, options.checkpoint_area_bytes);
-    if (geometry.group_bytes_max > options.group_bytes_max())
-        return differ("groups from a larger [limits] batch_bytes, of", geometry.group_bytes_max, options.group_bytes_max());
-    return {};
+    if (geometry.group_bytes_max <= options.group_bytes_max()) return {};
+    // The least whose groups round up to as many pages.
+    const std::uint64_t needed = geometry.group_bytes_max - page_bytes + 1 - (options.group_bytes_max() - options.group_payload_max());
+    LogLine(env, LogLevel::error) << "limits.batch_bytes = " << options.batch_bytes_max << " is less than this store has had: at least " << needed << " is needed";
+    return fail(Error::store_mismatch);
 }
 
 // Brings a file back to its length: a missing part reads as zeros and is fenced like other damage. The journal has to wait: until this start's decision is durable the next must see
@@ -186,8 +188,10 @@ Result<OpenReport> recover(env::Env& env, State& state, GroupWriter& writer, Che
     const bool said_clean = found.have_super && found.both_supers && found.super.clean;
     if (found.checkpoint_area >= 0) {
         const Status loaded = load_checkpoint(disk, *state.checkpoints[found.checkpoint_area], found.checkpoint, state, scratch, listener);
-        if (loaded.error() == Error::limit_reached)
-            LogLine(env, LogLevel::error) << "store " << state.options.dir << " has more logs than [limits] partitions = " << state.options.logs_max;
+        if (loaded.error() == Error::limit_reached && loaded.failure().detail != 0) {
+            LogLine(env, LogLevel::error) << "limits.partitions = " << state.options.logs_max << " is less than this store has: at least " << loaded.failure().detail << " is needed";
+            return fail(Error::limit_reached);
+        }
         RIVULET_TRY(loaded);
         state.checkpoint_lsn = found.checkpoint.replay_from;
         state.older_checkpoint_lsn = found.older_checkpoint;

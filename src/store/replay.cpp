@@ -135,7 +135,7 @@ Status Replay::judge(Error error, Lsn lsn) {
     if (error == Error::none) return {};
     // More than the options allow, and no damage to blame: they are wrong.
     const bool refused = error == Error::store_newer || (error == Error::limit_reached && !damaged());
-    if (refused) return fail(error, static_cast<std::int64_t>(lsn.value));
+    if (refused) return fail(error, error == Error::limit_reached ? 0 : static_cast<std::int64_t>(lsn.value));
     ++state_.damage.corrupt_groups;
     LogLine(env_, LogLevel::error) << "journal: the group at LSN " << lsn.value << " says what cannot be (" << error_info(error).text << "): skipped";
     return {};

@@ -91,7 +91,11 @@ Status Replay::make_room(const LogCreateRecord& record) {
     const std::uint32_t known = state_.logs.rank_from(end) - state_.logs.rank_from(record.first);
     const std::uint64_t missing = record.count - known;
     for (std::uint32_t rank = 0; state_.logs.count() + missing > state_.logs.capacity();) {
-        if (rank == state_.logs.count()) return fail(Error::limit_reached);
+        if (rank == state_.logs.count()) {
+            env::LogLine(env_, env::LogLevel::error) << "limits.partitions = " << state_.logs.capacity() << " is less than this store has: at least "
+                                                     << state_.logs.count() + missing << " is needed";
+            return fail(Error::limit_reached);
+        }
         Log& log = state_.logs.at(rank);
         if (!log.orphan || (record.first <= log.id && log.id < end)) {
             ++rank;

@@ -93,12 +93,15 @@ struct Damaged : ServedBroker {
     void lose_checkpoints() {
         for (const std::string_view name : {"rivulet-data/checkpoint.0", "rivulet-data/checkpoint.1"}) server_node->disk().overwrite(name, 0, std::vector<std::uint8_t>(store::page_bytes));
     }
-    void restart(const std::string& text = small_config) {
+    void set_config(const std::string& text) {
         server_node->program = [this, text](sim::NodeEnv& env) {
             auto made = std::make_unique<ServerProgram>(env, text, &refused);
             program = made.get();
             return made;
         };
+    }
+    void restart(const std::string& text = small_config) {
+        set_config(text);
         run(20 * ns_per_s);  // marked: all is proved
         server_node->kill();
         log.clear();
@@ -290,7 +293,7 @@ TEST_CASE("damaged catalogue: what has no room because a deletion is lost comes 
         served.damage(RecordType::log_delete, b);
         served.restart(text);
         CHECK(served.broker().find_topic("c") == nullptr);
-        CHECK(served.log.find("no room for topic c: limits.topics = 4, at least 5 are needed") != std::string::npos);
+        CHECK(served.log.find("topic c: limits.topics = 4 is less than this store has: at least 5 is needed") != std::string::npos);
         if (checkpointed) served.checkpoint();
         served.restart(with("topics = 16", "topics = 5"));
         // Its name was in the journal alone.
@@ -339,6 +342,24 @@ TEST_CASE("damaged catalogue: a recovered topic that was deleted and made anew b
     served.restart();
     served.expect(name, users, 3);
     served.expect_whole();
+}
+
+TEST_CASE("catalogue: limits.topics below what the store has is refused, with the value that is needed") {
+    for (const bool checkpointed : {false, true}) {
+        CAPTURE(checkpointed);
+        Damaged served;
+        for (int i = 0; i < 4; ++i) served.make("t" + std::to_string(i), 1);
+        if (checkpointed) served.checkpoint();
+        served.server_node->kill();
+        served.log.clear();
+        served.set_config(with("topics = 16", "topics = 3"));
+        served.server_node->boot();
+        INFO(served.log);
+        CHECK(served.refused == Error::limit_reached);
+        CHECK(served.log.find(checkpointed ? "limits.topics = 3 is less than this store has: at least 6 is needed" : "limits.topics = 3 is less than this store has: at least 4 is needed") !=
+              std::string::npos);
+        CHECK(served.log.find("skipped") == std::string::npos);
+    }
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Creation: from nothing, with no room, on top of what is not ours.
 #include <doctest/doctest.h>
 
-#include "support/log_model.h"
+#include "unit/store/store_calls.h"
 
 namespace rivulet::test {
 
@@ -28,6 +28,50 @@ TEST_CASE("create: another geometry in the configuration is refused and changes 
     again.disk().restore(h.disk().snapshot());
     CHECK(again.boot().error() == Error::store_mismatch);
     CHECK(again.disk().contents("store/super") == before);
+}
+
+TEST_CASE("create: limits below what the store has are refused, with the setting and the value that is needed") {
+    store::StoreOptions made = small_store();
+    made.batch_bytes_max = 16'000;
+    StoreHarness h(1, made);
+    REQUIRE(h.boot());
+    make_logs(h, 5);
+    SUBCASE("in the journal") {}
+    SUBCASE("in a checkpoint") {
+        for (int i = 0; i < 2000 && h.store().state().checkpoint_sequence == 0; ++i) store_value(h, store::first_user_log, std::string(3000, 'v'));
+        REQUIRE(h.store().state().checkpoint_sequence != 0);
+    }
+    REQUIRE(h.stop());
+    const auto refused = [&](const store::StoreOptions& options, std::string_view line) {
+        StoreHarness again(2, options);
+        again.disk().restore(h.disk().snapshot());
+        const auto journal = again.disk().contents("store/journal");
+        const Result<store::OpenReport> opened = again.boot();
+        CHECK_FALSE(opened);
+        CHECK(opened.failure().detail == 0);
+        REQUIRE_FALSE(again.world.recent_log().empty());
+        CHECK(again.world.recent_log().back().find(line) != std::string::npos);
+        CHECK(again.disk().contents("store/journal") == journal);
+        return opened.error();
+    };
+    const auto starts = [&](const store::StoreOptions& options) {
+        StoreHarness again(2, options);
+        again.disk().restore(h.disk().snapshot());
+        CHECK(again.boot());
+    };
+    store::StoreOptions other = made;
+    other.batch_bytes_max = 8000;
+    // 16,000 and group header and table take 6 pages; one byte more than 5 is as good.
+    CHECK(refused(other, "limits.batch_bytes = 8000 is less than this store has had: at least 12209 is needed") == Error::store_mismatch);
+    other.batch_bytes_max = 12'208;
+    CHECK(refused(other, "at least 12209 is needed") == Error::store_mismatch);
+    other.batch_bytes_max = 12'209;
+    starts(other);
+    other = made;
+    other.logs_max = 3;
+    CHECK(refused(other, "limits.partitions = 3 is less than this store has: at least 5 is needed") == Error::limit_reached);
+    other.logs_max = 5;
+    starts(other);
 }
 
 TEST_CASE("create: a second start finds what the first made") {
