@@ -2,6 +2,7 @@
 
 #include "env/log.h"
 #include "store/checkpoint_load.h"
+#include "store/page.h"
 #include "store/run_start.h"
 #include "store/segment_header.h"
 #include "store/store_files.h"
@@ -19,6 +20,7 @@ struct Found {
     SuperBlock super;
     bool have_super = false;
     bool both_supers = false;       // neither slot is damaged: the newer one is surely the newest
+    bool foreign_super = false;     // the file has content, and nothing of it is a slot, not even a damaged one
     CheckpointHeader checkpoint;
     int checkpoint_area = -1;       // -1: none
     Lsn older_checkpoint{0};
@@ -47,6 +49,7 @@ Status find_super(env::Disk& disk, State& state, Found& found) {
     if (!state.super) return {};
     std::size_t valid = 0;
     std::size_t blank = 0;
+    std::size_t damaged = 0;
     for (std::size_t slot = 0; slot < super_slots; ++slot) {
         std::uint8_t page[page_bytes];
         RIVULET_TRY(read_page(disk, *state.super, slot * page_bytes, page, found));
@@ -56,12 +59,15 @@ Status find_super(env::Disk& disk, State& state, Found& found) {
             bool zeros = true;
             for (const std::uint8_t byte : page) zeros &= byte == 0;
             blank += zeros;
+            damaged += super.failure().detail != page_magic_at;
             continue;
         }
         ++valid;
         if (!found.have_super || super->sequence > found.super.sequence) found.super = *super;
         found.have_super = true;
     }
+    RIVULET_TRY_ASSIGN(const std::uint64_t bytes, disk.size(*state.super));
+    found.foreign_super = valid + damaged == 0 && (blank < super_slots || bytes > super_bytes);
     // The first write leaves the other slot blank.
     found.both_supers = valid == super_slots || (valid == 1 && blank == 1 && found.super.sequence == 1);
     return {};
@@ -254,6 +260,10 @@ Result<OpenReport> open_store(env::Env& env, State& state, GroupWriter& writer, 
     if (nothing && found.unreadable != 0) {
         LogLine(env, LogLevel::error) << state.options.dir << ": nothing of a store is found, and " << found.unreadable << " pages cannot be read: left as it is";
         return fail(Error::io);
+    }
+    if (nothing && found.foreign_super) {
+        LogLine(env, LogLevel::error) << state.options.dir << "/super is no store's: left as it is";
+        return fail(Error::not_a_store);
     }
     if (nothing && !state.super && state.journal) RIVULET_TRY(refuse_foreign(env, state));
     if (nothing) {

@@ -30,6 +30,35 @@ TEST_CASE("create: another geometry in the configuration is refused and changes 
     CHECK(again.disk().contents("store/super") == before);
 }
 
+TEST_CASE("create: a file named super that is no store's is left as it is") {
+    const auto start = [](const std::vector<std::uint8_t>& content) {
+        StoreHarness h;
+        REQUIRE(h.disk().make_directory("store"));
+        const Result<env::File*> file = h.disk().open("store/super", env::OpenMode::create);
+        REQUIRE(file);
+        REQUIRE(h.disk().write(**file, 0, Bytes(content)));
+        REQUIRE(h.disk().sync(**file));
+        REQUIRE(h.disk().sync_directory("store"));
+        h.disk().end_process();
+        const Result<store::OpenReport> opened = h.boot();
+        if (!opened) {
+            CHECK(h.disk().contents("store/super") == content);
+            CHECK(h.disk().paths() == std::vector<std::string>{"store/super"});
+            CHECK(h.world.recent_log().back().find("super is no store's") != std::string::npos);
+        }
+        return opened.error();
+    };
+    CHECK(start({'h', 'i'}) == Error::not_a_store);
+    std::vector<std::uint8_t> zeros(store::super_bytes);
+    CHECK(start({}) == Error::none);
+    CHECK(start({zeros.begin(), zeros.begin() + 2}) == Error::none);
+    CHECK(start(zeros) == Error::none);
+    zeros.back() = 1;
+    CHECK(start(zeros) == Error::not_a_store);
+    // Longer than ours.
+    CHECK(start(std::vector<std::uint8_t>(store::super_bytes + 1)) == Error::not_a_store);
+}
+
 TEST_CASE("create: limits below what the store has are refused, with the setting and the value that is needed") {
     store::StoreOptions made = small_store();
     made.batch_bytes_max = 16'000;
