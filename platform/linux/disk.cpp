@@ -220,6 +220,13 @@ void LinuxDisk::drop_cache(env::File& file) {
     (void)::posix_fadvise(file.descriptor, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+Result<bool> LinuxDisk::has_name(env::File& file) {
+    check_may_block();
+    struct stat status;
+    if (::fstat(file.descriptor, &status) != 0) return file_failure(errno);
+    return status.st_nlink != 0;
+}
+
 Status LinuxDisk::make_directory(std::string_view path) {
     check_may_block();
     Path name(path);

@@ -44,6 +44,7 @@ public:
     using env::Disk::write;
     Status sync(env::File& file) override;
     void drop_cache(env::File& file) override;
+    Result<bool> has_name(env::File& file) override;
     Status make_directory(std::string_view path) override;
     Status sync_directory(std::string_view path) override;
     Status remove(std::string_view path) override;

@@ -46,6 +46,9 @@ public:
     // After a sync: reads show what is stored, not what a sync that failed (in a process before this one) has left in the system's cache as if it were.
     virtual void drop_cache(File&) {}
 
+    // Whether any name leads to the file still: without one it is gone when it is closed. An error tells nothing.
+    virtual Result<bool> has_name(File&) { return true; }
+
     virtual Status make_directory(std::string_view path) = 0;  // and its parents; fine if it exists
     virtual Status sync_directory(std::string_view path) = 0;
     virtual Status remove(std::string_view path) = 0;

@@ -3,6 +3,7 @@
 #include "base/crc32c.h"
 #include "env/log.h"
 #include "store/checkpoint_load.h"
+#include "store/store_files.h"
 
 namespace rivulet::store {
 
@@ -204,7 +205,10 @@ void Checkpointer::run(env::Disk& disk) {
     env::File& area = *state_.checkpoints[header_.sequence % 2];
     if (phase_ == Phase::capturing) header_.body_crc = crc32c(slice_, header_.body_crc);
     status_ = disk.write(area, slice_position_, slice_);
-    if (status_ && phase_ == Phase::sealing) status_ = disk.sync(area);
+    if (status_ && phase_ == Phase::sealing) {
+        status_ = disk.sync(area);
+        removed_ = find_removed(disk, state_);
+    }
 }
 
 void Checkpointer::done() {
@@ -212,6 +216,7 @@ void Checkpointer::done() {
     bytes_written_ += slice_.size();
     if (phase_ == Phase::capturing) return next_slice();
     phase_ = Phase::idle;
+    report_removed(env_, state_, removed_);
     finished_one();
     listener_->on_checkpoint_progress();
 }

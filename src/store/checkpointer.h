@@ -94,6 +94,7 @@ private:
     std::uint64_t last_size_ = page_bytes;
     std::uint64_t bytes_written_ = 0;
     std::uint64_t finished_ = 0;
+    std::uint8_t removed_ = 0;       // files, as the job found
     Status status_;
 };
 

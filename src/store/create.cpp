@@ -72,6 +72,26 @@ Status write_super(env::Disk& disk, State& state, SuperBlock super) {
     return disk.sync(*state.super);
 }
 
+std::uint8_t find_removed(env::Disk& disk, const State& state) {
+    env::File* const files[] = {state.super, state.journal, state.checkpoints[0], state.checkpoints[1]};
+    unsigned removed = 0;
+    for (unsigned i = 0; i < 4; ++i) {
+        const Result<bool> named = disk.has_name(*files[i]);
+        if (named && !*named) removed |= 1U << i;
+    }
+    return static_cast<std::uint8_t>(removed);
+}
+
+void report_removed(env::Env& env, State& state, std::uint8_t removed) {
+    constexpr std::string_view names[] = {super_name, journal_name, checkpoint_names[0], checkpoint_names[1]};
+    for (unsigned i = 0; i < 4; ++i) {
+        if (((removed & ~state.removed) >> i & 1U) == 0) continue;
+        env::LogLine(env, env::LogLevel::error) << state.options.dir << '/' << names[i] << " was removed while in use: what is written now "
+                                                << (names[i] == journal_name ? "is lost at the next start" : "there is lost, restart the broker to have it made anew");
+    }
+    state.removed = static_cast<std::uint8_t>(state.removed | removed);
+}
+
 Status create_store(env::Env& env, State& state) {
     env::Disk& disk = env.disk();
     const std::string_view dir = state.options.dir;

@@ -112,6 +112,7 @@ struct State {
     env::File* journal = nullptr;
     env::File* super = nullptr;
     env::File* checkpoints[2] = {nullptr, nullptr};
+    std::uint8_t removed = 0;       // files that were removed while in use, as bits: they have been told of
     std::uint64_t super_sequence = 0;
     bool offline = false;           // after a disk error: read-only
 };

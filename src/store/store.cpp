@@ -1,6 +1,7 @@
 #include "store/store.h"
 
 #include "env/log.h"
+#include "store/store_files.h"
 
 namespace rivulet::store {
 
@@ -79,6 +80,16 @@ bool Store::may_commit() {
     if (head + needed <= last) return true;
     checkpointer_.request();
     return checkpointer_.gated();
+}
+
+void Store::CloseJob::run(env::Disk& disk) {
+    status_ = close_store(disk, store_.state_);
+    removed_ = find_removed(disk, store_.state_);
+}
+
+void Store::CloseJob::done() {
+    report_removed(store_.env_, store_.state_, removed_);
+    store_.listener_->on_stopped(status_);
 }
 
 void Store::on_progress() {

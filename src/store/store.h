@@ -111,9 +111,10 @@ public:
 private:
     struct CloseJob final : env::Job {
         explicit CloseJob(Store& store) : Job(env::JobKind::commit), store_(store) {}
-        void run(env::Disk& disk) override { status_ = close_store(disk, store_.state_); }
-        void done() override { store_.listener_->on_stopped(status_); }
+        void run(env::Disk& disk) override;
+        void done() override;
         Store& store_;
+        std::uint8_t removed_ = 0;
         Status status_;
     };
     struct PackTimer final : env::Timer {

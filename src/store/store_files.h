@@ -1,5 +1,5 @@
-// The files of a store: names, opening, creation.
-// Owns:     nothing; open files go into State and stay open. Blocking: start-up only.
+// The files of a store: names, opening, creation, and whether they are still there.
+// Owns:     nothing; open files go into State and stay open. Blocking: at start-up and in jobs.
 // Errors:   see opening.h.
 #pragma once
 
@@ -27,6 +27,10 @@ constexpr std::string_view checkpoint_names[2] = {"checkpoint.0", "checkpoint.1"
 Status create_store(env::Env& env, State& state);
 // Opens what is there, super first and locked. A missing file is left null.
 Status open_files(env::Env& env, State& state);
+// Those of the open files that were removed meanwhile, as bits. Blocking.
+std::uint8_t find_removed(env::Disk& disk, const State& state);
+// Says so, once for each.
+void report_removed(env::Env& env, State& state, std::uint8_t removed);
 // Writes the other slot than the last, and syncs.
 Status write_super(env::Disk& disk, State& state, SuperBlock super);
 

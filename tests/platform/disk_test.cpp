@@ -49,6 +49,17 @@ TEST_CASE("disk: open tells what is there") {
     CHECK(disk.exists(directory / "f").value() == false);
 }
 
+TEST_CASE("disk: a file that is removed while it is open has no name") {
+    const TemporaryDirectory directory;
+    platform::LinuxDisk disk;
+    env::File* const file = disk.open(directory / "f", OpenMode::create).value();
+    CHECK(disk.has_name(*file).value());
+    REQUIRE(::rename((directory / "f").c_str(), (directory / "g").c_str()) == 0);
+    CHECK(disk.has_name(*file).value());
+    CHECK(disk.remove(directory / "g").ok());
+    CHECK_FALSE(disk.has_name(*file).value());
+}
+
 TEST_CASE("disk: no more files than the table holds") {
     const TemporaryDirectory directory;
     platform::LinuxDisk disk;

@@ -14,7 +14,7 @@ using SimCode = AllocationGuard::SimCode;
 
 std::string_view name_of(DiskOp op) {
     static constexpr std::string_view names[] = {"open", "create", "close", "lock", "size", "allocate", "read", "write", "sync",
-                                                 "make_directory", "sync_directory", "remove", "exists"};
+                                                 "make_directory", "sync_directory", "remove", "exists", "has_name"};
     return names[static_cast<std::size_t>(op)];
 }
 
@@ -273,6 +273,13 @@ void Disk::drop_cache(env::File& file) {
     Inode& inode = inode_of(handle(file));
     for (const auto& [page, pending] : inode.pending)
         if (pending.dropped) inode.cache.set_page(page, inode.medium.page(page));
+}
+
+Result<bool> Disk::has_name(env::File& file) {
+    const SimCode scope;
+    const OpenFile& open = handle(file);
+    RIVULET_TRY(begin({DiskOp::has_name, open.path}));
+    return std::any_of(state_.names.begin(), state_.names.end(), [&](const auto& name) { return name.second == open.inode; });
 }
 
 Status Disk::make_directory(std::string_view path) {

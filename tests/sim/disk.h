@@ -17,7 +17,7 @@
 
 namespace rivulet::sim {
 
-enum class DiskOp : std::uint8_t { open, create, close, lock, size, allocate, read, write, sync, make_directory, sync_directory, remove, exists };
+enum class DiskOp : std::uint8_t { open, create, close, lock, size, allocate, read, write, sync, make_directory, sync_directory, remove, exists, has_name };
 std::string_view name_of(DiskOp op);
 // Those that change the disk: they are counted by ops() and are where a power cut makes a difference.
 constexpr bool changes_disk(DiskOp op) {
@@ -78,6 +78,7 @@ public:
     Status write(env::File& file, std::uint64_t position, std::span<const Bytes> buffers) override;
     Status sync(env::File& file) override;
     void drop_cache(env::File& file) override;
+    Result<bool> has_name(env::File& file) override;
     Status make_directory(std::string_view path) override;
     Status sync_directory(std::string_view path) override;
     Status remove(std::string_view path) override;
