@@ -127,6 +127,7 @@ void Broker::cancel(CommitWaiter& waiter) {
 
 void Broker::cancel(RoomWaiter& waiter) {
     if (waiter.linked()) List<RoomWaiter>::remove(waiter);
+    waiter.session.release();
 }
 
 void Broker::on_commit() { on_wake(); }

@@ -18,9 +18,10 @@ protected:
     ~CommitWaiter() = default;
 };
 
-// Until an append that was refused with busy may succeed.
+// Who appends: until an append that was refused with busy may succeed. Cancelled, it appends no more: its session may be forgotten then.
 class RoomWaiter : public ListNode<RoomWaiter> {
 public:
+    store::SessionHold session;
     virtual void on_room() = 0;
 
 protected:

@@ -115,7 +115,7 @@ void Planner::add_store() {
     };
     part("index", store.index_samples_max, store::SegmentIndex::memory_bytes(store.index_samples_max), sizeof(store::Sample), "where on flash each log is", "limits.index_bytes");
     part("logs", limits.partitions, store::LogTable::memory_bytes(limits.partitions), sizeof(store::Log), "one per partition", "limits.partitions");
-    part("sessions' states", limits.sessions, store::SessionTable::memory_bytes(limits.sessions), sizeof(store::Session), "(session, partition)", "limits.sessions");
+    part("sessions' states", limits.sessions, store::SessionTable::memory_bytes(limits.sessions), store::SessionTable::bytes_each, "(session, partition)", "limits.sessions");
     part("topics", limits.topics, broker::TopicTable::memory_bytes(limits.topics), sizeof(broker::Topic), "", "limits.topics");
     part("commit buffers", 1, store::GroupWriter::memory_bytes(store) + store::Committer::memory_bytes(store), 0, "group header, table, footer, records",
          "limits.partitions, limits.batch_bytes");

@@ -225,18 +225,23 @@ bool decode_boot(Reader& in, BootImage& out) {
     return true;
 }
 
+// A sequence is at most the largest base sequence, 2^62, and what one connection can count.
+constexpr std::uint64_t session_partial = std::uint64_t{1} << 63;
+
 void encode_session(const SessionImage& image, Writer& out) {
     out.le(image.session);
     out.le(image.incarnation);
     out.varint(image.log.value);
-    out.varint(image.last_sequence);
+    out.varint(image.last_sequence | (image.partial ? session_partial : 0));
 }
 
 bool decode_session(Reader& in, SessionImage& out) {
     out.session = in.le<std::uint64_t>();
     out.incarnation = in.le<std::uint32_t>();
     out.log = LogId(in.varint());
-    out.last_sequence = in.varint();
+    const std::uint64_t last = in.varint();
+    out.last_sequence = last & ~session_partial;
+    out.partial = last != out.last_sequence;
     return in.ok();
 }
 

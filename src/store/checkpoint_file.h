@@ -102,8 +102,9 @@ bool decode_boot(Reader& in, BootImage& out);
 struct SessionImage {
     std::uint64_t session = 0;
     std::uint32_t incarnation = 0;
-    LogId log;
-    std::uint64_t last_sequence = 0;
+    LogId log{0};
+    std::uint64_t last_sequence = 0;  // below 2^63
+    bool partial = false;             // more of it follows, or may have been forgotten
 };
 void encode_session(const SessionImage& image, Writer& out);
 bool decode_session(Reader& in, SessionImage& out);

@@ -133,7 +133,7 @@ bool Checkpointer::encode_entries(Section section, Writer& out) {
         case Section::sessions: {
             SessionImage image;
             for (std::size_t n = 0; n < entries_per_slice * 4; ++n) {
-                if (cursor_ == state_.sessions.capacity()) return true;
+                if (cursor_ == state_.sessions.images()) return true;
                 if (out.room() < 64) return false;
                 if (state_.sessions.image_at(static_cast<std::uint32_t>(cursor_++), image)) encode_session(image, out);
             }

@@ -11,6 +11,7 @@ using env::LogLine;
 
 Result<ReplayReport> Replay::run() {
     RIVULET_TRY(find_durable());
+    if (!start_.have_checkpoint && state_.head.first_live > 1) state_.sessions.note_forgotten();
     WalkStart from = start_.walk;
     from.durable = durable_;
     from.known_end = known_end_;
@@ -231,7 +232,7 @@ Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved
     if (extent.last() >= void_from) {
         // Cut within the extent: what its sessions had beyond is not known.
         log->end = void_from;
-        state_.sessions.remove_log(*log);
+        state_.sessions.forget_log(*log);
         return {};
     }
     if (extent.flags & extent_packed) {

@@ -119,7 +119,7 @@ void Replay::apply_truncate(const TruncateRecord& record, Lsn lsn) {
         if (!state_.truncations.add(log->id, record.end, lsn))
             env::LogLine(env_, env::LogLevel::error) << "no room to remember that log " << log->id.value << " was cut at " << record.end.value;
         // The first walk had no room for this mark, so trailers of what is void here were counted.
-        state_.sessions.remove_log(*log);
+        state_.sessions.forget_log(*log);
         log->end = record.end;
         log->truncate_epochs(record.end);
         state_.fences.truncate(log->id, record.end);
@@ -135,7 +135,7 @@ void Replay::apply_jump(const JumpRecord& record, Lsn lsn) {
     state_.fences.add(log->id, from, record.to, FenceCause::lost_group);
     if (log->end < record.to) log->end = record.to;
     // What had been given up may have been met again, and counted.
-    state_.sessions.remove_log(*log);
+    state_.sessions.forget_log(*log);
     if (log->last_extent < lsn) log->last_extent = lsn;
 }
 

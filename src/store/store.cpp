@@ -204,7 +204,7 @@ Result<std::uint64_t> Store::truncate(Log& log, Offset end, Epoch epoch) {
     if (log.epoch < epoch) log.epoch = epoch;
     state_.fences.truncate(log.id, end);
     // What sessions had in what is gone is not known: they start over, at least once.
-    state_.sessions.remove_log(log);
+    state_.sessions.forget_log(log);
     committer_.note_truncated(log);
     committer_.note_records(0);
     return committer_.open_ticket();
@@ -257,7 +257,10 @@ Result<Appended> Store::append(Log& log, const record::Reading& reading, bool un
     if (alone > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(alone));
     Session* known = nullptr;
     if (session.session != 0) {
-        RIVULET_TRY_ASSIGN(known, state_.sessions.open(session.session, session.incarnation, log.id));
+        const Result<Session*> opened = state_.sessions.open(session.session, session.incarnation, log.id, session.sequence, session.hold);
+        env_.charge(state_.sessions.work() * 64);
+        if (!opened) return busy(opened.failure());
+        known = *opened;
         if (session.sequence <= known->last_sequence) return Appended{Offset(-1), Offset(-1), known->ticket};
         if (log.pending_session_count >= pending_sessions_max(state_.options)) return busy(fail(Error::busy));
         // The trailer that counts it goes into one group with all that waits, also with what came without a session.
@@ -276,6 +279,12 @@ Result<Appended> Store::append(Log& log, const record::Reading& reading, bool un
     committer_.note_append(log);
     if (log.memory && !pack_timer_.armed()) env_.arm(pack_timer_, env_.now() + log.pack_interval_ns);
     return Appended{base, base, committer_.open_ticket()};
+}
+
+SessionTable::Known Store::resume_session(std::uint64_t session, std::uint32_t incarnation, std::uint64_t base_sequence, SessionHold& hold) {
+    const SessionTable::Known known = state_.sessions.resume(session, incarnation, base_sequence, hold);
+    env_.charge(64 + state_.sessions.work() * 64);
+    return known;
 }
 
 void Store::close_memory_packs() {

@@ -41,6 +41,7 @@ struct SessionReading {
     std::uint64_t session = 0;      // 0: none, at least once
     std::uint32_t incarnation = 0;
     std::uint64_t sequence = 0;
+    SessionHold* hold = nullptr;    // the connection's
 };
 
 class Store final : private CommitListener, private CheckpointListener, private IndexListener, private ZeroingListener {
@@ -102,6 +103,8 @@ public:
     bool stopping() const { return stopping_; }
     const State& state() const { return state_; }
     const SessionTable& sessions() const { return state_.sessions; }
+    // What OPEN is told of a session, which the connection holds from now on.
+    SessionTable::Known resume_session(std::uint64_t session, std::uint32_t incarnation, std::uint64_t base_sequence, SessionHold& hold);
     const Committer::Statistics& commit_statistics() const { return committer_.statistics(); }
     const Reader::Statistics& read_statistics() const { return reader_.statistics(); }
     // Some read waits for a window that views hold.

@@ -16,12 +16,14 @@ struct Standing {
 
 // "Every reading up to it is settled" must hold of what is durable, over all logs that the session writes to. A power cut may have taken what it had last in one of them, with all that
 // was known of it there, and spared another. So no more is claimed than what the client itself does not send again; what it does send again is recognised, log by log.
-Standing standing_of(Hub& hub, const frames::Open& open) {
+Standing standing_of(Hub& hub, const frames::Open& open, store::SessionHold& hold) {
     if (open.session == 0) return {};
-    const store::SessionTable& table = hub.broker().store().sessions();
-    const auto known = table.known(open.session, open.incarnation);
-    hub.env().charge(std::uint64_t{table.used()} * 32);
-    if (!known.known) return {open.base_sequence == 1 ? frames::SessionState::fresh : frames::SessionState::forgotten, 0};
+    store::Store& store = hub.broker().store();
+    const auto known = store.resume_session(open.session, open.incarnation, open.base_sequence, hold);
+    // To a client that has sent nothing yet it is all the same; of one that has, nothing may be left.
+    const bool fresh = !known.known && open.base_sequence == 1 && store.sessions().never_forgot();
+    if (fresh) return {frames::SessionState::fresh, 0};
+    if (!known.whole) return {frames::SessionState::forgotten, 0};
     return {frames::SessionState::resumed, std::min(known.last_sequence, open.base_sequence - 1)};
 }
 
@@ -36,7 +38,8 @@ Session::Progress Session::handle_open(const frames::FrameView& frame) {
 
     if (open->session != 0) hub_.drop_older(*this, *open);
     const HubOptions& options = hub_.options();
-    const Standing standing = standing_of(hub_, *open);
+    broker::RoomWaiter& appender = *this;
+    const Standing standing = standing_of(hub_, *open, appender.session);
     frames::Opened answer;
     answer.features = open->features & frames::feature::known;
     answer.session_state = standing.state;

@@ -62,7 +62,8 @@ Session::Progress Session::take_reading(const Alias& alias, const frames::Readin
     store::Log* const log = broker.store().find(alias.first_log + partition);
     if (!log) return refuse(sequence, Error::unknown_topic_or_partition);
 
-    const auto appended = broker.append(*log, record, {s_.id, s_.incarnation, sequence});
+    broker::RoomWaiter& room = *this;
+    const auto appended = broker.append(*log, record, {s_.id, s_.incarnation, sequence, &room.session});
     if (appended) {
         HubStatistics& count = hub_.count();
         if (appended->base.value < 0) ++count.duplicates;
@@ -78,14 +79,13 @@ Session::Progress Session::take_reading(const Alias& alias, const frames::Readin
     }
     switch (appended.error()) {
         case Error::busy:
-        case Error::too_many_sessions: {  // all states of sessions are in a commit that is not durable yet
-            broker::RoomWaiter& room = *this;
             broker.wait_for_room(room);
             return Progress::blocked;
-        }
         case Error::shutting_down:
             drain(Error::shutting_down);
             return Progress::ended;
+        case Error::too_many_sessions:
+            return fail(appended.failure(), "limits.sessions is reached, and all others are open");
         case Error::store_offline:
         case Error::io:
         case Error::no_space:

@@ -24,7 +24,8 @@ std::string profile(const char* path, std::uint32_t partitions) {
     return text + "\n[defaults]\npartitions = 1\n[topic.t]\npartitions = " + std::to_string(partitions) + "\n";
 }
 
-void fill(const char* path, std::size_t connections, std::uint32_t partitions, std::size_t aliases, std::size_t parked) {
+// `written`: of the aliases, those that are written to; connections x written is about limits.sessions.
+void fill(const char* path, std::size_t connections, std::uint32_t partitions, std::size_t aliases, std::size_t written, std::size_t parked) {
     Served served(profile(path, partitions), 1, connections + 16);
     std::vector<Client*> clients;
     for (std::size_t i = 0; i < connections; ++i) {
@@ -47,8 +48,8 @@ void fill(const char* path, std::size_t connections, std::uint32_t partitions, s
     std::vector<std::uint64_t> sent(connections);
     std::uint64_t all = 0;
     for (std::size_t i = 0; i < connections; ++i) {
-        // Some of each alias, until the ring is full several times over.
-        for (std::size_t n = 0; n < 16 && clients[i]->put(n % aliases, value); ++n) ++sent[i];
+        // Some of each, until the ring is full several times over.
+        for (std::size_t n = 0; n < 16 && clients[i]->put(n % written, value); ++n) ++sent[i];
         all += sent[i];
         served.send(*clients[i]);
     }
@@ -60,6 +61,9 @@ void fill(const char* path, std::size_t connections, std::uint32_t partitions, s
     for (std::size_t i = 0; i < parked; ++i) REQUIRE(served.until(*clients[i], Kind::fetch));
     CHECK(served.program->server->hub().statistics().readings == all);
     CHECK(served.program->server->broker().store().log_count() == partitions);
+    const store::SessionTable& sessions = served.program->server->broker().store().sessions();
+    CHECK(sessions.used() == connections * written);
+    CHECK(sessions.never_forgot());
     for (Client* client : clients) {
         CHECK(client->refused == 0);
         CHECK_FALSE(client->closed);
@@ -70,5 +74,5 @@ void fill(const char* path, std::size_t connections, std::uint32_t partitions, s
 
 }  // namespace
 
-TEST_CASE("the 8M profile, full") { fill("config/profile-8M.conf", 128, 64, 4, 28); }
-TEST_CASE("the 32M profile, full") { fill("config/profile-32M.conf", 1000, 1000, 16, 500); }
+TEST_CASE("the 8M profile, full") { fill("config/profile-8M.conf", 128, 64, 4, 2, 28); }
+TEST_CASE("the 32M profile, full") { fill("config/profile-32M.conf", 1000, 1000, 16, 4, 500); }

@@ -1,0 +1,123 @@
+// limits.sessions: who is forgotten, who is told so, and what a resend is worth when limits have changed.
+#include <doctest/doctest.h>
+
+#include "unit/server/served.h"
+
+namespace rivulet::test {
+namespace {
+
+using frames::Kind;
+using frames::SessionState;
+
+const std::string config = [] {
+    std::string text = small_config;
+    text.replace(text.find("sessions = 32"), 13, "sessions = 16");
+    text.replace(text.find("connections = 8"), 15, "connections = 24");
+    return text;
+}();
+
+std::uint64_t settled(const Client& client) { return client.acks.empty() ? 0 : client.acks.back().sequence; }
+
+std::int64_t records(Served& served, std::uint64_t partition) {
+    const auto* topic = served.program->server->broker().find_topic("temps");
+    return served.program->server->broker().partition(*topic, partition)->end.value;
+}
+
+// Alias p is partition p.
+Client& opened(Served& served, std::uint64_t session, std::uint64_t base = 1) {
+    Client& client = served.connect();
+    client.open(session, base);
+    for (std::uint64_t p = 0; p < 4; ++p) client.alias(p, "temps", p);
+    REQUIRE(served.until(client, Kind::alias, 4));
+    return client;
+}
+
+void close(Served& served, Client& client) {
+    client.encode([](Writer& out) { frames::encode_close(out, {}); });
+    served.send(client);
+    REQUIRE(served.until([&] { return client.closed; }));
+}
+
+void store(Served& served, Client& client, std::uint64_t alias) {
+    const std::uint64_t before = settled(client);
+    REQUIRE(client.put(alias, "reading"));
+    served.send(client);
+    REQUIRE(served.until([&] { return settled(client) > before; }));
+}
+
+// Its two readings are in two partitions, and none of the acks counts for it.
+void begin(Served& served, std::uint64_t session) {
+    Client& sensor = opened(served, session);
+    CHECK(sensor.opened.session_state == SessionState::fresh);
+    store(served, sensor, 0);
+    store(served, sensor, 1);
+    close(served, sensor);
+}
+
+void others(Served& served, std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+        Client& other = opened(served, 1000 + i);
+        store(served, other, 3);
+        close(served, other);
+    }
+}
+
+TEST_CASE("limits.sessions: a session is forgotten as a whole, and told so until it has got further") {
+    Served served(config);
+    begin(served, 0x77);
+    others(served, 14);
+    SUBCASE("all find room") {
+        CHECK(opened(served, 0x77).opened.session_state == SessionState::resumed);
+        store(served, *served.clients.back(), 0);
+        store(served, *served.clients.back(), 1);
+        CHECK(records(served, 0) == 1);
+        CHECK(records(served, 1) == 1);
+    }
+    SUBCASE("one more") {
+        Client& other = opened(served, 2000);
+        store(served, other, 3);
+        close(served, other);
+        Client& sensor = opened(served, 0x77);
+        CHECK(sensor.opened.session_state == SessionState::forgotten);
+        CHECK(sensor.opened.last_sequence == 0);
+        store(served, sensor, 0);
+        close(served, sensor);
+        // As if it had not read that.
+        Client& again = opened(served, 0x77);
+        CHECK(again.opened.session_state == SessionState::forgotten);
+        close(served, again);
+        served.server_node->kill();
+        served.server_node->boot();
+        Client& after = opened(served, 0x77);
+        CHECK(after.opened.session_state == SessionState::forgotten);
+        store(served, after, 0);
+        CHECK(records(served, 0) == 2);
+        close(served, after);
+        CHECK(opened(served, 0x77, 2).opened.session_state == SessionState::resumed);
+    }
+}
+
+TEST_CASE("limits.sessions: those that are open stay, and a newcomer is told that there are too many") {
+    Served served(config);
+    begin(served, 0x77);
+    Client& sensor = opened(served, 0x77);
+    store(served, sensor, 0);
+    std::vector<Client*> open;
+    for (std::uint64_t i = 0; i < 14; ++i) {
+        open.push_back(&opened(served, 1000 + i));
+        store(served, *open.back(), 3);
+    }
+    Client& newcomer = opened(served, 5);
+    REQUIRE(newcomer.put(0, "reading"));
+    REQUIRE(served.until(newcomer, Kind::error));
+    CHECK(newcomer.last(Kind::error).body[0] == static_cast<std::uint8_t>(Error::too_many_sessions));
+    store(served, sensor, 1);
+    CHECK(records(served, 0) == 1);
+    CHECK(records(served, 1) == 1);
+    close(served, *open.front());
+    Client& again = opened(served, 5);
+    store(served, again, 0);
+}
+
+}  // namespace
+}  // namespace rivulet::test
