@@ -70,7 +70,7 @@ void Broker::apply_config(Topic& topic) {
         log->log_append_time = topic.config.timestamp_type == config::TimestampType::log_append_time;
         log->commit_interval_ns = topic.config.commit_interval_ms() * ns_per_ms;
         log->pack_interval_ns = topic.config.pack_ms * ns_per_ms;
-        log->batch_bytes_max = topic.config.max_message_bytes;
+        store_.set_batch_limit(*log, topic.config.max_message_bytes);
         log->retention_ms = topic.config.retention_ms;
         log->retention_bytes = topic.config.retention_bytes;
         log->owner = topics_.slot(topic);

@@ -89,6 +89,7 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     std::int64_t commit_interval_ns = 100 * ns_per_ms;
     std::int64_t pack_interval_ns = 20 * ns_per_ms;    // memory logs: age at which an open pack is closed
     std::uint32_t batch_bytes_max = 1'048'588;
+    std::uint32_t batch_bytes_before = 0;  // the limit before it was lowered last; 0: not since the start
     std::int64_t retention_ms = -1;
     std::int64_t retention_bytes = -1;
     std::uint32_t owner = 0;    // the layer above's own index

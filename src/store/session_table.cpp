@@ -94,7 +94,7 @@ void SessionTable::start_over(SessionIndex index, std::uint32_t incarnation, std
     for (SessionIndex i = head.first; i != no_session;) {
         const SessionIndex next = pairs_[i].sibling_next;
         // One that is pending stays in its log's list.
-        if (pairs_[i].pending) pairs_[i].last_sequence = 0;
+        if (pairs_[i].pending) pairs_[i].last_sequence = pairs_[i].judged_before = 0;
         else erase(i);
         i = next;
     }
@@ -241,6 +241,11 @@ void SessionTable::forget_log(Log& log) {
         note_forgotten();
     }
     remove_log(log);
+}
+
+void SessionTable::note_limit(const Log& log) {
+    for (SessionIndex i = log_buckets_[log_bucket(log.id)]; i != no_session; i = pairs_[i].log_next, ++work_)
+        if (pairs_[i].log == log.id) pairs_[i].judged_before = pairs_[i].last_sequence;
 }
 
 // ---- pairs ----

@@ -23,6 +23,7 @@ struct Session {
     LogId log{0};                         // 0: unused
     std::uint64_t last_sequence = 0;      // appended, durable or not
     std::uint64_t ticket = 0;             // of the commit that makes last_sequence durable; set by Store
+    std::uint64_t judged_before = 0;      // up to here a larger batch limit was in force (Log::batch_bytes_before)
     SessionIndex owner = no_session;      // the SessionHead
     SessionIndex hash_next = no_session;
     SessionIndex pending_next = no_session;  // in its log's list of sessions with readings not gathered yet
@@ -96,6 +97,8 @@ public:
     void remove_log(Log& log);
     // Recovery or a truncation cut the log: what its sessions have in what is left is not known.
     void forget_log(Log& log);
+    // What the log has was judged under its batch limit until now.
+    void note_limit(const Log& log);
 
     // For the checkpoint: images by index, in a fixed order, below images(); false: none there.
     std::uint32_t capacity() const { return static_cast<std::uint32_t>(pairs_.size()); }

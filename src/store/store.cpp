@@ -253,9 +253,13 @@ Result<Appended> Store::append(Log& log, const record::Reading& reading, bool un
     std::uint16_t attributes = untrusted ? record::attribute_clock_untrusted : 0;
     if (log.log_append_time) attributes |= record::attribute_log_append_time;
     const std::uint64_t alone = record::Pack(attributes).size_with(reading);
-    // Before its session is looked at: what was refused once is refused again, whatever has been stored since.
-    if (alone > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(alone));
-    Session* known = nullptr;
+    Session* known = session.session != 0 ? state_.sessions.find(session.session, session.incarnation, log.id) : nullptr;
+    if (alone > batch_limit(log)) {
+        // What was stored under a larger limit stays stored. What was refused once is refused again, whatever has been stored since.
+        const bool stored = known && session.sequence <= known->judged_before && alone <= log.batch_bytes_before;
+        if (stored) return Appended{Offset(-1), Offset(-1), known->ticket};
+        return fail(Error::batch_too_large, static_cast<std::int64_t>(alone));
+    }
     if (session.session != 0) {
         const Result<Session*> opened = state_.sessions.open(session.session, session.incarnation, log.id, session.sequence, session.hold);
         env_.charge(state_.sessions.work() * 64);
@@ -279,6 +283,16 @@ Result<Appended> Store::append(Log& log, const record::Reading& reading, bool un
     committer_.note_append(log);
     if (log.memory && !pack_timer_.armed()) env_.arm(pack_timer_, env_.now() + log.pack_interval_ns);
     return Appended{base, base, committer_.open_ticket()};
+}
+
+void Store::set_batch_limit(Log& log, std::uint32_t bytes) {
+    // Before serve() it is not known under which limit its readings came.
+    if (listener_ && bytes < log.batch_bytes_max) {
+        log.batch_bytes_before = batch_limit(log);
+        state_.sessions.note_limit(log);
+        env_.charge(state_.sessions.work() * 64);
+    }
+    log.batch_bytes_max = bytes;
 }
 
 SessionTable::Known Store::resume_session(std::uint64_t session, std::uint32_t incarnation, std::uint64_t base_sequence, SessionHold& hold) {

@@ -83,6 +83,9 @@ public:
     std::uint64_t open_ticket() const override { return committer_.open_ticket(); }
     std::uint64_t durable_ticket() const { return committer_.durable_ticket(); }
 
+    // Of the topic. What the log's sessions have stored so far is known when it comes again, though it may be too large by now.
+    void set_batch_limit(Log& log, std::uint32_t bytes);
+
     // --- Reads.
     ReadOutcome read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter) {
         return reader_.read(log, from, log.high_watermark(), bytes_max, view, waiter);

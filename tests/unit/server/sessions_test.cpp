@@ -119,5 +119,49 @@ TEST_CASE("limits.sessions: those that are open stay, and a newcomer is told tha
     store(served, again, 0);
 }
 
+TEST_CASE("a resend of what is stored is settled though the topic takes only smaller readings by now") {
+    Served served(config);
+    Client& sensor = opened(served, 0x31);
+    const auto put = [&](Client& client, std::size_t bytes) {
+        REQUIRE(client.put(0, std::string(bytes, 'v')));
+        served.send(client);
+    };
+    const auto set_limit = [&](std::string_view value) {
+        Client& admin = served.connect();
+        admin.open();
+        frames::TopicAlter alter;
+        alter.name = "temps";
+        const frames::ConfigPair pair{"max.message.bytes", value};
+        admin.encode([&](Writer& out) { frames::encode_topic_alter(out, 1, alter, {&pair, 1}); });
+        REQUIRE(served.until(admin, Kind::topic_alter));
+        CHECK(admin.last(Kind::topic_alter).body[0] == 0);
+    };
+    put(sensor, 3000);
+    put(sensor, 7900);
+    put(sensor, 10);
+    REQUIRE(served.until([&] { return settled(sensor) == 3; }));
+    CHECK(sensor.refused == 0);
+    close(served, sensor);
+    set_limit("1024");
+    Client& again = opened(served, 0x31);
+    put(again, 3000);
+    put(again, 7900);
+    put(again, 10);
+    put(again, 3000);  // new
+    put(again, 20);
+    REQUIRE(served.until([&] { return settled(again) == 5; }));
+    CHECK(again.refused == 1);
+    CHECK(again.refusal == Error::batch_too_large);
+    CHECK(records(served, 0) == 4);
+    close(served, again);
+    // What was refused is refused again, though something behind it is stored.
+    Client& third = opened(served, 0x31, 4);
+    put(third, 3000);
+    put(third, 20);
+    REQUIRE(served.until([&] { return settled(third) == 5; }));
+    CHECK(third.refused == 1);
+    CHECK(records(served, 0) == 4);
+}
+
 }  // namespace
 }  // namespace rivulet::test
