@@ -12,6 +12,7 @@ import time
 sys.dont_write_bytecode = True  # the folders are part of the source tree
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "sensor", "python"))
 from _cli import DEADLINE, Failed, expect, main, test, with_broker
+import rivulet_sensor
 from rivulet_sensor import EARLIEST, LATEST, UNSTAMPED, Client, Refused, RivuletError, crc32c, parse_batches
 
 PUSH_CSV = os.path.join(os.environ.get("OUT", "build/native-release"), "push_csv")
@@ -249,6 +250,25 @@ def one_session_at_a_time(client):
     newer.close()
     older.close()
     expect(client.all_of("t").split() == ["1", "2"], "both are stored")
+
+
+@against_broker
+def no_use_in_trying_again(client):
+    client.create("t")
+    started = time.monotonic()
+    sensor = python_client(client, retry_seconds=1)
+    fails(2, sensor.fetch, "t", 0, -3)  # malformed
+    expect(time.monotonic() - started < 1, "at once")
+    final = rivulet_sensor._FINAL
+    try:
+        rivulet_sensor._FINAL = set()  # as with an error that may pass, and does not
+        sensor.fetch("t", 0, -3)
+        raise Failed("it cannot end well")
+    except ConnectionError:
+        expect(0.5 < time.monotonic() - started < 5, "after retry_seconds, though each new connection opens")
+    finally:
+        rivulet_sensor._FINAL = final
+    expect(client.all_of("t") == "", "the broker is well")
 
 
 @test

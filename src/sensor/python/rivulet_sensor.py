@@ -11,7 +11,7 @@
 Owns:      one socket; readings that are not acknowledged, at most window_bytes of them. No thread: bytes move within calls, so a client
            that is left alone longer than the broker's idle time loses its connection, and the next call makes a new one.
 Errors:    RivuletError with the protocol's error code, Refused from put() and flush() for readings that will not be stored,
-           ConnectionError once no connection was to be had for retry_seconds. The readings stay; flush() may be called again.
+           ConnectionError once a call has failed for retry_seconds. The readings stay; flush() may be called again.
 Guarantee: what was put is stored exactly once and in order for each session and partition, across broken connections and restarts of
            the broker, unless refused, or the broker has forgotten the session (`forgotten` is then true). The window is memory: readings
            of a program that ends before flush() may be lost.
@@ -41,7 +41,7 @@ ERRORS = {
     41: "unknown_epoch", 48: "busy", 49: "too_many_connections", 51: "too_many_sessions", 53: "timed_out", 54: "shutting_down",
     55: "session_moved", 72: "store_offline", 86: "canceled",
 }
-_FINAL = {3, 5, 55}             # of a connection: no use in trying again
+_FINAL = {2, 3, 4, 5, 55}             # of a connection: no use in trying again
 _FRAME_MAX = 1024               # before the answer to OPEN
 
 
@@ -210,7 +210,7 @@ class Client:
         self._window_bytes, self._frame_limit = window_bytes, frame_limit
         self._waiting = collections.deque()  # readings that are not settled, oldest first
         self._waiting_bytes = 0
-        self._sequence = 1                   # of the oldest
+        self._sequence = self._sent_to = 1   # of the oldest; of the first that no connection has sent
         self._refused = []                   # (code, reading) to be told by flush()
         self._socket = None
         self._correlation = 0
@@ -366,13 +366,12 @@ class Client:
         self._socket, self._sent = None, 0
 
     def _with_connection(self, action):
-        """Does it on a connection, and again on a new one if that breaks, until retry_seconds have passed without one."""
-        deadline, pause = time.monotonic() + self._retry_seconds, 0.05
+        """Does it on a connection, and again on a new one if that breaks, for retry_seconds: one that opens is no progress yet."""
+        deadline, pause = None, 0.05
         while True:
             try:
                 if not self._socket:
                     self._open()
-                    deadline, pause = time.monotonic() + self._retry_seconds, 0.05
                 return action()
             except _Answered as answer:  # the connection is well
                 raise RivuletError(answer.code, answer.detail, answer.text) from None
@@ -380,6 +379,7 @@ class Client:
                 self._disconnect()
                 if getattr(error, "code", None) in _FINAL:
                     raise
+                deadline = deadline or time.monotonic() + self._retry_seconds
                 if time.monotonic() + pause > deadline:
                     raise error if isinstance(error, OSError) else ConnectionError(str(error)) from error
                 time.sleep(pause)
@@ -476,6 +476,7 @@ class Client:
             self._alias_last = known[0]
             self._credit -= self._send_frame(PUT if len(batch) == 1 else PUTB, bytes(body), flags)
             self._sent += len(batch)
+            self._sent_to = max(self._sent_to, self._sequence + self._sent)
 
     # ---- bytes both ways ----
 
@@ -550,16 +551,15 @@ class Client:
         if (kind == OPEN) == bool(self.opened):
             raise RivuletError(6)
         if kind == OPEN:
-            names = "version features session_state last_sequence credit time frame_limit aliases_max requests_max idle_ms"
             opened = {}
-            for name in names.split():
+            for name in "version features session_state last_sequence credit time frame_limit aliases_max requests_max idle_ms".split():
                 opened[name] = body.take(1)[0] if name == "session_state" else body.zigzag() if name == "time" else body.varint()
             opened["software"] = body.text()
             opened["clock_trusted"] = bool(flags & FLAG_0)
             body.end()
             # Numbers are implied, so nothing can be skipped on this connection by what last_sequence says.
             self._credit += opened["credit"]
-            self.forgotten = self.forgotten or opened["session_state"] == 3
+            self.forgotten |= opened["session_state"] == 3 and self._sent_to > self._sequence
             self.opened = opened
         elif kind == ALIAS:
             number, error = body.varint(), body.varint()
