@@ -127,6 +127,32 @@ def refused_lines_and_lines_that_are_none(client):
     expect(client.all_of("small").splitlines() == ["good", "", "also good"], "the others are stored")
 
 
+@against_broker
+def times_as_dates(client):
+    client.create("dated", 1)
+    process = push_csv(client, "dated", "-", stdin=subprocess.PIPE)
+    process.stdin.write("timestamp,value\n1970-01-01 00:00:00,a\n2013-12-02 21:15:00,73.96\n2024-02-29T23:59:59.25Z,leap\n2000-03-01 00:00:00.1239,b\n"
+                        "2013-13-02 21:15:00,no\n2013-12-02 24:15:00,no\n1969-12-31 23:59:59,no\n2013-12-02 21:15,no\n")
+    out, err = ended(process)
+    expect("acknowledged 4 of 4" in out and err.count("skipped") == 5, out + err)
+    expect(client.all_of("dated", "%T %v\n").splitlines() == ["0 a", "1386018900000 73.96", "1709251199250 leap", "951868800123 b"],
+           client.all_of("dated", "%T %v\n"))
+    process = push_csv(client, "dated", "-", stdin=subprocess.PIPE)
+    process.stdin.write("timestamp,value\n02.12.2013 21:15,1\n")
+    out, err = ended(process, 1)
+    expect("no line has the form" in err, out + err)
+
+
+@against_broker
+def a_topic_that_never_comes(client):
+    process = push_csv(client, "never", write_csv(os.path.dirname(client.broker.data), 5))
+    time.sleep(4)
+    process.terminate()
+    _, err = process.communicate(timeout=DEADLINE)
+    tries = err.count("connection broken")
+    expect(3 <= tries <= 7, f"{tries} connections in 4 s: the pauses between them do not grow")
+
+
 @test
 def usage(_):
     for arguments in ([], ["-x"], ["a", "1", "t", "/nowhere/at/all"], ["a", "1", "t"]):

@@ -1,8 +1,9 @@
-/* Pushes the lines `timestamp,value` of a CSV file to a topic, timestamps in milliseconds since 1970; lines of another form are skipped.
+/* Pushes the lines `timestamp,value` of a CSV file to a topic, timestamps in milliseconds since 1970 or as `YYYY-MM-DD hh:mm:ss` (UTC; also with a
+ * T between, a fraction of the second, a Z behind). Lines of another form are skipped.
  * Exactly once, whatever happens to the broker or the network meanwhile: ends when all lines are acknowledged.
  *     push_csv [-p PARTITION] [-s SESSION] HOST PORT TOPIC FILE        FILE may be - for standard input
  * It shows how the library is used: one buffer for readings, one for frames, a transport of two functions, a loop.
- * Exit: 0 all stored, 1 some refused, 2 usage, 3 no connection for a minute, or another program has the session. */
+ * Exit: 0 all stored, 1 some refused or no line of that form, 2 usage, 3 nothing acknowledged for a minute, or another program has the session. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
@@ -30,7 +31,7 @@ typedef struct {
     int fd;         /* -1: none */
     int connecting; /* connect() is under way */
     uint32_t pause_ms, pause_from;
-    uint32_t opened_at; /* when the broker was last there */
+    uint32_t settled_at; /* when it last got further */
     uint8_t ring[16384];
     uint8_t out[2048];
 } program;
@@ -53,11 +54,10 @@ static int on_write(void *context, const uint8_t *bytes, size_t count) {
 static void on_event(void *context, const rvs_event *event) {
     program *const p = context;
     switch (event->kind) {
-    case RVS_EVENT_OPENED:
+    case RVS_EVENT_SETTLED: /* a connection alone is no progress: it may break at once, again and again */
         p->pause_ms = PAUSE_FIRST_MS;
-        p->opened_at = now_ms();
+        p->settled_at = now_ms();
         break;
-    case RVS_EVENT_SETTLED: p->opened_at = now_ms(); break;
     case RVS_EVENT_FORGOTTEN: fprintf(stderr, "the broker has forgotten this session: some lines may be stored twice\n"); break;
     case RVS_EVENT_ALIAS:
         if (event->error != 0) fprintf(stderr, "%s: error %u\n", p->alias.topic, event->error);
@@ -151,14 +151,54 @@ static uint64_t random_number(void) {
     return number != 0 ? number : 1;
 }
 
+static int two_digits(const char *at, unsigned most) {
+    const unsigned n = at[0] < '0' || at[0] > '9' || at[1] < '0' || at[1] > '9' ? 100u : (unsigned)(at[0] - '0') * 10u + (unsigned)(at[1] - '0');
+    return n <= most ? (int)n : -1;
+}
+
+/* YYYY-MM-DD hh:mm:ss, from 1970 on; *end is behind it. 0: it is something else. */
+static int parse_date(const char *line, uint64_t *time_ms, const char **end) {
+    static const char form[] = "dddd-dd-dd dd:dd:dd";
+    static const unsigned most[] = {99, 99, 12, 31, 23, 59, 59};
+    int part[7];
+    int64_t year, month;
+    size_t i, n = 0;
+    uint32_t weight = 100;
+    for (i = 0; form[i] != 0; ++i) {
+        if (form[i] != 'd') {
+            if (line[i] != form[i] && (form[i] != ' ' || line[i] != 'T')) return 0;
+        } else {
+            part[n] = two_digits(line + i, most[n]);
+            if (part[n++] < 0) return 0;
+            ++i;
+        }
+    }
+    /* Days of years that begin in March: the leap day is the last. */
+    month = (part[2] + 9) % 12;
+    year = part[0] * 100 + part[1] - month / 10;
+    if (part[2] == 0 || part[3] == 0 || part[0] * 100 + part[1] < 1970) return 0;
+    year = year * 365 + year / 4 - year / 100 + year / 400 + (month * 306 + 5) / 10 + part[3] - 1 - 719468;
+    *time_ms = (uint64_t)(((year * 24 + part[4]) * 60 + part[5]) * 60 + part[6]) * 1000u;
+    line += i;
+    if (*line == '.')
+        for (++line; *line >= '0' && *line <= '9'; ++line, weight /= 10) *time_ms += (uint64_t)(*line - '0') * weight;
+    if (*line == 'Z') ++line;
+    *end = line;
+    return 1;
+}
+
 /* The next reading of the file; 0 at its end. */
 static int next_line(FILE *file, char *line, int size, uint64_t *time_ms, const char **value) {
     while (fgets(line, size, file)) {
-        char *end;
+        const char *end = line;
         const size_t length = strcspn(line, "\r\n");
         line[length] = 0;
         errno = 0;
-        *time_ms = strtoull(line, &end, 10);
+        if (!parse_date(line, time_ms, &end)) {
+            char *behind;
+            *time_ms = strtoull(line, &behind, 10);
+            end = behind;
+        }
         if (end != line && *end == ',' && errno == 0 && line[0] != '-') {
             *value = end + 1;
             return 1;
@@ -173,21 +213,24 @@ static int push(program *p, FILE *file) {
     const char *value = NULL;
     uint64_t time_ms = 0;
     int more = next_line(file, line, sizeof line, &time_ms, &value);
-    p->opened_at = now_ms();
+    p->settled_at = now_ms();
     while (more || rvs_waiting(&p->sensor) != 0) {
         while (more) {
-            const int result = rvs_put(&p->sensor, 0, NULL, 0, value, strlen(value), time_ms);
+            int result;
+            if (rvs_waiting(&p->sensor) == 0) p->settled_at = now_ms(); /* patience begins with what waits */
+            result = rvs_put(&p->sensor, 0, NULL, 0, value, strlen(value), time_ms);
             if (result == RVS_FULL) break; /* goes on when acknowledgements have made room */
             if (result == RVS_INVALID) fprintf(stderr, "skipped: %s\n", line);
             more = next_line(file, line, sizeof line, &time_ms, &value);
         }
         if (p->fd >= 0 && !p->connecting) rvs_flush(&p->sensor, now_ms());
         turn(p);
-        if (p->fd < 0 && (now_ms() - p->opened_at > PATIENCE_MS || rvs_error(&p->sensor) == RVS_ERROR_SESSION_MOVED)) return 3;
+        if (p->fd < 0 && (now_ms() - p->settled_at > PATIENCE_MS || rvs_error(&p->sensor) == RVS_ERROR_SESSION_MOVED)) return 3;
     }
     rvs_close(&p->sensor, now_ms());
     while (p->fd >= 0 && rvs_state(&p->sensor) == RVS_CLOSING) turn(p);
-    return rvs_get_statistics(&p->sensor)->refused != 0 ? 1 : 0;
+    if (rvs_get_statistics(&p->sensor)->put == 0) fprintf(stderr, "no line has the form timestamp,value\n");
+    return rvs_get_statistics(&p->sensor)->refused != 0 || rvs_get_statistics(&p->sensor)->put == 0 ? 1 : 0;
 }
 
 static int usage(void) {
