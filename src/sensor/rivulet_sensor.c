@@ -194,8 +194,10 @@ static void send_open(rvs_sensor *s) {
     p = put_fixed(c->incarnation, p, 4);
     p = put_varint(p, s->sequence);
     s->step = s->time = 0;
-    if (s->count != 0) load(s, 0, &oldest);
-    if (s->count != 0 && (oldest.marks & UNSTAMPED) == 0) s->time = oldest.time; /* its change is then one byte */
+    if (s->count != 0) {
+        load(s, 0, &oldest);
+        if ((oldest.marks & UNSTAMPED) == 0) s->time = oldest.time; /* its change is then one byte */
+    }
     p = put_zigzag(p, s->time);
     p = put_varint(p, FRAME_IN_MAX);
     p = put_block(p, c->name, text_bytes(c->name));
@@ -369,7 +371,7 @@ static unsigned take_opened(rvs_sensor *s, const uint32_t *v, unsigned flags) {
     s->state = RVS_OPENED;
     s->c.flags &= (uint8_t)~AWAITING;
     tell(s, RVS_EVENT_OPENED, v[9], 0);
-    if (v[2] == 3) tell(s, RVS_EVENT_FORGOTTEN, 0, 0);
+    if (v[2] == 3 && s->numbered != 0) tell(s, RVS_EVENT_FORGOTTEN, 0, 0);
     return 0;
 }
 
@@ -562,7 +564,7 @@ int rvs_poll(rvs_sensor *s, uint32_t now_ms) {
     const uint32_t timeout = s->config.timeout_ms;
     const uint32_t silent = now_ms - s->heard_at, quiet = now_ms - s->sent_at;
     s->now = now_ms;
-    if (s->clock_time != 0) s->clock_time += now_ms - s->clock_at; /* distances from it are to stay within 31 bits */
+    s->clock_time = rvs_time(s, now_ms); /* distances from it are to stay within 31 bits */
     s->clock_at = now_ms;
     if (!active(s)) return s->state;
     if ((s->c.out_used != 0 && quiet >= timeout) || ((s->c.flags & AWAITING) != 0 && silent >= timeout)) {

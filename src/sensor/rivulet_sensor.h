@@ -2,7 +2,8 @@
  * Owns:      nothing. State is one rvs_sensor, memory the caller's `ring` and `out`; no heap, no statics, no floating point, no operating
  *            system; of libc memcpy and memmove alone. Integers of 16 bits are enough. One sensor is one thread's.
  * Bounds:    an rvs_sensor has at most 256 bytes with 32-bit pointers. A reading costs its key and value and at most 10 bytes of ring.
- *            Frames have at most 1024 bytes, so key and value together at most out_bytes - 42, and never more than 1002.
+ *            Frames have at most 1024 bytes, so key and value together at most out_bytes - 42, and never more than 1002. A key has at most
+ *            127 bytes, a time is below 2^48 (the year 10,889; the protocol goes to 2^53).
  * Errors:    calls return RVS_OK, RVS_FULL, RVS_INVALID. What ends a connection is a state, RVS_BROKEN, and a number in `error`: one of
  *            section 8 of the protocol, or RVS_ERROR_GAP. Bytes from the broker are never trusted: bad ones break the connection.
  * Guarantee: with a session, what was put is stored exactly once and in order, whatever is cut when, unless the ring dropped it
@@ -34,7 +35,7 @@ enum {
     RVS_OPENING = 1, /* OPEN is sent */
     RVS_OPENED = 2,  /* its answer is read */
     RVS_CLOSING = 3, /* rvs_close: the last acknowledgements may still come */
-    RVS_BROKEN = 4   /* `error` says why: close the transport, call rvs_disconnected, connect again after a pause */
+    RVS_BROKEN = 4   /* rvs_error() says why: close the transport, call rvs_disconnected, connect again after a pause */
 };
 
 /* Of `error`. GAP is the library's: readings were dropped that this connection still had to number; connect again at once. SESSION_MOVED: another
@@ -70,7 +71,7 @@ enum { RVS_REFUSE_NEWEST = 0, RVS_DROP_OLDEST = 1 };
 
 enum {
     RVS_EVENT_OPENED = 1,    /* count: silence in ms after which the broker closes; rvs_poll keeps it from that */
-    RVS_EVENT_FORGOTTEN = 2, /* the broker has lost the session: what was sent and not acknowledged may be stored twice */
+    RVS_EVENT_FORGOTTEN = 2, /* the broker has lost the session, or a part of it: what was sent and not acknowledged may be stored twice */
     RVS_EVENT_ALIAS = 3,     /* count: the alias; error: 0 if it is good. Else, unless `eager`, the connection breaks, and the next tries again */
     RVS_EVENT_SETTLED = 4,   /* first, count: these are stored, or were refused; they leave the ring */
     RVS_EVENT_REFUSED = 5,   /* first, count, error: these will not be stored; final. Told again if the connection breaks before they settle */
@@ -166,7 +167,8 @@ int rvs_add_alias(rvs_sensor *sensor, rvs_alias *alias);
 void rvs_open(rvs_sensor *sensor, uint32_t now_ms);
 
 /* Copies a reading into the ring. key NULL: none; value NULL: a tombstone, which needs a key. `time`: see rvs_config.clock, or
- * RVS_UNSTAMPED. RVS_FULL: no room, and the oldest are not to be dropped; RVS_INVALID: too large ever, or no such alias. Sends nothing. */
+ * RVS_UNSTAMPED. RVS_FULL: no room, and the oldest are not to be dropped; RVS_INVALID: too large ever, a key above 127 bytes, a time of
+ * 2^48 or more, no such alias. Sends nothing. */
 int rvs_put(rvs_sensor *sensor, uint8_t alias, const void *key, size_t key_bytes, const void *value, size_t value_bytes, uint64_t time);
 
 /* Sends what waits, as many readings to a frame as fit; what credit or the transport holds up goes with later calls. Without it,
@@ -186,7 +188,8 @@ void rvs_close(rvs_sensor *sensor, uint32_t now_ms);
 /* The transport is gone, or closed by the caller. The readings stay; those not acknowledged are sent again after rvs_open. */
 void rvs_disconnected(rvs_sensor *sensor);
 
-/* RVS_IDLE to RVS_BROKEN, and why; 0 if it never broke. The reason stays until rvs_open. */
+/* RVS_IDLE to RVS_BROKEN, and why. 0: it has not broken since rvs_open, or the broker ended it with a CLOSE without a reason. The reason
+ * stays until rvs_open. */
 int rvs_state(const rvs_sensor *sensor);
 int rvs_error(const rvs_sensor *sensor);
 /* Readings in the ring, which are those neither acknowledged nor dropped. */

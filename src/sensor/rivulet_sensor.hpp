@@ -46,10 +46,11 @@ public:
         made.alias_.partition = number;
         return made;
     }
-    static SensorTopic default_key(const char* topic, std::string_view key) {  // at most 255 bytes, not copied
+    static SensorTopic default_key(const char* topic, std::string_view key) {  // not copied; above 255 bytes add() says RVS_INVALID, above 192 the broker
         SensorTopic made(topic, RVS_DEFAULT_KEY);
+        made.valid_ = key.size() <= 255;
         made.alias_.key = reinterpret_cast<const std::uint8_t*>(key.data());
-        made.alias_.key_bytes = static_cast<std::uint8_t>(key.size() < 255 ? key.size() : 255);
+        made.alias_.key_bytes = static_cast<std::uint8_t>(key.size());
         return made;
     }
     SensorTopic& acks(int level) {
@@ -62,6 +63,7 @@ private:
     friend class Sensor;
     SensorTopic(const char* topic, std::uint8_t placement) : alias_{topic, nullptr, 0, 0, placement, RVS_ACKS_LEADER, nullptr} {}
     rvs_alias alias_;
+    bool valid_ = true;
 };
 
 template <std::size_t RingBytes, std::size_t OutBytes = 512>
@@ -97,7 +99,7 @@ public:
     bool ok() const { return ok_; }
 
     // The number for put(), or RVS_INVALID.
-    int add(SensorTopic& topic) { return rvs_add_alias(&sensor_, &topic.alias_); }
+    int add(SensorTopic& topic) { return topic.valid_ ? rvs_add_alias(&sensor_, &topic.alias_) : static_cast<int>(RVS_INVALID); }
 
     Put put(int topic, std::string_view value, std::uint64_t time = unstamped) { return put(topic, nullptr, 0, text(value), value.size(), time); }
     Put put(int topic, std::string_view key, std::string_view value, std::uint64_t time = unstamped) {

@@ -339,11 +339,19 @@ TEST_CASE("sensor: the broker's CLOSE and ERROR break the connection, its own cl
     CHECK(rvs_waiting(&sensor.s) == 1);
 }
 
-TEST_CASE("sensor: a session that was forgotten is told") {
+TEST_CASE("sensor: a session that was forgotten is told, if it had sent anything") {
     FakeSensor sensor;
     FakeBroker broker;
     broker.session_state = frames::SessionState::forgotten;
     start(sensor, broker);
+    CHECK(sensor.count(RVS_EVENT_FORGOTTEN) == 0);
+    REQUIRE(sensor.put("x") == RVS_OK);
+    rvs_flush(&sensor.s, 0);
+    sensor.take();
+    rvs_disconnected(&sensor.s);
+    FakeBroker again;
+    again.session_state = frames::SessionState::forgotten;
+    start(sensor, again);
     CHECK(sensor.count(RVS_EVENT_FORGOTTEN) == 1);
 }
 

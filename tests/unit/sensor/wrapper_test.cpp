@@ -31,6 +31,9 @@ TEST_CASE("sensor: the C++ wrapper puts, settles and closes") {
         CHECK(sensor.add(temps) == 0);
         CHECK(sensor.add(events) == 1);
         CHECK(sensor.add(logs) == 2);
+        const std::string long_key(256, 'k');
+        SensorTopic too_long = SensorTopic::default_key("logs", long_key);
+        CHECK(sensor.add(too_long) == RVS_INVALID);
         struct { std::uint16_t a, b; } const pair{0x0201, 0x0403};
         CHECK(sensor.put(0, "21.5", 1'700'000'000'000) == Put::ok);
         CHECK(sensor.put(1, "", "empty key") == Put::ok);
