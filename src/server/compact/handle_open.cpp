@@ -31,7 +31,7 @@ Standing standing_of(Hub& hub, const frames::Open& open, store::SessionHold& hol
 
 Session::Progress Session::handle_open(const frames::FrameView& frame) {
     const auto open = frames::decode_open(frame.body);
-    if (!open) return fail(open.failure());
+    if (!open) return fail(open.failure(), "in OPEN");
     if ((open->features & frames::feature::integrity) == 0) return fail(rivulet::fail(Error::invalid_argument), "feature integrity is needed without TLS");
     if (hub_.broker().stopping()) return fail(rivulet::fail(Error::shutting_down));
     if (!output_room(frames::frame_bytes_before_open)) return Progress::blocked;

@@ -15,7 +15,7 @@ constexpr std::int64_t time_max = std::int64_t{1} << 53;
 Session::Progress Session::handle_put(InHand& hand, Budget& budget) {
     if (!hand.reading) {
         const auto puts = frames::decode_puts(hand.frame, s_.puts);
-        if (!puts) return fail(puts.failure());
+        if (!puts) return fail(puts.failure(), "in PUT or PUTB");
         hand.puts = *puts;
         hand.reading.emplace(hand.puts.readings.begin());
         hand.index = 0;

@@ -1,4 +1,4 @@
-// limits.sessions: who is forgotten, who is told so, and what a resend is worth when limits have changed.
+// Sensor sessions: who is forgotten, who is told so, what a resend is worth when limits have changed, and what is told of frames that are wrong.
 #include <doctest/doctest.h>
 
 #include "unit/server/served.h"
@@ -161,6 +161,20 @@ TEST_CASE("a resend of what is stored is settled though the topic takes only sma
     REQUIRE(served.until([&] { return settled(third) == 5; }));
     CHECK(third.refused == 1);
     CHECK(records(served, 0) == 4);
+}
+
+TEST_CASE("an OPEN or a put that is not understood is told with a text") {
+    Served served;
+    Client& small = served.connect();
+    small.open(0, 1, 100);
+    REQUIRE(served.until(small, Kind::error));
+    CHECK(frames::decode_error(small.last(Kind::error).body)->text == "in OPEN");
+    Client& greedy = opened(served, 1);
+    greedy.puts.grant(1'000'000);
+    for (int n = 0; n < 40; ++n) REQUIRE(greedy.put(0, std::string(1000, 'v')));
+    REQUIRE(served.until(greedy, Kind::error));
+    CHECK(frames::decode_error(greedy.last(Kind::error).body)->error == Error::credit_exceeded);
+    CHECK(frames::decode_error(greedy.last(Kind::error).body)->text == "in PUT or PUTB");
 }
 
 }  // namespace
