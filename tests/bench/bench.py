@@ -158,7 +158,7 @@ def readers(report, quick):
             report.note("readers: filled with rounds of 64 x 200 B", f"{filled['payload'] / MIB:.0f} MiB")
             journal = folder + "/store/journal"
             length = min(int(payload * 1.5), ring - 16 * MIB)
-            cat, all_of_them, ratios, few, alone, amplification, read_by_all = [], [], [], [], [], [], []
+            cat, all_of_them, ratios, few, own, alone, amplification, read_by_all = [], [], [], [], [], [], [], []
             for _ in range(3 if quick else 5):
                 cat.append(run([program("cat_socket"), journal, str(8 * MIB), str(length)])["rate"])
                 # By turns and compared pair by pair: who else uses the machine is at work during both.
@@ -168,12 +168,16 @@ def readers(report, quick):
                 ratios.append(found["rate"] / cat[-1] * 100)
                 read_by_all.append((broker.counters()["rchar"] - before) / found["bytes"])
                 few.append(broker.load("consume", connections=8)["rate"] / cat[-1] * 100)
+                # The command's bytes are those of the values alone.
+                command = [RIVULET, "bench", "consume", "bench", "--json", "--bootstrap", f"127.0.0.1:{broker.port}"]
+                own.append(run(command)["bytes_per_s"] * found["bytes"] / filled["payload"] / cat[-1] * 100)
                 before = broker.counters()["rchar"]
                 one = broker.load("consume", partitions=1, first=17)
                 alone.append(one["rate"])
                 amplification.append((broker.counters()["rchar"] - before) / one["bytes"])
             report.check("readers: all 64 from earliest / cat journal", statistics.median(ratios), 50, above=True, unit="%")
             report.note("readers: the same over 8 connections", f"{statistics.median(few):.0f}%")
+            report.note("readers: the same by `rivulet bench consume`, one connection", f"{statistics.median(own):.0f}%")
             report.note("readers: cat journal through a socket", f"{statistics.median(cat) / MIB:.0f} MiB/s")
             report.note("readers: all 64", f"{statistics.median(all_of_them) / MIB:.0f} MiB/s")
             report.note("readers: all 64: read amplification", f"{statistics.median(read_by_all):.1f}")
