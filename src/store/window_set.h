@@ -45,7 +45,7 @@ class WindowSet final : private WindowOwner, private env::Timer {
 public:
     static constexpr std::int64_t patience_ns = 50 * ns_per_ms;
     static constexpr std::int64_t holding_ns = 10 * ns_per_ms;
-    static constexpr std::int64_t quiet_ns = ns_per_ms / 4;
+    static constexpr std::int64_t quiet_ns = ns_per_ms;
     static constexpr int looks_max = 8;  // for who comes after a waiter, in one call: further convoys are not held together
     static constexpr std::uint64_t convoy_bytes = 16U << 20;
     static constexpr int loads_at_once = env::job_slots[static_cast<int>(env::JobKind::read)];
