@@ -138,7 +138,16 @@ public:
     void on_sent() override { push(); }
     void on_closed(Error why) override { closed = true; reason = why; }
 
-    // Of a client that wants nothing: so much, once.
+    void take_nothing() {
+        wants = false;
+        once = 0;
+    }
+    void take_all() {
+        wants = true;
+        once = 0;
+        connection->resume_reading();
+    }
+    // Of a client that takes nothing: so much, once.
     void take_once(std::size_t n) {
         once = n;
         wants = true;

@@ -214,7 +214,7 @@ TEST_CASE("several subscriptions of one connection take turns, and a follower th
         for (int round = 0; round < 20; ++round) write(served, writer, p, 4, value);
     }
     Client& stuck = connected(served);
-    stuck.wants = false;
+    stuck.take_nothing();
     for (std::uint64_t p = 0; p < 4; ++p) subscribe(stuck, p, p, 0, 1 << 20);
     served.send(stuck);
     Client& reader = connected(served);
