@@ -127,7 +127,6 @@ void Broker::cancel(CommitWaiter& waiter) {
 
 void Broker::cancel(RoomWaiter& waiter) {
     if (waiter.linked()) List<RoomWaiter>::remove(waiter);
-    waiter.session.release();
 }
 
 void Broker::on_commit() { on_wake(); }

@@ -18,10 +18,9 @@ protected:
     ~CommitWaiter() = default;
 };
 
-// Who appends: until an append that was refused with busy may succeed. Cancelled, it appends no more: its session may be forgotten then.
+// Until an append that was refused with busy may succeed.
 class RoomWaiter : public ListNode<RoomWaiter> {
 public:
-    store::SessionHold session;
     virtual void on_room() = 0;
 
 protected:

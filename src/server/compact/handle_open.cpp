@@ -38,8 +38,7 @@ Session::Progress Session::handle_open(const frames::FrameView& frame) {
 
     if (open->session != 0) hub_.drop_older(*this, *open);
     const HubOptions& options = hub_.options();
-    broker::RoomWaiter& appender = *this;
-    const Standing standing = standing_of(hub_, *open, appender.session);
+    const Standing standing = standing_of(hub_, *open, hold_);
     frames::Opened answer;
     answer.features = open->features & frames::feature::known;
     answer.session_state = standing.state;

@@ -62,8 +62,7 @@ Session::Progress Session::take_reading(const Alias& alias, const frames::Readin
     store::Log* const log = broker.store().find(alias.first_log + partition);
     if (!log) return refuse(sequence, Error::unknown_topic_or_partition);
 
-    broker::RoomWaiter& room = *this;
-    const auto appended = broker.append(*log, record, {s_.id, s_.incarnation, sequence, &room.session});
+    const auto appended = broker.append(*log, record, {s_.id, s_.incarnation, sequence, &hold_});
     if (appended) {
         HubStatistics& count = hub_.count();
         if (appended->base.value < 0) ++count.duplicates;
@@ -79,7 +78,7 @@ Session::Progress Session::take_reading(const Alias& alias, const frames::Readin
     }
     switch (appended.error()) {
         case Error::busy:
-            broker.wait_for_room(room);
+            broker.wait_for_room(*this);
             return Progress::blocked;
         case Error::shutting_down:
             drain(Error::shutting_down);

@@ -229,6 +229,7 @@ void Session::give_receive_buffer() {
 void Session::stop_receiving() {
     broker::RoomWaiter& room = *this;
     broker::Broker::cancel(room);
+    hold_.release();
     ReceiveWaiter& waiter = *this;
     BufferPool::cancel(waiter);
     if (ListNode<Session, RunTag>& node = *this; node.linked()) List<Session, RunTag>::remove(*this);
@@ -267,7 +268,7 @@ Session::Progress Session::fail(Failure failure, std::string_view text) {
         return Progress::ended;
     }
     Writer out = output();
-    frames::encode_error(out, failure, text.substr(0, 160));
+    frames::encode_error(out, failure, (text.empty() ? std::string_view(error_info(failure.error).text) : text).substr(0, 160));
     written(out);
     if (s_.phase == Phase::fresh) hub_.no_longer_fresh(*this);
     s_.phase = Phase::ending;

@@ -250,6 +250,7 @@ private:
     MutableBytes receive_;
     MutableBytes output_;
     List<Request, OwnedTag> requests_;   // those that are being sent, in that order; then the others, in order of arrival
+    store::SessionHold hold_;            // the sensor's session, while it may append
     State s_;
 };
 constexpr std::size_t session_bytes_max = 640;

@@ -16,6 +16,7 @@ Error ends_with(Served& served, Client& client) {
     if (client.count(Kind::error) == 0) return Error::none;
     const auto decoded = frames::decode_error(client.last(Kind::error).body);
     REQUIRE(decoded.ok());
+    CHECK_FALSE(decoded->text.empty());
     return decoded->error;
 }
 
@@ -202,8 +203,7 @@ TEST_CASE("a reader that takes nothing is closed after a minute if nobody minds"
     served.run(12 * ns_per_s);
     CHECK(hub.connections() == 0);
     CHECK(hub.output_pool().lent() == 0);
-    reader.wants = true;
-    reader.connection->resume_reading();
+    reader.take_all();
     REQUIRE(served.until([&] { return reader.closed; }));
 }
 
@@ -218,7 +218,7 @@ TEST_CASE("clients that take nothing keep the output buffers from others for a m
         Client& client = served.connect();
         client.open();
         REQUIRE(served.until(client, Kind::open));
-        client.wants = false;
+        client.take_nothing();
         for (int i = 0; i < 10000; ++i) client.encode([](Writer& w) { frames::encode_ping(w, {as_bytes("0123456789abcdef")}); });
         served.send(client);
         served.run(300 * ns_per_ms);
@@ -249,7 +249,7 @@ TEST_CASE("readers that take nothing leave acks and small answers their buffers,
         client.open();
         for (std::uint64_t i = 0; i < 12; ++i) client.fetch(i, "temps", 0, 0);
         client.encode([](Writer& w) { frames::encode_ping(w, {as_bytes("x")}); });
-        client.wants = false;
+        client.take_nothing();
         served.send(client);
         REQUIRE(good.put(0, "21.5"));
         served.send(good);
@@ -274,8 +274,7 @@ TEST_CASE("a slow reader is no stopped one, as long as nobody has to wait ten se
     }
     CHECK(reader.count(Kind::fetch) >= 2);
     CHECK(hub.connections() == 1);
-    reader.wants = true;
-    reader.connection->resume_reading();
+    reader.take_all();
     REQUIRE(served.until([&] { return reader.count(Kind::fetch) == 8; }));
     CHECK_FALSE(reader.closed);
 }
@@ -295,8 +294,7 @@ TEST_CASE("while fetches are refused, a reader that takes nothing is closed at o
     served.send(other);
     REQUIRE(served.until([&] { return hub.connections() == 1; }, 3 * ns_per_s));
     CHECK_FALSE(other.closed);
-    reader.wants = true;
-    reader.connection->resume_reading();
+    reader.take_all();
     REQUIRE(served.until([&] { return reader.closed; }));
 }
 
@@ -348,7 +346,7 @@ TEST_CASE("requests that were read before a connection failed, and are digested 
         Client& client = served.connect();
         client.open();
         REQUIRE(served.until(client, Kind::open));
-        client.wants = false;
+        client.take_nothing();
         for (int i = 0; i < 3000; ++i) client.encode([&](Writer& w) { frames::encode_metadata(w, static_cast<std::uint64_t>(i)); });
         served.send(client);
         served.run(static_cast<std::int64_t>(seed) * ns_per_ms);
