@@ -61,7 +61,7 @@ int Output::finish(int code) {
     if (progress_shown_) write_error("\r\x1b[K");
     progress_shown_ = false;
     if (failed_) return exit_could_not;
-    return gone_ ? exit_done : code;
+    return code;
 }
 
 std::string explain(Failure failure, std::string_view text) {

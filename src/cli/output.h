@@ -1,7 +1,7 @@
 // What a command says: results to standard output, buffered; words about them to standard error.
 // Owns:     a buffer. Errors: a reader that has gone (EPIPE) is no error: gone() says so, and a command then ends quietly. Other failures
 //           of writing are kept: failed().
-// Returns:  finish(code): the exit code after the last flush: 0 if the reader has gone, 3 if output failed.
+// Returns:  finish(code): the exit code after the last flush: 3 if output failed, else the code.
 #pragma once
 
 #include <string>

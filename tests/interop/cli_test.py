@@ -212,6 +212,14 @@ def keys_headers_partitions(client):
     client("produce", "t", "--key", "boiler", "--partition", "2", stdin=b"c\n", code=0)
     expect("2 boiler c" in client.all_of("t", "%p %k %v\\n").splitlines(), "--key with --partition")
     client("produce", "t", "--key-separator", ",", stdin=b"a,1\nbad\nc,3\n", code=2).says("line 2: no separator").says("acknowledged 1 of 1")
+    # Nobody reads what it says: its exit code tells the same.
+    unread, output = os.pipe()
+    os.close(unread)
+    with subprocess.Popen([RIVULET, "produce", "t", "--key-separator", ",", "--print-acks", "--bootstrap", client.broker.address], stdin=subprocess.PIPE,
+                          stdout=output, stderr=subprocess.PIPE) as producer:
+        os.close(output)
+        _, err = producer.communicate(b"a,1\nbad\n", timeout=DEADLINE)
+        expect(producer.returncode == 2 and b"acknowledged 1 of 1" in err, f"exit {producer.returncode}: {err.decode()}")
     client("produce", "t", "--key-separator", ",", "--ignore-missing-key", stdin=b"a,1\nbad\nc,3\n", code=0)
     client("produce", "t", "--partition", "9", stdin=b"x\n", code=1).says("^rivulet: t has no partition 9: there are 0 to 3\n$")
     client("produce", "nope", "--partition", "9", stdin=b"x\n", code=1).says("^rivulet: nope: unknown topic or partition\n$")

@@ -119,6 +119,22 @@ TEST_CASE("channel: keeps an idle connection, and notices a dead one") {
     CHECK(w.user.last.failure.error == Error::timed_out);
 }
 
+TEST_CASE("channel: who was held up itself for longer than a broker may be silent keeps its connection") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        ChannelWorld w(seed);
+        w.state.idle_ms_max = 300'000;
+        w.board.boot();
+        REQUIRE(w.open("board"));
+        w.world.run_for(static_cast<std::int64_t>(seed) * ns_per_s);
+        w.here.pause(100 * ns_per_s);
+        w.world.run_for(200 * ns_per_s);
+        CHECK_FALSE(w.user.closed);
+        w.board.pause(300 * ns_per_s);
+        REQUIRE(w.wait_closed());
+        CHECK(w.user.last.failure.error == Error::timed_out);
+    }
+}
+
 TEST_CASE("channel: a broker's CLOSE and its sudden end") {
     ChannelWorld w;
     w.board.boot();
