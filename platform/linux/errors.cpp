@@ -9,8 +9,8 @@ namespace {
 Error file_error(int error_number) {
     switch (error_number) {
         case ENOSPC:
-        case EDQUOT:
-        case EFBIG: return Error::no_space;
+        case EDQUOT: return Error::no_space;
+        case EFBIG: return Error::file_too_large;
         case EROFS: return Error::read_only;
         case EACCES:
         case EPERM: return Error::permission;

@@ -19,6 +19,7 @@ constexpr std::size_t vectors_per_call = 256;
 // batches of single readings a quarter of its time (make bench ARGS="--only readers").
 constexpr unsigned gathered_min = 8;
 constexpr std::size_t gathered_each_max = 1024;
+constexpr std::size_t gathering_bytes = 32 * 1024;  // on the stack
 constexpr int discard_rounds_max = 16;
 constexpr std::size_t discard_bytes = 64 * 1024;
 
@@ -180,13 +181,13 @@ std::size_t TcpConnection::send(std::span<const Bytes> buffers) {
     std::size_t taken = 0;
     for (;;) {
         uv_buf_t vectors[vectors_per_call];
+        std::uint8_t gathered[gathering_bytes];
         std::size_t offered = 0;
         unsigned count = cursor.fill(vectors, vectors_per_call, offered);
         if (count == 0) return taken;
         if (count >= gathered_min && offered < count * gathered_each_max) {
-            const MutableBytes together = network_.gathering_buffer();
-            offered = cursor.copy(together);
-            vectors[0] = {reinterpret_cast<char*>(together.data()), offered};
+            offered = cursor.copy(gathered);
+            vectors[0] = {reinterpret_cast<char*>(gathered), offered};
             count = 1;
         }
         int n = uv_try_write(stream(), vectors, count);

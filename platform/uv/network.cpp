@@ -53,13 +53,12 @@ void TcpListener::accept() {
 UvNetwork::UvNetwork(uv_loop_t& loop, Jobs& jobs, Arena& arena, std::size_t connections_max, std::size_t listeners_max)
     : loop_(loop),
       storage_(arena.take_bytes(connections_max * sizeof(TcpConnection), alignof(TcpConnection))),
-      gathering_buffer_(arena.take_bytes(gathering_bytes, 64)),
       connections_max_(connections_max),
       listeners_(arena.make_array<TcpListener>(listeners_max)),
       resolver_(jobs) {}
 
 std::size_t UvNetwork::memory_bytes(std::size_t connections_max, std::size_t listeners_max) {
-    return connections_max * sizeof(TcpConnection) + listeners_max * sizeof(TcpListener) + gathering_bytes + 64 + 2 * alignof(std::max_align_t);
+    return connections_max * sizeof(TcpConnection) + listeners_max * sizeof(TcpListener) + 2 * alignof(std::max_align_t);
 }
 
 TcpConnection* UvNetwork::take() {

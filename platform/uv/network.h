@@ -1,6 +1,5 @@
 // env::Network on libuv: a fixed pool of connections, a few listeners, one look-up at a time.
-// Owns:     storage for connections_max connections (touched when first used) and listeners_max listeners, and a buffer in which small ones are gathered to be sent,
-//           out of the arena.
+// Owns:     storage for connections_max connections (touched when first used) and listeners_max listeners, out of the arena.
 // Bounds:   those numbers. When the pool is empty a listener holds one accepted socket and stops; it goes on as soon as a
 //           connection is given back, listeners taking turns. connect() then fails with too_many_connections.
 // Errors:   those of env/network.h; more listeners than listeners_max: limit_reached.        Thread: loop only.
@@ -45,18 +44,14 @@ public:
     uv_loop_t& loop() { return loop_; }
     TcpConnection* take();
     void release(TcpConnection& connection);
-    MutableBytes gathering_buffer() { return gathering_buffer_; }
     // For tearing down: closes everything without another callback.
     void abandon();
 
 private:
-    static constexpr std::size_t gathering_bytes = 64 * 1024;  // stays in the cache of the processor
-
     void resume_one_listener();
 
     uv_loop_t& loop_;
     MutableBytes storage_;
-    MutableBytes gathering_buffer_;
     std::size_t connections_max_;
     std::size_t constructed_ = 0;
     List<TcpConnection> free_;

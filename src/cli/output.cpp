@@ -6,7 +6,6 @@ namespace {
 constexpr std::size_t buffer_bytes = 64U << 10;
 // Of Linux, as Process reports them in the detail of a failure.
 constexpr std::int64_t broken_pipe = 32;     // EPIPE
-constexpr std::int64_t file_too_large = 27;  // EFBIG
 }  // namespace
 
 Output& Output::operator<<(std::string_view text) {
@@ -66,7 +65,6 @@ int Output::finish(int code) {
 
 std::string explain(Failure failure, std::string_view text) {
     std::string words = error_info(failure.error).text;
-    if (failure.error == Error::no_space && failure.detail == file_too_large) words = "file too large: a limit of the process (ulimit -f) or of the file system";
     if (failure.error == Error::io && failure.detail > 0) words += " (errno " + std::to_string(failure.detail) + ")";
     if (!text.empty() && text != words) words += ": " + std::string(text);
     return words;

@@ -175,8 +175,8 @@ void Planner::check_store() {
                     << " and a footer that names limits.partitions = " << store.logs_max;
             break;
         case 4:
-            problem << "storage.checkpoint_bytes_max = " << store.checkpoint_area_bytes << ": too small for the state of limits.partitions = " << store.logs_max
-                    << " and limits.sessions = " << store.sessions_max;
+            problem << "storage.checkpoint_bytes_max = " << store.checkpoint_area_bytes << ": at least " << store.checkpoint_bytes_min() << ", in pages of " << store::page_bytes
+                    << ", is needed for the state of limits.partitions = " << store.logs_max << " and limits.sessions = " << store.sessions_max;
             break;
         case 5: problem << "memory.ring_min: less than two batches of limits.batch_bytes = " << store.batch_bytes_max; break;
         case 6:

@@ -15,7 +15,8 @@ using env::LogLine;
 // What a person can do about it.
 std::string_view advice(Error error) {
     switch (error) {
-        case Error::no_space: return ": the whole store is reserved at the first start, see storage.size; nothing was left behind";
+        case Error::no_space:
+        case Error::file_too_large: return ": the whole store is reserved at the first start, see storage.size; nothing was left behind";
         case Error::read_only:
         case Error::permission: return ": the broker must be able to write there, see storage.dir";
         case Error::not_found: return ": the directory cannot be made there, see storage.dir";

@@ -30,6 +30,11 @@ std::uint64_t StoreOptions::waiting_bytes_max() const {
     return most < batch_bytes_max ? batch_bytes_max : most;
 }
 
+std::uint64_t StoreOptions::checkpoint_bytes_min() const {
+    return page_ceil(page_bytes + std::uint64_t{logs_max} * (log_image_bytes_max + 64) + std::uint64_t{sessions_max} * 32 +
+                     Truncations::capacity_for(logs_max) * truncation_image_bytes_max + Fences::capacity * 32 + Boots::capacity * 48);
+}
+
 Status StoreOptions::check() const {
     if (segment_bytes < segment_bytes_min || (segment_bytes & (segment_bytes - 1)) != 0) return fail(Error::invalid_argument, 1);
     if (size % segment_bytes != 0 || size / segment_bytes < segment_count_min) return fail(Error::invalid_argument, 2);
@@ -39,10 +44,7 @@ Status StoreOptions::check() const {
     if (group_bytes_max() < 16 * 1024) return fail(Error::invalid_argument, 7);
     // One group takes the records of the largest topic.
     if (Committer::records_bytes(*this) < Committer::records_bytes_min(*this)) return fail(Error::invalid_argument, 8);
-    // The bounded state fits a checkpoint area.
-    const std::uint64_t state = page_bytes + std::uint64_t{logs_max} * (log_image_bytes_max + 64) + std::uint64_t{sessions_max} * 32 +
-                                Truncations::capacity_for(logs_max) * truncation_image_bytes_max + Fences::capacity * 32 + Boots::capacity * 48;
-    if (state > checkpoint_area_bytes || checkpoint_area_bytes % page_bytes != 0) return fail(Error::invalid_argument, 4);
+    if (checkpoint_area_bytes < checkpoint_bytes_min() || checkpoint_area_bytes % page_bytes != 0) return fail(Error::invalid_argument, 4);
     // RAM takes at least two of the largest batches: one that arrives while one is written.
     if (std::uint64_t{blocks} * block_bytes < 2 * std::uint64_t{batch_bytes_max}) return fail(Error::invalid_argument, 5);
     if (windows < 1 || logs_max < 1 || sessions_max < 1 || index_samples_max < 2 * logs_max) return fail(Error::invalid_argument, 6);

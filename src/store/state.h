@@ -36,6 +36,7 @@ struct StoreOptions {
     // Segments that one commit enters at most: two that follow each other are more than half full together.
     std::uint64_t commit_segments_max() const { return 1 + (2 * waiting_bytes_max() + segment_bytes - 1) / segment_bytes; }
     std::uint32_t segment_count() const { return static_cast<std::uint32_t>(size / segment_bytes); }
+    std::uint64_t checkpoint_bytes_min() const;  // of checkpoint_area_bytes: the bounded state; a multiple of page_bytes
     Status check() const;                       // invalid_argument where limits and geometry do not go together
 };
 

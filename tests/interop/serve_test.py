@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -139,6 +140,14 @@ def no_permission(folder):
 def store_in_proc(_):
     for path in ("/proc/rivulet", "/proc/self/rivulet", "/proc"):
         one_error(serve(path), 3, path, "no such file or directory.*storage.dir|permission denied.*storage.dir")
+
+
+@test
+def file_size_limit(folder):
+    target = os.path.join(folder, "store")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    one_error(serve(target, preexec_fn=limit), 3, target, "file too large.*ulimit -f.*storage.size; nothing was left behind")
+    expect(not os.path.exists(target) or os.listdir(target) == [], "nothing is left")
 
 
 @test

@@ -234,6 +234,7 @@ TEST_CASE("disk: no permission") {
 
 TEST_CASE("errors: of files and of sockets") {
     CHECK(platform::file_failure(EDQUOT).error == Error::no_space);
+    CHECK(platform::file_failure(EFBIG).error == Error::file_too_large);
     CHECK(platform::file_failure(EROFS).error == Error::read_only);
     CHECK(platform::file_failure(EIO).error == Error::io);
     CHECK(platform::file_failure(EIO).detail == EIO);

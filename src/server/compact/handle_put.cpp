@@ -88,6 +88,7 @@ Session::Progress Session::take_reading(const Alias& alias, const frames::Readin
         case Error::store_offline:
         case Error::io:
         case Error::no_space:
+        case Error::file_too_large:
             return fail(appended.failure());
         default:
             return refuse(sequence, appended.error());

@@ -97,7 +97,16 @@ TEST_CASE("limits and geometry that do not go together are told by name, all of 
     config.memory.total = 16 << 20;
     problems.lines.clear();
     CHECK_FALSE(server::make_budget(config, costs, "rivulet test", budget, problems).ok());
-    CHECK(problems.lines.size() == 2);
+    REQUIRE(problems.lines.size() == 2);
+    // The value that is told is enough, and a page less is not.
+    const std::string& told = problems.lines[1];
+    const std::string before = "storage.checkpoint_bytes_max = 65536: at least ";
+    REQUIRE(told.find(before) != std::string::npos);
+    config.memory.total = 32 << 20;
+    config.storage.checkpoint_bytes_max = std::stoull(told.substr(told.find(before) + before.size()));
+    CHECK(server::make_budget(config, costs, "rivulet test", budget, problems).ok());
+    config.storage.checkpoint_bytes_max -= 4096;
+    CHECK_FALSE(server::make_budget(config, costs, "rivulet test", budget, problems).ok());
 }
 
 TEST_CASE("what is constructed fits the sum") {
