@@ -79,6 +79,7 @@ public:
     void wait_for_commit(CommitWaiter& waiter);
     void wait_for_room(RoomWaiter& waiter);
     bool room_wanted() const { return !room_waiters_.empty(); }
+    bool blocks_wanted() const { return room_wanted() && store_.blocks_wanted(); }
     static void cancel(CommitWaiter& waiter);
     static void cancel(RoomWaiter& waiter);
 

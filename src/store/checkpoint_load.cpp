@@ -101,7 +101,7 @@ Status load_checkpoint(env::Disk& disk, env::File& file, const CheckpointHeader&
         RIVULET_TRY(load_chunk(chunk.section, into, state, listener));
         done += chunk.length;
     }
-    state.next_log_id = LogId(header.next_log_id);
+    state.next_log_id = state.recovered_log_id = LogId(header.next_log_id);
     state.head.first_live = header.first_live;
     state.head.zeroed_through = header.zeroed_through;
     state.head.run = header.run;

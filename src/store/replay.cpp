@@ -159,7 +159,7 @@ Result<bool> Replay::unit_holds(JournalWalk& walk, const Extent& first) {
 // An extent of a log that is not known: its LOG_CREATE was lost, or its LOG_DELETE came before the checkpoint.
 Result<Log*> Replay::log_of(const Extent& extent, Lsn lsn) {
     if (Log* log = state_.logs.find(extent.log)) return log;
-    if (start_.have_checkpoint && extent.log < state_.next_log_id) return nullptr;
+    if (extent.log < state_.recovered_log_id) return nullptr;
     if (state_.next_log_id <= extent.log) state_.next_log_id = extent.log + 1;
     const Result<Log*> created = state_.logs.create(extent.log, false);
     if (!created) {

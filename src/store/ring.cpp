@@ -40,8 +40,7 @@ Status Ring::reserve(Log& log, std::size_t contiguous, std::size_t n, std::uint1
 
 bool Ring::make_room(std::uint32_t count) {
     BlockPool& blocks = state_.blocks;
-    if (available() < count) return false;
-    BlockIndex candidate = blocks.evictable_front();
+    BlockIndex candidate = available() < count ? no_block : blocks.evictable_front();
     while (blocks.free() < count && candidate != no_block) {
         Log& log = state_.logs.at_slot(blocks[candidate].log_slot);
         if (log.first_block == candidate && blocks[candidate].pins == 0) {
@@ -51,7 +50,8 @@ bool Ring::make_room(std::uint32_t count) {
             candidate = blocks.evictable_after(candidate);
         }
     }
-    return blocks.free() >= count;
+    short_of_blocks_ = blocks.free() < count;
+    return !short_of_blocks_;
 }
 
 void Ring::drop_front(Log& log) {

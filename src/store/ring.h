@@ -31,6 +31,8 @@ public:
 
     // Makes at least `count` blocks free, evicting; false if that cannot be.
     bool make_room(std::uint32_t count);
+    // The last make_room() failed.
+    bool short_of_blocks() const { return short_of_blocks_; }
     // Blocks that could be had now.
     std::uint32_t available() const { return state_.blocks.free() + state_.blocks.evictable(); }
 
@@ -73,6 +75,7 @@ private:
     void note_unflushed(Log& log, ChainPosition at, Offset base, std::uint16_t attributes);
 
     State& state_;
+    bool short_of_blocks_ = false;
 };
 
 }  // namespace rivulet::store

@@ -1,5 +1,6 @@
 #include "store/session_table.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace rivulet::store {
@@ -91,13 +92,14 @@ void SessionTable::start_over(SessionIndex index, std::uint32_t incarnation, std
     SessionHead& head = heads_[index];
     head.incarnation = incarnation;
     head.untold = forgot_ ? sequence : 0;
-    for (SessionIndex i = head.first; i != no_session;) {
-        const SessionIndex next = pairs_[i].sibling_next;
+    if (head.first == no_session) return;
+    const auto drop = [&](SessionIndex i) {
         // One that is pending stays in its log's list.
         if (pairs_[i].pending) pairs_[i].last_sequence = pairs_[i].judged_before = 0;
         else erase(i);
-        i = next;
-    }
+    };
+    for (SessionIndex i = pairs_[head.first].sibling_next; i != no_session;) drop(std::exchange(i, pairs_[i].sibling_next));
+    drop(head.first);
 }
 
 void SessionTable::advance(Session& session, Log& log, std::uint64_t sequence) {
@@ -209,9 +211,7 @@ bool SessionTable::image_at(std::uint32_t index, SessionImage& out) const {
     if (index >= pairs_touched_ || pairs_[index].log.value == 0) return false;
     const Session& pair = pairs_[index];
     const SessionHead& head = heads_[pair.owner];
-    bool last = true;
-    for (SessionIndex i = head.first; last && i != no_session; i = pairs_[i].sibling_next) last = i <= index;
-    out = {head.id, head.incarnation, pair.log, pair.last_sequence, !last || head.untold != 0};
+    out = {head.id, head.incarnation, pair.log, pair.last_sequence, head.first != index || head.untold != 0};
     return true;
 }
 
@@ -267,9 +267,32 @@ void SessionTable::link(SessionIndex index, SessionIndex head) {
     SessionIndex& of_log = log_buckets_[log_bucket(pair.log)];
     if (of_log != no_session) pairs_[of_log].log_previous = index;
     pair.log_next = std::exchange(of_log, index);
-    if (owner.first != no_session) pairs_[owner.first].sibling_previous = index;
-    pair.sibling_next = std::exchange(owner.first, index);
+    add_sibling(index);
     ++used_;
+}
+
+// The one with the highest index comes first.
+void SessionTable::add_sibling(SessionIndex index) {
+    Session& pair = pairs_[index];
+    SessionHead& owner = heads_[pair.owner];
+    const bool leads = owner.first == no_session || owner.first < index;
+    pair.sibling_previous = leads ? no_session : owner.first;
+    SessionIndex& at = leads ? owner.first : pairs_[owner.first].sibling_next;
+    if (at != no_session) pairs_[at].sibling_previous = index;
+    pair.sibling_next = std::exchange(at, index);
+}
+
+void SessionTable::remove_sibling(SessionIndex index) {
+    const Session& pair = pairs_[index];
+    SessionHead& owner = heads_[pair.owner];
+    (pair.sibling_previous != no_session ? pairs_[pair.sibling_previous].sibling_next : owner.first) = pair.sibling_next;
+    if (pair.sibling_next != no_session) pairs_[pair.sibling_next].sibling_previous = pair.sibling_previous;
+    if (pair.sibling_previous != no_session || owner.first == no_session) return;
+    SessionIndex highest = owner.first;
+    for (SessionIndex i = highest; i != no_session; i = pairs_[i].sibling_next, ++work_) highest = std::max(highest, i);
+    if (highest == owner.first) return;
+    remove_sibling(highest);
+    add_sibling(highest);
 }
 
 // The pair is in no log's pending list.
@@ -282,9 +305,7 @@ void SessionTable::erase(SessionIndex index) {
     if (pair.log_previous != no_session) pairs_[pair.log_previous].log_next = pair.log_next;
     else log_buckets_[log_bucket(pair.log)] = pair.log_next;
     if (pair.log_next != no_session) pairs_[pair.log_next].log_previous = pair.log_previous;
-    if (pair.sibling_previous != no_session) pairs_[pair.sibling_previous].sibling_next = pair.sibling_next;
-    else owner.first = pair.sibling_next;
-    if (pair.sibling_next != no_session) pairs_[pair.sibling_next].sibling_previous = pair.sibling_previous;
+    remove_sibling(index);
     pair = Session{};
     pair.hash_next = std::exchange(free_pair_, index);
     --used_;
@@ -302,7 +323,9 @@ Status SessionTable::evict(SessionIndex but) {
             wait = true;
             continue;
         }
-        while (heads_[head].first != no_session) erase(heads_[head].first);
+        const SessionIndex first = heads_[head].first;
+        while (first != no_session && pairs_[first].sibling_next != no_session) erase(pairs_[first].sibling_next);
+        if (first != no_session) erase(first);
         erase_head(head);
         ++evictions_;
         note_forgotten();

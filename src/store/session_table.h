@@ -41,7 +41,7 @@ struct SessionHead {
     std::uint32_t commit = 0;             // the one that took its last trailer
     std::uint32_t holders = 0;            // while it has any, it is not in the list of those that may go
     std::uint32_t pending = 0;            // pairs
-    SessionIndex first = no_session;      // pair
+    SessionIndex first = no_session;      // pair, the one with the highest index
     SessionIndex hash_next = no_session;
     SessionIndex lru_next = no_session;
     SessionIndex lru_previous = no_session;
@@ -125,6 +125,8 @@ private:
     void start_over(SessionIndex head, std::uint32_t incarnation, std::uint64_t sequence);
     void link(SessionIndex index, SessionIndex head);
     void erase(SessionIndex index);
+    void add_sibling(SessionIndex index);
+    void remove_sibling(SessionIndex index);
     void erase_head(SessionIndex head);
     void hold(SessionIndex head, SessionHold* hold);
     void release(SessionIndex head);

@@ -99,6 +99,7 @@ struct State {
     std::uint32_t boot = 0;         // index of this boot
     Head head;
     LogId next_log_id = first_user_log;
+    LogId recovered_log_id = first_user_log;  // the checkpoint that was loaded has all logs below; those from here on were created since
     Damage damage;
     Lsn checkpoint_lsn;             // replay point of the newest checkpoint
     Lsn older_checkpoint_lsn;       // of the one before: the ring's tail never passes it

@@ -169,7 +169,7 @@ void Store::claim_logs(LogId first, std::uint32_t count, bool memory) {
     for (std::uint32_t rank = state_.logs.rank_from(first); rank < state_.logs.count() && state_.logs.at(rank).id < end; ++rank) state_.logs.at(rank).orphan = false;
     // Created since the checkpoint, nothing of them is older. Without one their records may have left the ring, and offsets would be given out twice.
     bool room = state_.checkpoint_sequence != 0;
-    for (LogId id = first < state_.next_log_id ? state_.next_log_id : first; room && id < end; id = id + 1) room = state_.logs.create(id, memory).ok();
+    for (LogId id = std::max(first, state_.recovered_log_id); room && id < end; id = id + 1) room = state_.logs.find(id) || state_.logs.create(id, memory);
     if (state_.next_log_id < end) state_.next_log_id = end;
 }
 

@@ -111,6 +111,8 @@ public:
     const Committer::Statistics& commit_statistics() const { return committer_.statistics(); }
     const Reader::Statistics& read_statistics() const { return reader_.statistics(); }
     // Some read waits for a window that views hold.
+    // The last append found no block: those not being written are pinned by views.
+    bool blocks_wanted() const { return ring_.short_of_blocks(); }
     bool windows_wanted() const { return reader_.windows_wanted(); }
     std::uint64_t checkpoint_bytes() const { return checkpointer_.bytes_written(); }
 

@@ -297,6 +297,22 @@ def no_use_in_trying_again(client):
     expect(client.all_of("t") == "", "the broker is well")
 
 
+@against_broker
+def breaks_while_readings_are_settled(client):
+    sensor = python_client(client, retry_seconds=0.3)
+    steps = []
+
+    def settles_and_breaks():
+        steps.append(time.monotonic())
+        sensor._sequence += 1
+        time.sleep(0.1)
+        if len(steps) < 8:
+            raise ConnectionResetError
+
+    sensor._with_connection(settles_and_breaks)
+    expect(len(steps) == 8, "it goes on as long as something is settled")
+
+
 @test
 def nobody_there(_):
     sensor = Client("127.0.0.1", 1, retry_seconds=0.2)

@@ -366,8 +366,8 @@ class Client:
         self._socket, self._sent = None, 0
 
     def _with_connection(self, action):
-        """Does it on a connection, and again on a new one if that breaks, for retry_seconds: one that opens is no progress yet."""
-        deadline, pause = None, 0.05
+        """Does it on a connection, and again on a new one if that breaks, for retry_seconds without a reading settled: that a connection opens is no progress yet."""
+        deadline, pause, settled = None, 0.05, self._sequence
         while True:
             try:
                 if not self._socket:
@@ -379,6 +379,8 @@ class Client:
                 self._disconnect()
                 if getattr(error, "code", None) in _FINAL:
                     raise
+                if self._sequence != settled:
+                    deadline, pause, settled = None, 0.05, self._sequence
                 deadline = deadline or time.monotonic() + self._retry_seconds
                 if time.monotonic() + pause > deadline:
                     raise error if isinstance(error, OSError) else ConnectionError(str(error)) from error

@@ -28,6 +28,18 @@ struct Damaged : ServedBroker {
         add(name, records);
         return broker().find_topic(name)->first_log;
     }
+    // A topic of two partitions without records; the first log.
+    LogId make_two(std::string_view name) {
+        char buffer[300];
+        Text why(buffer);
+        broker::Broker::TopicRequest request;
+        request.name = name;
+        request.partitions = 2;
+        request.config = broker().default_config();
+        REQUIRE(act([&] { return broker().create_topic(request, why).error(); }) == Error::none);
+        run(ns_per_s);
+        return broker().find_topic(name)->first_log;
+    }
     void add(std::string_view name, int records) {
         for (int i = 0; i < records; ++i) REQUIRE(put(partition(name), std::string(100, 'v')) == Error::none);
         run(ns_per_s);
@@ -217,6 +229,51 @@ TEST_CASE("damaged catalogue: an altered topic whose creation is lost has its na
         }
 }
 
+TEST_CASE("damaged catalogue: a topic whose creation is lost is recovered, though a later one was created before its first record") {
+    for (const bool checkpointed : {false, true}) {
+        CAPTURE(checkpointed);
+        Damaged served;
+        if (checkpointed) served.checkpoint();
+        const LogId lost = served.make("a", 0);
+        const LogId later = served.make("b", 2);
+        served.add("a", 5);
+        served.damage(RecordType::log_create, lost);
+        for (int start = 0; start < 2; ++start) {
+            served.restart();
+            served.expect("recovered." + std::to_string(lost.value), lost, 5);
+            served.expect("b", later, 2);
+            served.expect_whole();
+        }
+    }
+}
+
+TEST_CASE("damaged catalogue: a topic whose creation is lost has all its partitions, whichever was written to first") {
+    for (const bool another : {false, true})
+        for (const std::uint64_t written : {0U, 1U}) {
+            CAPTURE(another);
+            CAPTURE(written);
+            Damaged served;
+            served.checkpoint();
+            const LogId first = served.make_two("a");
+            if (another) served.make("b", 2);
+            const auto put = [&](std::uint64_t p) {
+                REQUIRE(served.put(*served.broker().store().find(first + p), "v") == Error::none);
+                served.run(ns_per_s);
+            };
+            put(written);
+            served.alter("a");
+            put(1 - written);
+            served.damage(RecordType::log_create, first);
+            for (int start = 0; start < 2; ++start) {
+                served.restart();
+                served.expect_whole();
+                for (std::uint64_t p = 0; p < 2; ++p) CHECK(served.broker().store().find(first + p)->end == Offset(1 + start));
+                put(0);
+                put(1);
+            }
+        }
+}
+
 TEST_CASE("damaged catalogue: a later topic whose creation is lost is recovered beside the one whose deletion is") {
     Damaged served;
     const LogId old = served.make("a", 5);
@@ -232,15 +289,7 @@ TEST_CASE("damaged catalogue: a later topic whose creation is lost is recovered 
 
 TEST_CASE("damaged catalogue: a deletion takes all that came back of a topic whose creation is lost") {
     Damaged served;
-    char buffer[300];
-    Text why(buffer);
-    broker::Broker::TopicRequest request;
-    request.name = "a";
-    request.partitions = 2;
-    request.config = served.broker().default_config();
-    REQUIRE(served.act([&] { return served.broker().create_topic(request, why).error(); }) == Error::none);
-    served.run(ns_per_s);
-    const LogId first = served.broker().find_topic("a")->first_log;
+    const LogId first = served.make_two("a");
     for (std::uint64_t p = 0; p < 2; ++p) REQUIRE(served.put(*served.broker().store().find(first + p), "v") == Error::none);
     served.run(ns_per_s);
     served.drop("a");

@@ -207,6 +207,34 @@ TEST_CASE("a reader that takes nothing is closed after a minute if nobody minds"
     REQUIRE(served.until([&] { return reader.closed; }));
 }
 
+TEST_CASE("a reader that takes nothing holds ring blocks, which is no matter while writers wait for commits alone") {
+    std::string text = test::small_config;
+    text.replace(text.find("credit_bytes = 16K"), 18, "credit_bytes = 64K");
+    Served served(text);
+    Client& reader = served.connect_idle_reader();
+    // More than may wait for a commit, a sixteenth of the journal.
+    std::vector<Client*> writers;
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        writers.push_back(&served.connect());
+        writers.back()->open();
+        writers.back()->alias(0, "temps", 1);
+        REQUIRE(served.until(*writers.back(), Kind::alias));
+    }
+    const std::string value(4000, 'v');
+    bool waited = false;
+    for (int i = 0; i < 5'000; ++i) {
+        for (Client* const writer : writers) {
+            while (writer->put(0, value)) {}
+            served.send(*writer);
+        }
+        served.run(ns_per_ms);
+        waited |= served.program->server->broker().room_wanted();
+    }
+    CHECK(waited);
+    CHECK_FALSE(reader.closed);
+    CHECK(served.program->server->hub().connections() == 5);
+}
+
 TEST_CASE("clients that take nothing keep the output buffers from others for a moment only") {
     std::string text = test::small_config;
     text.replace(text.find("connections = 8"), 15, "connections = 40");

@@ -371,15 +371,20 @@ TEST_CASE("sessions: random use against a model") {
         REQUIRE(table.sessions.evictions() == evictions);
         std::size_t seen = 0;
         SessionImage image;
+        std::map<std::uint64_t, bool> partial;  // as the last of its images says
         for (std::uint32_t i = 0; i < capacity; ++i) {
             if (!table.sessions.image_at(i, image)) continue;
             ++seen;
+            if (const auto before = partial.find(image.session); before != partial.end()) REQUIRE(before->second);
+            partial[image.session] = image.partial;
             REQUIRE(model.contains(image.session));
             REQUIRE(model[image.session].incarnation == image.incarnation);
             REQUIRE(model[image.session].pairs.contains(image.log.value));
             REQUIRE(model[image.session].pairs[image.log.value].last == image.last_sequence);
         }
         REQUIRE(seen == pairs());
+        for (const auto& [of, known] : model)
+            if (!known.pairs.empty()) REQUIRE(partial[of] == !table.sessions.known(of, known.incarnation).whole);
     }
     CHECK(evictions > 100);
 }
