@@ -1,6 +1,6 @@
 // Where readers will go on, as far as it is remembered: at which LSN the reader of a log finds an offset, and whether it is expected there.
 // Owns:     a table of fixed size in sets of 4, two of which a reader (log and offset) may be in, and is in the emptier one (Azar et al., "Balanced Allocations",
-//           1999); who came back is forgotten before who is expected. 56 bytes each.
+//           1999); who came back is forgotten before who is expected.
 // Bounds:   find(), left(), came(): O(1). expected(): the readers that it calls for.
 // Errors:   none: a position that is forgotten is found through the index again, and a reader that is not expected reads as if it were the first.
 // Thread:   loop only.

@@ -2,7 +2,8 @@
 // Owns:     limits.sessions pairs of session and log, and as many sessions, from the arena; found by (session, log), by session, and by log.
 // Bounds:   with no pair or session free, the session least recently used goes, with all its pairs; none that is held, none with readings that are not durable yet: neither
 //           pending for a trailer nor in a commit in flight. busy: some would go after a commit; too_many_sessions: all others are held.
-//           Calls are O(1) or O(pairs touched); a pair that goes was once made. work() counts these for who charges.
+//           Calls are O(1) or O(pairs touched); a pair that goes was once made. Making room walks past the busy sessions, which a commit ends. work() counts both since it was
+//           asked last, for who charges.
 // Guarantee: a pair's state goes to flash in the same commit group as the readings it counts (session_trailer.h). A session of which a part may be missing is told so by
 //           resume(), again after a restart (FORMAT.md, section 8, "Sessions").
 // Thread:   loop only. Algorithm: separate chaining with a fixed multiplicative hash; order never leaks into behaviour.

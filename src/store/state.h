@@ -67,7 +67,7 @@ public:
     virtual Status on_checkpoint_chunk(Section section, Bytes chunk) = 0;
     // A record that concerns the layer above: log_create (its catalogue block), log_delete, and types from RecordType::topic up.
     virtual Status on_record(RecordType type, LogId first, std::uint32_t count, Bytes body) = 0;
-    // Logs that no catalogue entry names (both checkpoints lost): one topic each is to be made up for them.
+    // A log that no catalogue entry has named: both checkpoints are lost, or its LOG_CREATE. A topic is to be made up for it, or Log::orphan cleared if one is known.
     virtual Status on_orphan(Log& log) = 0;
 
 protected:

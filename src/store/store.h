@@ -1,7 +1,7 @@
 // The store: logs that survive a power cut, in one journal of fixed size. The only header of this folder that the layers above need.
 // Owns:     everything under StoreOptions::dir, and all tables and buffers, from the arena.
-// Bounds:   memory_bytes(); no allocation after construction. Full pools: Error::busy, and StoreListener::on_room when a retry may succeed.
-// Errors:   open(): see opening.h. Appends: busy, store_offline, limit_reached, shutting_down.
+// Bounds:   memory_bytes(); no allocation after construction. Full pools: Error::busy, and a retry may succeed after the next StoreListener::on_commit().
+// Errors:   open(): see opening.h. Appends: busy, batch_too_large, too_many_sessions, store_offline, limit_reached, shutting_down.
 // Guarantee: an offset is durable only after the disk reported the sync of its group: on_commit() with its ticket. Records below a log's durable_end are readable until retention.
 // Thread:   loop only. Format: FORMAT.md.
 #pragma once
@@ -110,9 +110,9 @@ public:
     SessionTable::Known resume_session(std::uint64_t session, std::uint32_t incarnation, std::uint64_t base_sequence, SessionHold& hold);
     const Committer::Statistics& commit_statistics() const { return committer_.statistics(); }
     const Reader::Statistics& read_statistics() const { return reader_.statistics(); }
-    // Some read waits for a window that views hold.
     // The last append found no block: those not being written are pinned by views.
     bool blocks_wanted() const { return ring_.short_of_blocks(); }
+    // Some read waits, or waited until just now, for a window: views hold them, or readers are at them.
     bool windows_wanted() const { return reader_.windows_wanted(); }
     std::uint64_t checkpoint_bytes() const { return checkpointer_.bytes_written(); }
 

@@ -104,9 +104,9 @@ void WindowSet::wake_at(Instant at) {
 // Of those that read what leads up to here, and of the one that waits for it.
 WindowSet::Rear WindowSet::rearmost(Lsn wanted) {
     Rear rear{wanted, wanted};
-    const auto look = [&](Lsn lsn, Lsn& rearmost) {
+    const auto look = [&](Lsn lsn, Lsn& lowest) {
         env_.charge(16);
-        if (lsn < rearmost && behind(lsn, wanted)) rearmost = lsn;
+        if (lsn < lowest && behind(lsn, wanted)) lowest = lsn;
     };
     for (ReadWaiter* waiter = waiters_.front(); waiter; waiter = waiters_.next(*waiter)) look(waiter->wanted, rear.waiting);
     const Instant now = env_.now();

@@ -2,10 +2,15 @@
 // Owns:     StoreOptions::windows windows, the list of waiters, one timer.
 // Bounds:   loads_at_once loads under way. A call walks the windows and the waiters, and looks_max times those and the expected positions; a waiter is called at most
 //           once per load.
-// Guarantee: one scan serves the readers that are near each other (convoy_bytes): the rearmost of those that wait is loaded for first, and who is ahead is held for
-//           holding_ns at most per load while others come after it, quiet_ns if no reader comes or is served: those behind may be one client, whose answers are held. Then the longest waiting waiter is served by the next load. A window with pins is not loaded anew, nor one that a reader
-//           is at, as long as that comes within patience_ns; of the others those go first that nobody comes to. Whoever reads from within on_read_ready() finds its window there; of those that
-//           read later at least one does, if it comes within patience_ns: so every load brings somebody forward, however few windows there are.
+// Guarantee: one scan serves the readers that are within convoy_bytes of each other.
+//           - The rearmost of those that wait is loaded for first.
+//           - Who is ahead waits while readers behind it are expected back: holding_ns at most for each load, and quiet_ns once no reader comes or is served. (Those who are
+//             expected may be one client's, who asks for more only when it has what is held.)
+//           - The next load after patience_ns is for who waits then, wherever it is.
+//           - A window with pins is not loaded anew, nor one that a reader is at or was called for, as long as that comes within patience_ns; of the others those go first
+//             that nobody comes to.
+//           - Who reads from within on_read_ready() finds its window there; of those that read later at least one does, if it comes within patience_ns. So every load
+//             brings somebody forward, however few windows there are.
 // Source:   grouping and throttling of scans after Lang et al., "Increasing Buffer-Locality for Multiple Relational Table Scans through Grouping and Throttling", ICDE 2007.
 // Thread:   loop only.
 #pragma once

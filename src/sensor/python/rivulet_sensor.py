@@ -367,7 +367,7 @@ class Client:
 
     def _with_connection(self, action):
         """Does it on a connection, and again on a new one if that breaks, for retry_seconds without a reading settled: that a connection opens is no progress yet."""
-        deadline, pause, settled = None, 0.05, self._sequence
+        deadline, settled = None, -1
         while True:
             try:
                 if not self._socket:
@@ -380,8 +380,7 @@ class Client:
                 if getattr(error, "code", None) in _FINAL:
                     raise
                 if self._sequence != settled:
-                    deadline, pause, settled = None, 0.05, self._sequence
-                deadline = deadline or time.monotonic() + self._retry_seconds
+                    deadline, pause, settled = time.monotonic() + self._retry_seconds, 0.05, self._sequence
                 if time.monotonic() + pause > deadline:
                     raise error if isinstance(error, OSError) else ConnectionError(str(error)) from error
                 time.sleep(pause)

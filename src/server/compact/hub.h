@@ -54,7 +54,7 @@ public:
 
     // nullptr: no session left. `advertised`: of the listener, outlives the connection; without a host the local address of the connection is told.
     env::ConnectionHandler* accept(env::Connection& connection, const env::Endpoint& advertised);
-    void on_tick(Instant now);         // once a second: silence, readers that take nothing, buffers held too long
+    void on_tick(Instant now);         // once a second, and every 250 ms while buffers are short: silence, readers that take nothing, buffers held too long
     void drain();                      // CLOSE shutting_down to all
     void abort();
     std::size_t sessions_open() const { return sessions_.taken(); }               // those on their way out included

@@ -1,6 +1,6 @@
 // Requests that are answered later: a fetch that waits for data or for its turn to be sent, a subscription, a topic change that waits for its commit.
 // Owns:     the fetch and its view, until the answer has left. Slots come from the hub's pools and belong to one session at a time.
-// Bounds:   limits.parked_fetches fetches, topic_requests_max changes, Session::requests_max of both per connection.
+// Bounds:   limits.parked_fetches fetches, topic_requests_max changes, of both Session::requests_max per connection that are not handed to it yet.
 // Thread:   loop only.
 #pragma once
 
@@ -19,7 +19,7 @@ class Request : public ListNode<Request, OwnedTag> {
 public:
     enum class State : std::uint8_t {
         waiting,  // the broker calls back
-        deferred,  // a fetch that found data while enough is on its way out: asked again later
+        deferred,  // a fetch that found data while enough is on its way out, or comes behind such a one: asked again later
         ready,
         sending,  // the head of the answer is encoded, the batches are on their way
         starved,  // a subscription without credit

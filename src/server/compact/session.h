@@ -1,6 +1,6 @@
 // One connection that speaks the compact framing (src/wire/compact/PROTOCOL.md), from accept to close.
 // Owns:     while needed: a receive buffer, an output buffer, alias cells, request slots; all from the hub's pools.
-// Bounds:   session_bytes_max idle. A turn digests turn_bytes or turn_frames or turn_readings, the rest follows on the next turns. requests_max requests at once.
+// Bounds:   session_bytes_max idle. A turn digests turn_bytes or turn_frames or turn_readings, the rest follows on the next turns. requests_max requests that are not handed to the connection yet.
 //           What is sent after our last frame is dropped, parting_bytes_max of it and for parting_ns_max (and a tick); then it is closed.
 // Errors:   a frame that breaks the protocol: ERROR with its code, and the end. What does not fit now (room in the store, buffers) waits: the connection is not read meanwhile.
 // Guarantee: an ACK leaves only when the store has reported the commit of everything that it covers, and its alias asks for that.

@@ -1,4 +1,5 @@
 // Every limit of the sample profiles reached at once: connections, sessions, aliases, partitions, parked fetches, credit and with it the ring.
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -68,6 +69,19 @@ void fill(const char* path, std::size_t connections, std::uint32_t partitions, s
         CHECK(client->refused == 0);
         CHECK_FALSE(client->closed);
     }
+    // The limit of sessions itself: whoever comes past it is told, the others stay.
+    const std::size_t spare = sessions.capacity() - sessions.used();
+    for (std::size_t i = 0; i <= spare; ++i) {
+        REQUIRE(clients[i]->put(written, value));
+        served.send(*clients[i]);
+        if (i < spare) REQUIRE(served.until([&] { return clients[i]->acks.back().sequence == sent[i] + 1; }, 300 * ns_per_s));
+    }
+    REQUIRE(served.until(*clients[spare], Kind::error));
+    CHECK(frames::decode_error(clients[spare]->last(Kind::error).body)->error == Error::too_many_sessions);
+    CHECK(sessions.used() == sessions.capacity());
+    CHECK(sessions.never_forgot());
+    REQUIRE(served.until([&] { return clients[spare]->closed; }));
+    CHECK(std::count_if(clients.begin(), clients.end(), [](const Client* client) { return client->closed; }) == 1);
     served.program->server->stop();
     REQUIRE(served.until([&] { return served.server_node->stopped(); }));
 }
