@@ -233,6 +233,23 @@ TEST_CASE("journal records") {
     CHECK(reader.error() == Error::none);
 }
 
+TEST_CASE("images of sessions that are known in part") {
+    const auto check = [](const SessionImage& image, std::string_view hex) {
+        const Buffer golden = test::from_spaced_hex(hex);
+        std::uint8_t bytes[32];
+        Writer out(bytes);
+        encode_session(image, out);
+        CHECK(same(Bytes(bytes, out.size()), golden));
+        Reader in(golden);
+        SessionImage read;
+        REQUIRE(decode_session(in, read));
+        CHECK(in.at_end());
+        CHECK((read.session == image.session && read.incarnation == image.incarnation && read.log == image.log && read.last_sequence == image.last_sequence && read.partial));
+    };
+    check({0xfeedfacecafebeef, 0x01020304, LogId(17), 300, true}, "efbefecacefaedfe 04030201 11 ac828080808080808001");
+    check({0, 0, LogId(0), 0, true}, "0000000000000000 00000000 00 80808080808080808001");
+}
+
 TEST_CASE("checkpoint") {
     const StorePage golden = page_of(checkpoint_start, checkpoint_crc);
     const auto header = decode_checkpoint_header(golden);

@@ -97,6 +97,38 @@ TEST_CASE("limits.sessions: a session is forgotten as a whole, and told so until
     }
 }
 
+TEST_CASE("both checkpoints are lost: sessions are known if all of the journal is there, else told that they are not") {
+    for (const bool wrapped : {false, true}) {
+        CAPTURE(wrapped);
+        Served served(config);
+        begin(served, 0x77);
+        if (wrapped) {
+            Client& writer = opened(served, 0x88);
+            const std::string value(3000, 'v');
+            while (served.program->server->broker().store().state().head.first_live < 3) {
+                while (writer.put(3, value)) {}
+                served.send(writer);
+                served.run(10 * ns_per_ms);
+            }
+        }
+        served.run(3 * ns_per_s);
+        served.server_node->kill();
+        for (const std::string_view name : {"rivulet-data/checkpoint.0", "rivulet-data/checkpoint.1"})
+            served.server_node->disk().overwrite(name, 0, std::vector<std::uint8_t>(store::page_bytes));
+        served.server_node->boot();
+        Client& sensor = served.connect();
+        sensor.open(0x77, 1);
+        REQUIRE(served.until(sensor, Kind::open));
+        CHECK(sensor.opened.session_state == (wrapped ? SessionState::forgotten : SessionState::resumed));
+        if (wrapped) continue;
+        for (std::uint64_t p = 0; p < 2; ++p) sensor.alias(p, "temps", p);
+        store(served, sensor, 0);
+        store(served, sensor, 1);
+        CHECK(records(served, 0) == 1);
+        CHECK(records(served, 1) == 1);
+    }
+}
+
 TEST_CASE("limits.sessions: those that are open stay, and a newcomer is told that there are too many") {
     Served served(config);
     begin(served, 0x77);
