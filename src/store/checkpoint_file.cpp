@@ -165,7 +165,7 @@ bool decode_log_image(Reader& in, LogImage& out) {
     out.last_extent = Lsn(in.varint());
     out.ceiling = take_offset(in);
     const std::uint64_t epochs = in.varint();
-    if (!in.ok() || (flags & ~log_flag_memory) != 0 || out.start > out.end || epochs > log_epochs_max) return false;
+    if (!in.ok() || out.log < first_user_log || (flags & ~log_flag_memory) != 0 || out.start > out.end || epochs > log_epochs_max) return false;
     out.epoch_count = static_cast<std::uint32_t>(epochs);
     for (std::uint32_t i = 0; i < out.epoch_count; ++i) {
         EpochStart& entry = out.epochs[i];

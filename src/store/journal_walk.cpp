@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/crc32c.h"
+#include "store/journal_record.h"
 
 namespace rivulet::store {
 
@@ -167,7 +168,11 @@ JournalWalk::Probe JournalWalk::probe(Lsn lsn) {
         const bool newer = header.error() == Error::store_newer && in_force(load_le<std::uint64_t>(page->data() + salt_at));
         return newer ? refuse(header.failure()) : Probe::none;
     }
-    if (!belongs(*header)) return Probe::none;
+    if (!belongs(*header)) {
+        const Result<bool> later = begins_later_run(*header);
+        if (!later) return refuse(later.failure());
+        if (!*later) return Probe::none;
+    }
     const Result<Bytes> start = view(lsn, group_header_bytes + header->table_bytes);
     if (!start) return refuse(start.failure());
     header_ = *header;
@@ -190,6 +195,30 @@ bool JournalWalk::belongs(const GroupHeader& header) const {
     // The first group of all, of a run that began before the walk.
     if (run_start_ == Lsn(0) && header.run_start_lsn < position_) return run_known || start_.salt == 0 || header.salt == start_.salt;
     return of(salt_, run_start_) || header.run_start_lsn >= position_;
+}
+
+// Of a run that `super` does not know of. It names the salt of the run before, which nobody outside knows; and `super` is synced before a run's first group is written, so what it does not
+// know was put back or lost since.
+Result<bool> JournalWalk::begins_later_run(const GroupHeader& header) {
+    if (!super_.known || header.lsn < super_.run_start || header.run_start_lsn != header.lsn) return false;
+    RIVULET_TRY_ASSIGN(const Bytes start, view(header.lsn, group_header_bytes + header.table_bytes));
+    const Bytes raw_table = start.subspan(group_header_bytes);
+    if (table_crc(header.salt, raw_table) != header.table_crc) return false;
+    TableReader extents(header, raw_table);
+    Extent records;
+    if (!extents.next(records) || records.log != control_log) return false;
+    const std::size_t at = header.payload_position() + records.position;
+    RIVULET_TRY_ASSIGN(const Bytes group, view(header.lsn, at + records.bytes));
+    const Bytes payload = group.subspan(at);
+    if (crc32c(payload) != records.crc) return false;
+    JournalRecord first;
+    if (!RecordsReader(payload).next(first) || first.type != RecordType::run_start) return false;
+    const RunStartRecord& run = first.run_start;
+    if (run.run <= super_.run || (run.previous_salt != salt_ && run.previous_salt != super_.salt)) return false;
+    super_ = {true, header.salt, header.lsn, run.run};
+    start_.known_end = Lsn(0);
+    super_outdated_ = true;
+    return true;
 }
 
 Bytes JournalWalk::table() const {

@@ -27,12 +27,14 @@ struct WalkStart {
     std::uint64_t newest = 0;
 };
 
-// The run that `super` names: at or beyond run_start only this salt counts. To be known, both slots of `super` must hold: beside
-// a damaged slot the other may be the older one.
+// The run that `super` names: at or beyond run_start only this salt counts, and those of runs that began later, as their RUN_START
+// records show: `super` is then older than the journal. To be known, both slots of `super` must hold: beside a damaged slot the
+// other may be the older one.
 struct SuperRun {
     bool known = false;
     std::uint64_t salt = 0;
     Lsn run_start;
+    std::uint64_t run = 0;
 };
 
 constexpr std::size_t walk_window_bytes(const Geometry& geometry) { return page_ceil(geometry.group_bytes_max) + page_bytes; }
@@ -73,6 +75,8 @@ public:
     // Highest durable_lsn of the headers so far and of the start.
     Lsn highest_durable() const { return durable_; }
     Failure failure() const { return failure_; }
+    // Runs were found that `super` does not know of.
+    bool super_outdated() const { return super_outdated_; }
 
     std::uint64_t bytes_read() const { return bytes_read_; }
     std::uint64_t pages_unreadable() const { return pages_unreadable_; }
@@ -92,6 +96,7 @@ private:
     Probe refuse(Failure failure);
     bool in_force(std::uint64_t salt) const;
     bool belongs(const GroupHeader& header) const;
+    Result<bool> begins_later_run(const GroupHeader& header);
     Result<Bytes> view(Lsn lsn, std::size_t bytes);
     void slide_to(Lsn lsn);
     Status read_more(std::size_t wanted);
@@ -117,6 +122,7 @@ private:
     Lsn lost_to_;     // state ahead: of lost_through(), 0 before
     Lsn lost_tail_;
     bool any_lost_ = false;
+    bool super_outdated_ = false;
     Lsn window_lsn_;  // of the window's first byte
     std::size_t filled_ = 0;
     Failure failure_{Error::none, 0};

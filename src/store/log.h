@@ -80,6 +80,7 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     SampleIndex last_sample = no_sample;
     InSegment in_head;
 
+    bool lost_records = false;     // recovery: between others
     bool cut_by_recovery = false;  // lost something that an unproved group had of it: takes nothing more in this walk, and RUN_START states its end
     Offset given_up{0};            // recovery: end of what it lost by that
     bool orphan = false;           // recovery: has records, and nothing that was found created it

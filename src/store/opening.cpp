@@ -173,6 +173,9 @@ std::uint64_t first_segment(const State& state, const Found& found) {
     return state.geometry.first_live(newest);
 }
 
+// A checkpoint is of a later run than super knows of.
+bool checkpoint_is_newer(const Found& found) { return found.have_super && found.checkpoint_area >= 0 && found.checkpoint.run > found.super.run; }
+
 ReplayStart replay_start(const State& state, const Found& found, bool clean) {
     ReplayStart start;
     start.have_checkpoint = found.checkpoint_area >= 0;
@@ -184,14 +187,15 @@ ReplayStart replay_start(const State& state, const Found& found, bool clean) {
     if (found.have_super && start.walk.durable < found.super.end) start.walk.durable = found.super.end;
     if (clean) start.walk.known_end = found.super.end;
     if (found.have_segment) start.walk.newest = found.newest.sequence;
-    start.super = {found.both_supers && found.super.run != 0, found.super.salt, found.super.run_start};
+    start.super = {found.both_supers && found.super.run != 0, found.super.salt, found.super.run_start, found.super.run};
+    if (checkpoint_is_newer(found)) start.super = {true, found.checkpoint.salt, found.checkpoint.run_start, found.checkpoint.run};
     return start;
 }
 
 Result<OpenReport> recover(env::Env& env, State& state, GroupWriter& writer, Checkpointer& checkpointer, MutableBytes scratch, RecoveryListener& listener,
                            const Found& found, OpenReport report) {
     env::Disk& disk = env.disk();
-    const bool said_clean = found.have_super && found.both_supers && found.super.clean;
+    const bool said_clean = found.have_super && found.both_supers && found.super.clean && !checkpoint_is_newer(found);
     if (found.checkpoint_area >= 0) {
         const Status loaded = load_checkpoint(disk, *state.checkpoints[found.checkpoint_area], found.checkpoint, state, scratch, listener);
         if (loaded.error() == Error::limit_reached && loaded.failure().detail != 0) {
@@ -218,6 +222,9 @@ Result<OpenReport> recover(env::Env& env, State& state, GroupWriter& writer, Che
     report.groups = replayed.groups;
     report.end = replayed.end;
     report.orphans = replayed.orphans;
+    report.super_outdated = replayed.super_outdated || checkpoint_is_newer(found);
+    if (report.super_outdated)
+        LogLine(env, LogLevel::error) << state.options.dir << "/super is older than the journal, which has " << state.head.run << " runs: an older copy was put back, or a write of it was lost; it is written anew";
     RIVULET_TRY(blank_lost(disk, state, found));
     RIVULET_TRY(begin_run(env, state, writer, checkpointer, replayed, report.was_clean, scratch));
     return report;

@@ -19,6 +19,7 @@ struct OpenReport {
     std::uint64_t groups = 0;      // replayed
     Lsn end;                       // of the journal as found
     std::uint32_t orphans = 0;
+    bool super_outdated = false;   // it was older than the journal: an older copy, or a write that the disk lost
 };
 
 // `scratch`: group_bytes_max + 2 pages, used during the call alone (a read window serves).

@@ -32,6 +32,7 @@ Result<ReplayReport> Replay::run() {
                 return walk.failure();
             case JournalWalk::Step::end:
                 settle_holes();
+                forget_lost();
                 count_lost_tables(groups_beyond_, extents_beyond_);
                 enter_segment(state_.geometry.sequence(walk.position() - 1));
                 state_.truncations.drop_proposed();
@@ -41,6 +42,7 @@ Result<ReplayReport> Replay::run() {
                 report_.durable = unproved_lost_ && durable_ < report_.end ? durable_ : report_.end;
                 report_.bytes_read += walk.bytes_read();
                 report_.run = state_.head.run;
+                report_.super_outdated = walk.super_outdated();
                 return report_;
         }
     }
@@ -222,6 +224,7 @@ Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved
     } else {
         if (extent.base > log->end) {
             state_.fences.add(log->id, log->end, extent.base, FenceCause::lost_group);
+            log->lost_records = true;
             LogLine(env_, LogLevel::error) << "log " << log->id.value << ": offsets " << log->end.value << " to " << extent.base.value - 1
                                            << " are damaged and will not be served";
         }
@@ -240,6 +243,14 @@ Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved
         RIVULET_TRY(judge(state_.sessions.apply_trailer(extent.trailer, log->id).error(), lsn));
     }
     return {};
+}
+
+// The last sequence of a session in a log says nothing of those before that were in a lost group.
+void Replay::forget_lost() {
+    for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
+        Log& log = state_.logs.at(rank);
+        if (std::exchange(log.lost_records, false)) state_.sessions.forget_log(log);
+    }
 }
 
 void Replay::count_lost_tables(std::uint64_t groups, std::uint64_t extents) {

@@ -25,6 +25,7 @@ struct ReplayReport {
     std::uint64_t groups = 0;
     std::uint64_t bytes_read = 0;
     std::uint32_t orphans = 0;
+    bool super_outdated = false;  // runs were found that it does not know of
     bool ends_uncertain = false;  // a group beyond D is missing between others: once they are proved it would look like damage, so this start states where every log ends
 };
 
@@ -52,6 +53,7 @@ private:
     Result<Log*> log_of(const Extent& extent, Lsn lsn);
     Status make_room(const LogCreateRecord& record);
     bool damaged() const { return state_.damage.corrupt_groups + state_.damage.corrupt_extents + report_.orphans != 0; }
+    void forget_lost();
     void note(Log& log, const Extent& extent, Lsn group);
     void enter_segment(std::uint64_t sequence);
     void hole(Lsn from, Lsn to);

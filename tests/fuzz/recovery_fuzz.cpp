@@ -133,7 +133,7 @@ void damage(sim::Disk& disk, rivulet::Reader in) {
         std::vector<std::uint8_t> journal = disk.contents(path);
         reseal(journal, position);
         const std::uint64_t page = position / page_bytes * page_bytes;
-        disk.overwrite(path, page, Bytes(&journal[page], page_bytes));
+        disk.overwrite(path, page, Bytes(journal).subspan(page).first(std::min<std::size_t>(page_bytes, journal.size() - page)));  // it may be cut
     }
 }
 

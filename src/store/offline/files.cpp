@@ -186,13 +186,21 @@ WalkStart OfflineStore::replay_start() const {
     return start;
 }
 
+bool OfflineStore::checkpoint_is_newer() const {
+    return ruling_super_ >= 0 && ruling_checkpoint_ >= 0 && checkpoints_[ruling_checkpoint_].value.run > supers_[ruling_super_].value.run;
+}
+
 SuperRun OfflineStore::super_run() const {
     if (ruling_super_ < 0) return {};
     const SuperBlock& super = supers_[ruling_super_].value;
     const Found<SuperBlock>& other = supers_[1 - ruling_super_];
     // The first write of all leaves the other slot blank.
     const bool both = other.ok() || (other.error == Error::not_found && super.sequence == 1);
-    return {both && super.run != 0, super.salt, super.run_start};
+    if (checkpoint_is_newer()) {
+        const CheckpointHeader& checkpoint = checkpoints_[ruling_checkpoint_].value;
+        return {true, checkpoint.salt, checkpoint.run_start, checkpoint.run};
+    }
+    return {both && super.run != 0, super.salt, super.run_start, super.run};
 }
 
 Status OfflineStore::find_head(MutableBytes window) {
@@ -204,6 +212,7 @@ Status OfflineStore::find_head(MutableBytes window) {
     }
     durable_ = tail.highest_durable();
     end_ = tail.position();
+    super_outdated_ = tail.super_outdated() || checkpoint_is_newer();
     // The end of a group, or the begin of an empty segment's first.
     head_ = geometry_.sequence(end_ - 1);
     first_live_ = geometry_.first_live(head_);

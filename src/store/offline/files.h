@@ -60,6 +60,7 @@ public:
     std::uint64_t first_live() const { return first_live_; }
     Lsn durable() const { return durable_; }      // D
     Lsn end() const { return end_; }
+    bool super_outdated() const { return super_outdated_; }  // the journal, or the checkpoint, has runs that it does not know of
     WalkStart whole_start() const;
     JournalWalk walk(MutableBytes window, const WalkStart& start) const { return {disk_, *journal_, geometry_, window, start, super_run()}; }
 
@@ -67,6 +68,7 @@ private:
     Status open_file(std::string_view dir, std::string_view name, env::File*& file);
     Status read_page(env::File* file, std::uint64_t position, std::span<std::uint8_t, page_bytes> page) const;
     Status find_supers();
+    bool checkpoint_is_newer() const;
     Status find_checkpoints();
     Result<bool> body_holds(std::size_t area, const CheckpointHeader& header) const;
     Status find_segments();
@@ -88,6 +90,7 @@ private:
     std::uint64_t first_live_ = 1;
     Lsn durable_;
     Lsn end_;
+    bool super_outdated_ = false;
 };
 
 }  // namespace rivulet::store

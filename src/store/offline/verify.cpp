@@ -66,6 +66,7 @@ std::string_view Verifier::checkpoint_state(std::size_t area) const {
 void Verifier::check_supers() {
     for (std::size_t slot = 0; slot < super_slots; ++slot)
         if (store_.ruling_super() >= 0 && store_.super(slot).damaged()) note("super", slot, state_text(store_.super(slot).error));
+    if (store_.super_outdated()) damage("super", "it is older than the journal; recovery goes by the runs that it finds there");
     if (store_.ruling_super() >= 0) return;
     const Error error = store_.super(store_.super(0).damaged() ? 0 : 1).error;
     damage("super", store_.super_is_missing() ? error_info(Error::not_found).text : state_text(error));

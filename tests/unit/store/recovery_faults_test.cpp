@@ -73,6 +73,41 @@ TEST_CASE("recovery: a super that cannot be read at one start does not rule late
     CHECK(h.log(id).end == Offset(stored + 1));
 }
 
+TEST_CASE("recovery: what a session had in a log that has lost a group is not known, so that what was lost can come again") {
+    for (const bool later : {false, true}) {
+        CAPTURE(later);
+        StoreHarness h;
+        REQUIRE(h.boot());
+        const LogId id = make_logs(h, 2);
+        const store::Geometry geometry = h.store().state().geometry;
+        // The checkpoint comes before the last five groups.
+        std::vector<Lsn> groups;
+        std::uint64_t last = 0;
+        while (last < 5 || h.store().state().checkpoint_lsn > groups[last - 5]) {
+            REQUIRE(last < 100);
+            store_value(h, id, "value", {7, 1, ++last});
+            groups.push_back(h.log(id).last_extent);
+        }
+        store_value(h, id + 1, "another", {8, 1, 1});
+        h.cut();
+        const Buffer nothing(store::page_bytes);
+        h.disk().overwrite("store/journal", geometry.file_position(groups[last - 3]), nothing);
+        REQUIRE(h.boot());
+        CHECK(h.store().state().damage.corrupt_groups == 1);
+        if (later) {
+            store_value(h, id, "later", {7, 1, last + 1});
+            h.cut();
+            REQUIRE(h.boot());
+        }
+        CHECK_FALSE(h.store().sessions().known(7, 1).whole);
+        CHECK(h.store().sessions().known(8, 1).whole);
+        const Result<store::Appended> again = try_put(h, id, "again", {7, 1, last - 2});
+        REQUIRE(again);
+        CHECK(again->base == h.log(id).end - 1);
+        h.cut();
+    }
+}
+
 TEST_CASE("create: what fails leaves the files that were there before") {
     StoreHarness h;
     REQUIRE(h.disk().make_directory("store"));
