@@ -26,6 +26,9 @@ checks_config() { $RUNNER "$program" check-config; }
 check "no loader, no shared library" is_static
 check "--version says what VERSION says" says_version
 check "check-config accepts the built-in defaults" checks_config
+for profile in config/*.conf; do
+    check "check-config accepts $profile" $RUNNER "$program" check-config -c "$profile"
+done
 
 if [ "$TOOLCHAIN" = armv6-linux-gnueabi ]; then
     is_armv6() { readelf -A "$program" | tee /dev/stderr | grep -qE 'Tag_CPU_arch: v6(K|KZ)?$'; }

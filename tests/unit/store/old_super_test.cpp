@@ -1,4 +1,6 @@
 // An older `super` than the journal: a backup that was put back, or a write at a start that the disk acknowledged and lost.
+#include "store/offline/verify.h"
+#include "unit/store/small_store.h"
 #include "unit/store/store_calls.h"
 
 namespace rivulet::test {
@@ -33,6 +35,22 @@ struct Runs {
         CHECK(h.store().state().damage.corrupt_groups == 0);
     }
 
+    // What verify says of the store as it lies there.
+    std::string verified() {
+        sim::Disk copy(h.disk().snapshot(), 1);
+        store::OfflineStore offline(copy);
+        REQUIRE(offline.open("store").ok());
+        Buffer scratch(store::verify_scratch_bytes(offline.geometry(), 16));
+        Lines lines;
+        const auto result = store::verify(offline, false, scratch, lines);
+        REQUIRE(result.ok());
+        CHECK(result->damaged());
+        CHECK(result->corrupt == 1);
+        std::string text;
+        for (const std::string& line : lines.all) text += line + '\n';
+        return text;
+    }
+
     StoreHarness h;
     LogId id{0};
     std::int64_t stored = 0;
@@ -61,6 +79,7 @@ TEST_CASE("an older super: the runs that began after it are found by what their 
                     runs.end(stopped);
                 }
                 runs.h.disk().overwrite(super, 0, older);
+                CHECK(runs.verified().find("it is older than the journal") != std::string::npos);
                 for (int start = 0; start < 3; ++start) {
                     const auto opened = runs.h.boot();
                     REQUIRE(opened);
