@@ -89,7 +89,8 @@ void Store::CloseJob::run(env::Disk& disk) {
 
 void Store::CloseJob::done() {
     report_removed(store_.env_, store_.state_, removed_);
-    store_.listener_->on_stopped(status_);
+    const bool lost = store_.state_.removed != 0;
+    store_.listener_->on_stopped(status_ && lost ? Status(fail(Error::not_found)) : status_);
 }
 
 void Store::on_progress() {

@@ -38,14 +38,14 @@ TEST_CASE("removed files: told at the next checkpoint, and not again") {
     h.disk().erase("store/super");
     h.checkpoint();
     REQUIRE(h.errors.size() == 3);
-    CHECK(h.stop());
+    CHECK_FALSE(h.stop());
     CHECK(h.errors.size() == 3);
 }
 
 TEST_CASE("removed files: told at a stop before any checkpoint") {
     Watched h;
     h.disk().erase("store/super");
-    CHECK(h.stop());
+    CHECK_FALSE(h.stop());
     REQUIRE(h.errors.size() == 1);
     CHECK(h.errors[0].find("store/super was removed while in use") != std::string::npos);
 }
