@@ -27,8 +27,8 @@ enum { ALIASES_MAX = 32, KEY_MAX = 127, HEAD_MAX = 10, TIME_BYTES = 6 };
 /* So that changes of the step keep to PUT_EXTRA whatever the broker says. */
 #define TIME_MAX (((uint64_t)1 << 48) - 1)
 
-/* rvs_sensor.c.flags. WANTED: flush what the ring holds. GAP: see pop(). AWAITING: OPEN or PING has no answer yet. PUT_BEFORE: c.alias holds. */
-enum { WANTED = 1, GAP = 2, AWAITING = 4, PUT_BEFORE = 8 };
+/* rvs_sensor.c.flags. WANTED: flush what the ring holds. AWAITING: OPEN or PING has no answer yet. PUT_BEFORE: c.alias holds. */
+enum { WANTED = 1, AWAITING = 2, PUT_BEFORE = 4 };
 
 typedef struct {
     uint64_t time;
@@ -121,8 +121,7 @@ static void load(rvs_sensor *s, size_t offset, reading *r) {
         while (i-- != 0) r->time = r->time << 8 | p[i];
         p += TIME_BYTES;
         if (s->config.clock == RVS_CLOCK_BROKER) {
-            const uint32_t since = (uint32_t)r->time - s->clock_at;
-            r->time = s->clock_time + (since ^ 0x80000000u) - 0x80000000u; /* may be before the answer to OPEN */
+            r->time = rvs_time(s, (uint32_t)r->time);
             if (s->clock_time == 0) r->marks |= UNSTAMPED;
         }
     }
@@ -143,16 +142,16 @@ static void pop(rvs_sensor *s) {
     --s->numbered;
     ++s->sequence;
     if (s->c.sent == 0) {
-        s->c.flags |= GAP; /* this connection would have to number it, and cannot skip */
+        ++s->c.gap; /* this connection would have to number it, and cannot skip */
     } else {
         --s->c.sent;
         s->c.cursor -= r.bytes;
     }
 }
 
-/* kind_error: the error is shifted by 8. `ahead`: where the readings begin, from the first that is not settled. */
-static void tell(rvs_sensor *s, uint32_t kind_error, uint32_t count, uint32_t ahead) {
-    const rvs_event event = {s->sequence - (s->c.unsettled - s->c.sent) + ahead, count, (uint16_t)(kind_error >> 8), (uint8_t)kind_error};
+/* kind_error: the error is shifted by 8. `behind`: where the readings begin, back from the oldest in the ring. */
+static void tell(rvs_sensor *s, uint32_t kind_error, uint32_t count, int32_t behind) {
+    const rvs_event event = {s->sequence - (uint64_t)behind, count, (uint16_t)(kind_error >> 8), (uint8_t)kind_error};
     if (s->config.event) s->config.event(s->config.context, &event);
 }
 
@@ -308,7 +307,7 @@ static int fill(rvs_sensor *s) {
     if (left >= s->config.out_bytes / 2 || left >= s->config.ring_bytes / 2) s->c.flags |= WANTED;
     if (left == 0) s->c.flags &= (uint8_t)~WANTED;
     if ((s->c.flags & WANTED) == 0) return 0;
-    if ((s->c.flags & GAP) != 0) return broken(s, RVS_ERROR_GAP);
+    if (s->c.gap != 0) return broken(s, RVS_ERROR_GAP);
     return send_puts(s);
 }
 
@@ -378,16 +377,17 @@ static unsigned take_opened(rvs_sensor *s, const uint32_t *v, unsigned flags) {
 /* 0 settled, 1 credit; with the flag 2 first refused, 3 count, 4 error. */
 static unsigned take_ack(rvs_sensor *s, const uint32_t *v, unsigned flags) {
     const uint32_t unsettled = s->c.unsettled;
+    const uint32_t behind = unsettled - s->c.sent + s->c.gap; /* from the first that is not settled to the oldest in the ring */
     uint32_t n = v[0];
     if (n > unsettled) return MALFORMED;
     if (flags != 0) {
         if (v[2] - 1 >= unsettled || v[3] - 1 > unsettled - v[2]) return MALFORMED;
         s->statistics.refused += v[3];
-        tell(s, RVS_EVENT_REFUSED | v[4] << 8, v[3], v[2] - 1);
+        tell(s, RVS_EVENT_REFUSED | v[4] << 8, v[3], (int32_t)(behind - v[2] + 1));
     }
     add_credit(s, v[1]);
     s->statistics.settled += n;
-    if (n != 0) tell(s, RVS_EVENT_SETTLED, n, 0);
+    if (n != 0) tell(s, RVS_EVENT_SETTLED, n, (int32_t)behind);
     for (; n != 0; --n, --s->c.unsettled)
         if (s->c.unsettled == s->c.sent) pop(s); /* else it is one that was dropped */
     return 0;
@@ -527,7 +527,7 @@ int rvs_put(rvs_sensor *s, uint8_t alias, const void *key, size_t key_bytes, con
     if (alias >= s->alias_count || key_bytes > KEY_MAX || value_bytes > FRAME_MAX || bytes > s->reading_max) return RVS_INVALID;
     for (; s->config.ring_bytes - s->used < bytes; ++s->statistics.dropped) {
         if (s->config.when_full == RVS_REFUSE_NEWEST) return RVS_FULL;
-        tell(s, RVS_EVENT_DROPPED, 1, s->c.unsettled - s->c.sent);
+        tell(s, RVS_EVENT_DROPPED, 1, 0);
         pop(s);
     }
     ring_add(s, head, (size_t)(p - head));
@@ -546,6 +546,7 @@ void rvs_flush(rvs_sensor *s, uint32_t now_ms) {
 
 void rvs_receive(rvs_sensor *s, const void *bytes, size_t count, uint32_t now_ms) {
     const uint8_t *p = (const uint8_t *)bytes;
+    if (count == 0) return; /* nothing was heard */
     s->now = s->heard_at = now_ms;
     if (s->state == RVS_OPENED) s->c.flags &= (uint8_t)~AWAITING;
     for (; count != 0 && active(s); --count) {
@@ -560,9 +561,12 @@ void rvs_receive(rvs_sensor *s, const void *bytes, size_t count, uint32_t now_ms
     run(s);
 }
 
+/* 0 if the clock went back. */
+static uint32_t distance(uint32_t now, uint32_t then) { return now - then <= INT32_MAX ? now - then : 0; }
+
 int rvs_poll(rvs_sensor *s, uint32_t now_ms) {
     const uint32_t timeout = s->config.timeout_ms;
-    const uint32_t silent = now_ms - s->heard_at, quiet = now_ms - s->sent_at;
+    const uint32_t silent = distance(now_ms, s->heard_at), quiet = distance(now_ms, s->sent_at);
     s->now = now_ms;
     s->clock_time = rvs_time(s, now_ms); /* distances from it are to stay within 31 bits */
     s->clock_at = now_ms;
@@ -592,5 +596,5 @@ void rvs_close(rvs_sensor *s, uint32_t now_ms) {
 int rvs_state(const rvs_sensor *s) { return s->state; }
 int rvs_error(const rvs_sensor *s) { return (int)s->error; }
 uint32_t rvs_waiting(const rvs_sensor *s) { return s->count; }
-uint64_t rvs_time(const rvs_sensor *s, uint32_t now_ms) { return s->clock_time != 0 ? s->clock_time + (now_ms - s->clock_at) : 0; }
+uint64_t rvs_time(const rvs_sensor *s, uint32_t now_ms) { return s->clock_time != 0 ? s->clock_time + (uint64_t)(int32_t)(now_ms - s->clock_at) : 0; }
 const rvs_statistics *rvs_get_statistics(const rvs_sensor *s) { return &s->statistics; }

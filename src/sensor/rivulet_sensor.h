@@ -1,6 +1,6 @@
 /* A sensor's end of rivulet's compact framing: readings go into a ring of the caller's and leave it when the broker has acknowledged them.
  * Owns:      nothing. State is one rvs_sensor, memory the caller's `ring` and `out`; no heap, no statics, no floating point, no operating
- *            system; of libc memcpy and memmove alone. Integers of 16 bits are enough. One sensor is one thread's.
+ *            system; of libc memcpy, memmove and memset alone. Integers of 16 bits are enough. One sensor is one thread's.
  * Bounds:    an rvs_sensor has at most 256 bytes with 32-bit pointers. A reading costs its key and value and at most 10 bytes of ring.
  *            Frames have at most 1024 bytes, so key and value together at most out_bytes - 42, and never more than 1002. A key has at most
  *            127 bytes, a time is below 2^48 (the year 10,889; the protocol goes to 2^53).
@@ -18,7 +18,8 @@
  *     rvs_receive                          with all bytes that arrive
  *     rvs_poll                             every so often, and when the transport can take bytes again
  *     RVS_BROKEN                           close the transport, rvs_disconnected, and connect again (but for RVS_ERROR_SESSION_MOVED)
- * `now_ms` is any clock that counts milliseconds and wraps at 32 bits (Arduino's millis()). */
+ * `now_ms` is any clock that counts milliseconds and wraps at 32 bits (Arduino's millis()). It may go back a little between calls;
+ * rvs_poll must be called at least every 24 days, or that looks like it. */
 #pragma once
 
 #include <stddef.h>
@@ -97,7 +98,9 @@ typedef struct rvs_config {
     const char *name;     /* for the broker's log, at most 64 bytes; may be NULL */
     uint64_t session;     /* chosen once, kept over reboots, unique in the cluster: a MAC address, random bits. 0: none, at least once */
     uint32_t incarnation; /* random, new at every start of the program */
-    uint32_t timeout_ms;  /* silence of the broker that breaks the connection; 0: 10,000 */
+    uint32_t timeout_ms;  /* 0: 10,000. Without an answer to OPEN, PING or CLOSE, or with a transport that takes nothing, the connection breaks after
+                           * this; PING goes when an acknowledgement is awaited in silence for half of it, so that a dead link then breaks after
+                           * one and a half: 15 s */
     uint8_t clock;
     uint8_t when_full;
     uint8_t eager;  /* 0: readings wait until the broker has said that all topics are there. 1: they are sent at once, and refused for
@@ -108,7 +111,7 @@ typedef struct rvs_config {
 typedef struct rvs_statistics {
     uint32_t put;         /* readings taken by rvs_put */
     uint32_t settled;     /* stored or refused */
-    uint32_t refused;     /* of those settled */
+    uint32_t refused;     /* told as refused; again, and counted again, if the connection breaks before they settle */
     uint32_t dropped;     /* to make room */
     uint32_t sent;        /* put into frames, those sent again on a later connection included */
     uint32_t connections; /* rvs_open */
@@ -130,6 +133,7 @@ typedef struct rvs_sensor {
         size_t out_used;
         uint32_t sent;      /* readings in the ring that are sent ... */
         uint32_t unsettled; /* ... those, and those dropped since, that wait for an acknowledgement */
+        uint32_t gap;       /* dropped since, whose numbers this connection had still to send */
         uint32_t credit;
         uint32_t sum_in;    /* up to the last frame with a check ... */
         uint32_t sum_frame; /* ... and with what there is of this one */
@@ -175,7 +179,7 @@ int rvs_put(rvs_sensor *sensor, uint8_t alias, const void *key, size_t key_bytes
  * readings leave when half of `out` or of the ring is full, and at rvs_open. */
 void rvs_flush(rvs_sensor *sensor, uint32_t now_ms);
 
-/* Bytes from the transport, in pieces of any size. */
+/* Bytes from the transport, in pieces of any size; none: nothing happens. */
 void rvs_receive(rvs_sensor *sensor, const void *bytes, size_t count, uint32_t now_ms);
 
 /* Keeps the connection alive, notices a dead one, goes on sending. Returns the state. To be called a few times per timeout_ms. */

@@ -112,6 +112,34 @@ TEST_CASE("sensor: what was dropped before it was sent again makes a gap, which 
     CHECK(third.got[20].value == "24");
 }
 
+TEST_CASE("sensor: behind a gap acknowledgements still tell the readings that they are about") {
+    FakeSensor sensor({.ring_bytes = 40 * 54, .when_full = RVS_DROP_OLDEST});
+    REQUIRE(sensor.add("temps") == 0);
+    for (int i = 0; i < 40; ++i) REQUIRE(sensor.put(std::string(51, 'x')) == RVS_OK);
+    FakeBroker first, second;
+    start(sensor, first);
+    REQUIRE(first.got.size() == 40);
+    rvs_disconnected(&sensor.s);
+    second.credit = 0;
+    start(sensor, second);
+    const std::uint64_t again = second.got.size();
+    REQUIRE(again > 10);
+    for (std::uint64_t i = 1; i <= again + 5; ++i) {
+        REQUIRE(sensor.put(std::string(51, 'y')) == RVS_OK);
+        CHECK(sensor.last(RVS_EVENT_DROPPED).first == i);
+    }
+    sensor.events.clear();
+    second.ack(0, 1);
+    second.ack(0, 4, {5, 2, Error::batch_too_large});
+    talk(sensor, second);
+    REQUIRE(sensor.events.size() == 3);
+    CHECK((sensor.events[0].kind == RVS_EVENT_SETTLED && sensor.events[0].first == 1 && sensor.events[0].count == 1));
+    CHECK((sensor.events[1].kind == RVS_EVENT_REFUSED && sensor.events[1].first == 5 && sensor.events[1].count == 2));
+    CHECK((sensor.events[2].kind == RVS_EVENT_SETTLED && sensor.events[2].first == 2 && sensor.events[2].count == 3));
+    CHECK(rvs_waiting(&sensor.s) == 40);
+    CHECK(rvs_error(&sensor.s) == RVS_ERROR_GAP);
+}
+
 TEST_CASE("sensor: dropped while disconnected, the base sequence moves on") {
     FakeSensor sensor({.ring_bytes = 100, .when_full = RVS_DROP_OLDEST});
     FakeBroker first;
@@ -302,6 +330,40 @@ TEST_CASE("sensor: no acknowledgement, no answer to OPEN, a transport that takes
     CHECK(rvs_state(&cut.s) == RVS_BROKEN);
     CHECK(rvs_error(&cut.s) == RVS_ERROR_CONNECTION);
     CHECK(rvs_waiting(&cut.s) == 1);
+}
+
+TEST_CASE("sensor: a call without bytes has heard nothing") {
+    FakeSensor sensor;
+    FakeBroker broker;
+    start(sensor, broker);
+    REQUIRE(sensor.put("x") == RVS_OK);
+    rvs_flush(&sensor.s, 0);
+    std::uint32_t now = 0;
+    for (; now < 20'000 && rvs_poll(&sensor.s, now) == RVS_OPENED; now += 1000) rvs_receive(&sensor.s, nullptr, 0, now);
+    CHECK(now == 15'000);  // half of the timeout until it asks, and the whole until it gives up
+    CHECK(rvs_error(&sensor.s) == RVS_ERROR_TIMED_OUT);
+}
+
+TEST_CASE("sensor: a clock that goes back is no silence") {
+    FakeSensor sensor;
+    FakeBroker broker;
+    rvs_open(&sensor.s, 1000);
+    CHECK(rvs_poll(&sensor.s, 999) == RVS_OPENING);
+    sensor.take();
+    start(sensor, broker, 1000);
+    sensor.piece = 0;
+    REQUIRE(sensor.put("x") == RVS_OK);
+    rvs_flush(&sensor.s, 1000);
+    CHECK(rvs_poll(&sensor.s, 999) == RVS_OPENED);
+    sensor.piece = SIZE_MAX;
+    CHECK(rvs_poll(&sensor.s, 998) == RVS_OPENED);
+    broker.feed(sensor.take());
+    CHECK(broker.frames_of(Kind::ping) == 0);
+    CHECK(rvs_poll(&sensor.s, 0xffffffff) == RVS_OPENED);  // a second back and past the wrap
+    CHECK(sensor.wire.empty());
+    CHECK(rvs_poll(&sensor.s, 6'000) == RVS_OPENED);
+    CHECK(sensor.wire.size() == 2);
+    CHECK(rvs_poll(&sensor.s, 16'000) == RVS_BROKEN);
 }
 
 TEST_CASE("sensor: the broker's CLOSE and ERROR break the connection, its own close ends it") {

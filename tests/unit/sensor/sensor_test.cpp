@@ -315,6 +315,13 @@ TEST_CASE("sensor: the broker's clock stamps readings from before and after its 
     std::uint32_t now = boot + 5700;
     for (int i = 0; i < 1000; ++i) rvs_poll(&sensor.s, now += 4'000'000);
     CHECK(rvs_time(&sensor.s, now) == static_cast<std::uint64_t>(broker.time) - 600 + 5700 + 4'000'000'000ULL);
+    // Its own clock goes back a little, as that of a timer and that of an interrupt do.
+    const std::uint64_t then = rvs_time(&sensor.s, now);
+    CHECK(rvs_time(&sensor.s, now - 3) == then - 3);
+    rvs_poll(&sensor.s, now - 1);
+    CHECK(rvs_time(&sensor.s, now) == then);
+    rvs_poll(&sensor.s, now);
+    CHECK(rvs_time(&sensor.s, now) == then);
 
     FakeSensor untrusting({.clock = RVS_CLOCK_BROKER});
     REQUIRE(untrusting.add("temps") == 0);
