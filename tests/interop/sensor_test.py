@@ -242,6 +242,74 @@ def refusals(client):
 
 
 @against_broker
+def what_cannot_be_sent_is_not_taken(client):
+    client.create("t", 2)
+    with python_client(client) as sensor:
+        sensor.put("t", b"1", partition=0, timestamp=NOON)
+        for wrong, options in ((TypeError, {"timestamp": NOON + 0.5}), (TypeError, {"timestamp": "now"}), (ValueError, {"timestamp": -1}),
+                               (ValueError, {"timestamp": 2**53 + 1}), (ValueError, {"timestamp": 2**64 + 1000}), (TypeError, {"partition": 0.0}),
+                               (TypeError, {"partition": "0"}), (ValueError, {"partition": -1}), (ValueError, {"partition": 2**64}),
+                               (TypeError, {"value": [1, 2]}), (TypeError, {"value": 5}), (TypeError, {"key": ("a",)}), (TypeError, {"topic": 5}),
+                               (TypeError, {"headers": [(b"h", b"")]}), (TypeError, {"headers": [("h", [1])]}), (TypeError, {"headers": [("h", "text")]})):
+            try:
+                sensor.put(**{"topic": "t", "value": b"x", **({} if "partition" in options else {"partition": 0}), **options})
+                raise Failed(f"taken: {options}")
+            except wrong:
+                expect(len(sensor._waiting) <= 1, f"kept: {options}")
+        changing = bytearray(b"2")
+        sensor.put("t", changing, key=memoryview(b"k"), partition=0, timestamp=2**53, headers=[("h", bytearray(b"v"))])
+        changing += b"more"
+        sensor.put("t", b"3", partition=0, timestamp=0)
+        sensor.flush()
+        expect([(r.value, r.key, r.headers, r.timestamp) for r in all_records(sensor, "t")] ==
+               [(b"1", None, [], NOON), (b"2", b"k", [("h", b"v")], 2**53), (b"3", None, [], 0)], str(all_records(sensor, "t")))
+
+
+@against_broker
+def a_topic_deleted_while_the_connection_is_down(client):
+    for name in ("gone", "stays", "returns"):
+        client.create(name)
+    with python_client(client) as sensor:
+        for i in range(3):
+            for name in ("gone", "stays", "returns"):
+                sensor.put(name, str(i))
+        client.broker.kill()
+        client.broker.start()
+        client("topic", "delete", "gone", code=0)
+        client("topic", "delete", "returns", code=0)
+        try:
+            sensor.flush()
+            raise Failed("a refusal was expected")
+        except Refused as refused:
+            expect(refused.code == 32 and sorted(refused.readings) == sorted((name, None, str(i).encode()) for name in ("gone", "returns") for i in range(3)),
+                   f"{refused}: {refused.readings}")
+        sensor.flush()
+        expect([r.value for r in all_records(sensor, "stays")] == [b"0", b"1", b"2"], "the others are stored")
+        fails(32, sensor.put, "gone", b"x")
+        fails(32, sensor.put, "gone", b"x")
+        client.create("returns")
+        for name in ("returns", "stays"):
+            sensor.put(name, b"new")
+        sensor.flush()
+        expect([[r.value for r in all_records(sensor, name)] for name in ("returns", "stays")] == [[b"new"], [b"0", b"1", b"2", b"new"]], "it goes on")
+
+
+@against_broker
+def it_asks_a_silent_broker_alone(client):
+    client.create("t")
+    with python_client(client, timeout=1.0) as sensor:
+        pings = []
+        send = sensor._send_frame
+        sensor._send_frame = lambda kind, *more: (kind == rivulet_sensor.PING and pings.append(kind), send(kind, *more))[1]
+        for i in range(20):
+            sensor.put("t", str(i))
+            sensor.flush()
+        expect(not pings, f"{len(pings)} PINGs for a broker that answers")
+        sensor.fetch("t", 0, LATEST, min_bytes=1, wait_ms=1800)
+        expect(2 <= len(pings) <= 4, f"{len(pings)} PINGs in 1.8 s, one each half second")
+
+
+@against_broker
 def once_although_the_broker_dies(client):
     client.create("t", 4)
     with python_client(client, window_bytes=20000) as sensor:

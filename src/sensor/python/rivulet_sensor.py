@@ -19,6 +19,7 @@ Source:    src/wire/compact/PROTOCOL.md, version 1, implemented from that page.
 """
 
 import collections
+import operator
 import os
 import select
 import socket
@@ -100,13 +101,16 @@ def _zigzag(n):
 
 def _signed(n):
     """Modulo 2^64, as a signed number."""
-    n &= 0xFFFFFFFFFFFFFFFF
-    return n - (1 << 64) if n >> 63 else n
+    return (n + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def _bytes(data):
+    """Of our own, and nothing else: what waits must not change, and can be sent. None stays."""
+    return data if data is None or isinstance(data, bytes) else data.encode("utf-8") if isinstance(data, str) else bytes(memoryview(data))
 
 
 def _block(data):
-    data = data.encode("utf-8") if isinstance(data, str) else data
-    return _varint(len(data)) + data
+    return _varint(len(_bytes(data))) + _bytes(data)
 
 
 class _Body:
@@ -187,8 +191,7 @@ def parse_batches(data, from_offset=0):
                 key, value = record.nullable(), record.nullable()
                 headers = []
                 for _ in range(record.zigzag()):
-                    name = record.take(record.zigzag()).decode("utf-8", "replace")
-                    headers.append((name, record.nullable()))
+                    headers.append((record.take(record.zigzag()).decode("utf-8", "replace"), record.nullable()))
                 if base + offset_delta >= from_offset:
                     when = max_time if attributes & 8 else base_time + time_delta
                     records.append(Record(base + offset_delta, when, key, value, headers))
@@ -227,14 +230,15 @@ class Client:
     # ---- readings ----
 
     def put(self, topic, value, key=None, *, partition=None, timestamp=None, headers=None, acks="leader"):
-        """value None: a tombstone. timestamp: ms since 1970, by default now; UNSTAMPED. headers: pairs of text and bytes or None."""
-        value = value.encode("utf-8") if isinstance(value, str) else value
-        key = key.encode("utf-8") if isinstance(key, str) else key
-        timestamp = int(time.time() * 1000) if timestamp is None else timestamp
-        alias = (topic, partition, ACKS[acks])
+        """value None: a tombstone. timestamp: ms since 1970, by default now; UNSTAMPED. headers: pairs of text and bytes or None. TypeError, ValueError: it is not kept."""
+        value, key = _bytes(value), _bytes(key)
+        stamp = None if timestamp is UNSTAMPED else int(time.time() * 1000) if timestamp is None else operator.index(timestamp)
+        alias = (topic, None if partition is None else operator.index(partition), ACKS[acks])
+        if not 0 <= (stamp or 0) <= 1 << 53 or not 0 <= (partition or 0) < 1 << 32:
+            raise ValueError("timestamp %r, partition %r" % (timestamp, partition))
         encoded = _varint(len(headers)) if headers else b""
         for name, content in headers or ():
-            name = name.encode("utf-8")
+            name, content = str.encode(name, "utf-8"), None if content is None else bytes(memoryview(content))
             encoded += _zigzag(len(name)) + name + (_zigzag(-1) if content is None else _zigzag(len(content)) + content)
         size = len(value or b"") + len(key or b"") + len(encoded) + 40
         self._with_connection(lambda: self._know(alias))
@@ -242,7 +246,7 @@ class Client:
             raise RivuletError(18)
         while self._waiting_bytes + size > self._window_bytes:
             self._with_connection(self._wait_for_ack)
-        self._waiting.append(_Reading(alias, None if timestamp is UNSTAMPED else timestamp, key, encoded, value, size))
+        self._waiting.append(_Reading(alias, stamp, key, encoded, value, size))
         self._waiting_bytes += size
         if len(self._waiting) - self._sent >= 64 or size > 4096:
             self._with_connection(self._progress)
@@ -327,9 +331,7 @@ class Client:
         self._correlation = (self._correlation + 1) & 0xFFFFFFFF
         wanted, self._answer = self._correlation, None
         self._send_frame(kind, _varint(wanted) + body)
-        deadline = time.monotonic() + self._timeout + wait
-        while self._answer is None:
-            self._progress(deadline)
+        self._until(lambda: self._answer is not None, wait)
         got_kind, got, answer, flags = self._answer
         if got_kind != kind or got != wanted:
             raise RivuletError(2)
@@ -351,9 +353,7 @@ class Client:
             if self._socket:
                 self._closing = True
                 self._send_frame(CLOSE, _varint(0))
-                deadline = time.monotonic() + self._timeout
-                while True:
-                    self._progress(deadline)
+                self._until(lambda: False)
         except (OSError, RivuletError) as error:
             if flush and self._waiting or isinstance(error, Refused):
                 raise
@@ -395,34 +395,35 @@ class Client:
         self._credit = 1024
         self._time = self._waiting[0].time or 0 if self._waiting else 0
         self._step = 0
-        self._aliases, self._alias_last = {}, None  # alias -> [id, confirmed]
+        self._aliases, self._alias_last = {}, None  # alias -> [id, its answer: None, () if it is good, or why it is not]
         self._closing = False
         self.opened = {}
         body = b"rv" + _varint(1) + _varint(1) + struct.pack("<QI", self._session, self._incarnation) + _varint(self._sequence)
         self._send_frame(OPEN, body + _zigzag(self._time) + _varint(self._frame_limit) + _block(self._name))
-        deadline = time.monotonic() + self._timeout
-        while not self.opened:
-            self._progress(deadline)
+        self._until(lambda: self.opened)
 
     def _know(self, alias):
-        """Until the broker has confirmed it."""
+        """Until the broker has confirmed it. One that it has refused is asked for again: the topic may exist by now."""
         deadline = time.monotonic() + self._timeout
-        while not self._aliases.get(alias, [0, False])[1]:
+        while self._aliases.get(alias, (0, None))[1] != ():
             self._announce(alias)
             self._progress(deadline)
+            answer = self._aliases.get(alias, (0, None))[1]
+            if answer:
+                raise _Answered(*answer)
 
     def _announce(self, alias):
-        if alias in self._aliases:
+        """Unless it waits for its answer."""
+        number, answer = self._aliases.get(alias, (len(self._aliases), ()))
+        if answer is None:
             return
-        number = len(self._aliases)
-        if number >= self.opened["aliases_max"]:  # an old one makes room: its id, given again, is the new one's
-            old = next(iter(self._aliases))
-            number = self._aliases.pop(old)[0]
-            self._alias_last = None
-        self._aliases[alias] = [number, False]
         topic, partition, acks = alias
-        how = (0 if partition is None else 1) | acks << 2
-        self._send_frame(ALIAS, _varint(number) + bytes([how]) + _block(topic) + (b"" if partition is None else _varint(partition)), FLAG_0)
+        body = bytes([(0 if partition is None else 1) | acks << 2]) + _block(topic) + (b"" if partition is None else _varint(partition))
+        if number >= self.opened["aliases_max"]:  # an old one makes room: its id, given again, is the new one's
+            number = self._aliases.pop(next(iter(self._aliases)))[0]
+            self._alias_last = None
+        self._aliases[alias] = (number, None)
+        self._send_frame(ALIAS, _varint(number) + body, FLAG_0)
 
     # ---- frames out ----
 
@@ -447,9 +448,9 @@ class Client:
         while self._sent < len(self._waiting) and len(self._out) < 65536 and not self._closing:
             first = self._waiting[self._sent]
             known = self._aliases.get(first.alias)
-            if not known or not known[1]:
+            if not known or known[1] is None:
                 self._announce(first.alias)
-                return  # its confirmation is awaited, so that a missing topic refuses nothing
+                return
             batch, size = [], 10
             for at in range(self._sent, len(self._waiting)):
                 reading = self._waiting[at]
@@ -458,8 +459,6 @@ class Client:
                 if batch and (size > limit or size > self._credit or not _alike(first, reading)):
                     break
                 batch.append(reading)
-                if reading.value is None and reading.key is None:
-                    break  # goes alone
             if first.size + 10 > self._credit:
                 return
             attributes = (first.key is not None) | (2 if first.headers else 0) | (4 if first.value is None else 0)
@@ -486,25 +485,29 @@ class Client:
         while self._waiting and self._sequence == before:
             self._progress(time.monotonic() + self._timeout)
 
+    def _until(self, done, wait=0.0):
+        deadline = time.monotonic() + self._timeout + wait
+        while not done():
+            self._progress(deadline)
+
     def _progress(self, deadline=None):
         """Sends what may be sent; with a deadline, waits until something has arrived."""
         if self.opened:
             self._send_readings()
-        heard = asked = False
+        heard, asks = False, time.monotonic() + self._timeout / 2
         while True:
+            waits = deadline is not None and not heard
+            if waits and self.opened and time.monotonic() >= asks:  # a broker that only holds back its acknowledgements answers this
+                self._send_frame(PING, b"")
+                asks = deadline
             if self._out:
                 try:
                     del self._out[:self._socket.send(self._out)]
                 except BlockingIOError:
                     pass
-            left = 0 if deadline is None or heard else deadline - time.monotonic()
-            if deadline is not None and not heard and left <= 0:
+            left = deadline - time.monotonic() if waits else 0
+            if waits and left <= 0:
                 raise TimeoutError("no answer from the broker")
-            # A broker that only holds back its acknowledgements answers this.
-            if deadline is not None and not asked and self.opened and left < self._timeout / 2:
-                self._send_frame(PING, b"")
-                asked = True
-                continue
             readable, _, _ = select.select([self._socket], [self._socket] if self._out else [], [], min(max(left, 0), max(self._timeout / 4, 0.01)))
             if not readable:
                 if heard or deadline is None:
@@ -565,11 +568,8 @@ class Client:
         elif kind == ALIAS:
             number, error = body.varint(), body.varint()
             name = next((a for a, known in self._aliases.items() if known[0] == number), None)
-            if error:
-                self._aliases.pop(name, None)
-                raise _Answered(error, 0, body.text())
-            if name:
-                self._aliases[name][1] = True
+            if name:  # readings that wait for one that is refused are sent all the same, and refused: each has its number
+                self._aliases[name] = (number, (error, 0, body.text()) if error else ())
         elif kind == ACK:
             self._take_ack(flags, body)
         elif kind == PING:
