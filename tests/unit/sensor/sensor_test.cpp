@@ -220,6 +220,15 @@ TEST_CASE("sensor: framing costs what the protocol promises") {
     for (unsigned i = 0; i < 16; ++i) reading(50, i % 7);  // as many as are sure to fit 1024 bytes
     CHECK(sent() == 5 + 16 * (50 + 2));
     CHECK(broker.put_bytes.size() == 1);
+    for (unsigned i = 0; i < 20; ++i) reading(37, i % 7);
+    CHECK(sent() == 5 + 20 * (37 + 2));
+    for (unsigned i = 0; i < 20; ++i) reading(50, i % 7);
+    CHECK(sent() == 20 * 50 + 50);  // two frames: 2.50 each
+    CHECK(broker.put_bytes.size() == 2);
+    for (unsigned i = 0; i < 20; ++i) reading(50, 0);
+    CHECK(sent() == 20 * 50 + 22);  // 1.10
+    for (unsigned i = 0; i < 20; ++i) reading(37, 0);
+    CHECK(sent() == 20 * 37 + 9);  // the step is known: 0.45
     for (unsigned i = 0; i < 20; ++i) reading(4, 0);
     CHECK(sent() <= 20 * 4 + 12);  // the regular form
     CHECK(broker.put_bytes.size() == 1);
