@@ -95,7 +95,7 @@ void Planner::add_connections() {
     add_sum("receive buffers", 1, ReceivePool::memory_bytes(hub.receive()), "lent while bytes arrive", "limits.receive_pool_bytes");
     add_sum("output buffers", hub.output_buffers(), BufferPool::memory_bytes(hub.output_buffers(), Session::output_bytes), "lent while there is something to send",
             "limits.connections", Session::output_bytes);
-    add_sum("aliases", hub.alias_cells(), compact::AliasPool::memory_bytes(hub.alias_cells()), "per connection", "limits.connections, limits.aliases_per_connection", 64);
+    add_sum("aliases", hub.aliases(), compact::AliasPool::memory_bytes(hub.aliases()), "with room for long keys", "limits.connections, limits.aliases_per_connection", 63);
     add_sum("parked fetches", limits.parked_fetches, LazyPool<compact::FetchRequest>::memory_bytes(limits.parked_fetches), "each with its view of what is read",
             "limits.parked_fetches", sizeof(compact::FetchRequest));
     add_sum("topic changes", compact::topic_requests_max, LazyPool<compact::TopicRequest>::memory_bytes(compact::topic_requests_max), "that wait for their commit", {},

@@ -60,7 +60,7 @@ Session::Progress Session::handle_alias(const frames::FrameView& frame) {
         alias.error = Error::limit_reached;
         why = "no room for more aliases with long keys";
         // What is refused must be known, too: an id that nothing is known of would be a protocol error of the client.
-        if (!pool.put(s_.aliases, alias, {})) return fail(rivulet::fail(Error::limit_reached), why);
+        RIVULET_CHECK(pool.put(s_.aliases, alias, {}).ok());
     }
     if (alias.error != Error::none || wanted->confirm) {
         Writer out = output();

@@ -17,7 +17,7 @@ Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& 
       sessions_(arena, options.sessions()),
       receive_pool_(arena, options.receive()),
       output_pool_(arena, options.output_buffers(), Session::output_bytes, options.output_buffers() / 4),
-      aliases_(arena, options.alias_cells()),
+      aliases_(arena, options.aliases()),
       fetches_(arena, options.parked_fetches),
       topic_requests_(arena, topic_requests_max) {
     char buffer[40];

@@ -32,7 +32,7 @@ struct HubOptions {
 
     ReceivePoolOptions receive() const { return {receive_pool_bytes, frame_bytes, in_hand_bytes}; }
     std::size_t output_buffers() const;
-    std::size_t alias_cells() const { return connections * aliases_per_connection; }
+    std::size_t aliases() const { return connections * aliases_per_connection; }
     std::size_t sessions() const { return connections + spare_connections(connections); }
 };
 

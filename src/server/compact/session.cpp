@@ -257,6 +257,7 @@ void Session::drain(Error reason) {
         request->state = Request::State::ready;
     }
     hub_.flush_soon(*this);
+    hub_.aliases().give(s_.aliases);
 }
 
 Session::Progress Session::fail(Failure failure, std::string_view text) {
@@ -333,8 +334,6 @@ void Session::release() {
     BufferPool::cancel(waiter);
     if (ListNode<Session, FlushTag>& node = *this; node.linked()) List<Session, FlushTag>::remove(*this);
     while (Request* request = requests_.front()) forget(*request);
-    hub_.aliases().give(s_.aliases);
-    s_.aliases = no_cell;
     if (output_.empty()) return;
     const MutableBytes buffer = output_;
     output_ = {};
