@@ -39,6 +39,11 @@ public:
         Node* n = static_cast<Node&>(current).next_;
         return n == &head_ ? nullptr : element(n);
     }
+    // The one before `current`, or nullptr at the beginning.
+    T* previous(T& current) {
+        Node* n = static_cast<Node&>(current).previous_;
+        return n == &head_ ? nullptr : element(n);
+    }
     void push_back(T& e) { insert(e, head_.previous_); }
     void push_front(T& e) { insert(e, &head_); }
     void insert_before(T& position, T& e) { insert(e, static_cast<Node&>(position).previous_); }

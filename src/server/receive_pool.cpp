@@ -27,4 +27,39 @@ std::size_t ReceivePool::memory_bytes(const ReceivePoolOptions& options) {
     return BufferPool::memory_bytes(s.small_count, small_bytes) + BufferPool::memory_bytes(s.large_count, s.large_bytes);
 }
 
+MutableBytes ReceivePool::take_large(bool proven) {
+    if (!proven && !newcomers_may()) return {};
+    const MutableBytes buffer = large_.take();
+    newcomers_hold_ += !proven && !buffer.empty();
+    return buffer;
+}
+
+void ReceivePool::give(MutableBytes buffer, bool proven) {
+    if (is_small(buffer)) return small_.give(buffer);
+    newcomers_hold_ -= small_.count() != 0 && !proven;
+    large_.give(buffer);
+    serve();
+}
+
+void ReceivePool::prove() {
+    --newcomers_hold_;
+    serve();
+}
+
+void ReceivePool::serve() {
+    while (large_.lent() != large_.count()) {
+        const bool newcomer = !newcomers_.empty() && newcomers_may() && (proven_.empty() || !newcomers_had_turn_);
+        BufferWaiter* const waiter = (newcomer ? newcomers_ : proven_).pop_front();
+        if (!waiter) return;
+        newcomers_had_turn_ = newcomer;
+        newcomers_hold_ += newcomer;
+        waiter->on_granted(large_.take());
+    }
+}
+
+bool ReceivePool::wanted(MutableBytes buffer, bool proven) const {
+    if (is_small(buffer)) return small_.starving();
+    return large_.starving() || !proven_.empty() || (!newcomers_.empty() && (!proven || newcomers_may()));
+}
+
 }  // namespace rivulet::server

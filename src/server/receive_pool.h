@@ -7,11 +7,16 @@
 // digested. For a frame that does not fit it takes a large one, copies, and gives the small one back; while there is none it does not
 // read. So waiting goes small -> large only: whoever holds a large one waits for no buffer. A holder comes to an end because
 //   - its frame gets complete and is digested; or the broker has no room for it, which ends with a commit; or
-//   - its frame does not get complete: while somebody waits for a buffer, the one who has held one with an incomplete frame for
-//     hold_ns_max is closed with timed_out (Hub::on_tick).
-// Half of the small ones are for whole frames: while somebody waits for one, and more than the other half (crowd_max) hold the beginning of a frame, those that have held it for
-// crowd_ns_max are closed (Hub::thin_out). So halves of frames in any number delay others by a moment, not for hold_ns_max.
-// Who waits is served in order, with the buffer itself, so that nobody is passed over.
+//   - its frame does not get complete: then it is closed with timed_out (Session::overstays), as soon as its buffer is wanted and it is late:
+//       a large one: no bytes for stall_ns_max, or not the whole frame in large_ns_max, counted from the grant. So a frame needs a link that takes it in
+//       that time, while large ones are short. Its holder is then read to the end of its frame only, and gives the buffer back with each.
+//       a small one: hold_ns_max. Half of the small ones are for whole frames: while somebody waits for one, and more than the other half (crowd_max) hold the
+//       beginning of a frame, those that have held it for crowd_ns_max are closed (Hub::thin_out).
+//     The newest connections go first. So halves of frames in any number delay others by a moment.
+// Proven is a connection that has sent a large frame whole. The others, newcomers, have half of the large buffers at most (newcomers_max), which the proven use too as
+// long as no newcomer wants them: so whoever sends halves, and comes back, is in the way of newcomers, not of the proven. A proven one is not late for newcomers that have their
+// half, and while it waits for a large buffer its small one is no beginning that counts: it waits for us. A newcomer's counts, or a few hundred of them would have all the small ones.
+// Who waits is served in order, with the buffer itself, so that nobody is passed over; for a large one there are two lines, served in turns.
 // Thread:   loop only.
 #pragma once
 
@@ -30,6 +35,8 @@ class ReceivePool {
 public:
     static constexpr std::size_t small_bytes = 4096;
     static constexpr std::int64_t hold_ns_max = 10 * ns_per_s;
+    static constexpr std::int64_t stall_ns_max = 250 * ns_per_ms;
+    static constexpr std::int64_t large_ns_max = 2 * ns_per_s;
     static constexpr std::int64_t crowd_ns_max = 250 * ns_per_ms;
 
     ReceivePool(Arena& arena, const ReceivePoolOptions& options);
@@ -38,11 +45,20 @@ public:
     // The buffers for what arrives; of large_buffers() if there is one class only.
     BufferPool& small_buffers() { return small_.count() != 0 ? small_ : large_; }
     BufferPool& large_buffers() { return large_; }
-    void give(MutableBytes buffer) { (buffer.size() == large_.bytes() ? large_ : small_).give(buffer); }
+    std::size_t newcomers_max() const { return large_.count() < 2 ? 1 : large_.count() / 2; }
+    // For a whole frame that no small one has room for. Empty: none for this connection now.
+    MutableBytes take_large(bool proven);
+    void wait_large(BufferWaiter& waiter, bool proven) { (proven ? proven_ : newcomers_).push_back(waiter); }
+    void give(MutableBytes buffer, bool proven);
+    void prove();  // who holds a large one is a newcomer no more
     bool is_small(MutableBytes buffer) const { return small_.count() != 0 && buffer.size() == small_.bytes(); }
+    bool needs_large(std::size_t bytes) const { return small_.count() != 0 && bytes > small_.bytes(); }
     std::size_t crowd_max() const { return small_.count() / 2; }
     bool crowded(std::size_t incomplete) const { return incomplete > crowd_max() && small_.starving(); }
-    bool starving() const { return small_.starving() || large_.starving(); }
+    bool starving() const { return small_.starving() || large_wanted(); }
+    bool large_wanted() const { return large_.starving() || !proven_.empty() || !newcomers_.empty(); }
+    // Somebody would have this buffer if its holder, proven or not, gave it back.
+    bool wanted(MutableBytes buffer, bool proven) const;
 
 private:
     struct Shape {
@@ -52,8 +68,16 @@ private:
     };
     static Shape shape(const ReceivePoolOptions& options);
 
+    bool newcomers_may() const { return newcomers_hold_ < newcomers_max(); }
+    void serve();
+
     BufferPool small_;
     BufferPool large_;
+    // Those that wait for a large one.
+    List<BufferWaiter> proven_;
+    List<BufferWaiter> newcomers_;
+    std::size_t newcomers_hold_ = 0;  // large ones
+    bool newcomers_had_turn_ = false;
 };
 
 }  // namespace rivulet::server

@@ -108,6 +108,17 @@ void Hub::for_each(F&& visit) {
     }
 }
 
+template <class F>
+void Hub::for_each_newest_first(F&& visit) {
+    for (List<Session, LazyPoolTag>* list : {&fresh_, &open_}) {
+        for (Session* session = list->back(); session;) {
+            Session* const previous = list->previous(*session);
+            visit(*session);
+            session = previous;
+        }
+    }
+}
+
 // ---- halves of frames ----
 
 void Hub::count_incomplete(bool more) {
@@ -120,15 +131,28 @@ void Hub::output_wanted() {
     if (!crowd_timer_.armed()) env_.arm(crowd_timer_, env_.now() + Session::in_the_way_ns_max / 2);
 }
 
+// Those late with a large frame are looked for more often, too.
+void Hub::receive_wanted() {
+    if (receive_pool_.large_wanted() && !crowd_timer_.armed()) env_.arm(crowd_timer_, env_.now() + ReceivePool::stall_ns_max / 4);
+}
+
 void Hub::thin_out() {
     if (draining_) return;
     if (output_pool_.starving()) {
         on_tick(env_.now());
         if (output_pool_.starving()) output_wanted();
     }
+    for (const bool proven : {false, true}) {
+        if (!receive_pool_.large_wanted()) break;
+        env_.charge(sessions_open() * 64);
+        for_each_newest_first([proven, now = env_.now()](Session& session) {
+            if (session.proven() == proven && session.overstays(now)) session.give_up_frame();
+        });
+    }
+    receive_wanted();
     if (receive_pool_.crowded(incomplete_)) {
         env_.charge(sessions_open() * 64);
-        for_each([this, due = env_.now() - ReceivePool::crowd_ns_max](Session& session) {
+        for_each_newest_first([this, due = env_.now() - ReceivePool::crowd_ns_max](Session& session) {
             if (receive_pool_.crowded(incomplete_) && session.incomplete_since(due)) session.give_up_frame();
         });
     }

@@ -82,6 +82,7 @@ public:
     void no_longer_fresh(Session& session);
     void count_incomplete(bool more);
     void output_wanted();
+    void receive_wanted();
     void leave(Session& session);
     void release(Session& session);
     MutableBytes sink() { return sink_; }  // what nobody reads; lent to any number of sessions
@@ -114,6 +115,8 @@ private:
     void report_refusals(Instant now);
     template <class F>
     void for_each(F&& visit);
+    template <class F>
+    void for_each_newest_first(F&& visit);  // but those that leave
 
     env::Env& env_;
     broker::Broker& broker_;

@@ -27,11 +27,17 @@ MutableBytes Session::receive_buffer() {
         if (buffer.empty()) {
             ReceiveWaiter& waiter = *this;
             if (!waiter.linked()) hub_.receive_pool().small_buffers().wait(waiter);
+            hub_.receive_wanted();
             return {};
         }
         adopt(buffer);
     }
-    return payload().subspan(s_.filled);
+    const MutableBytes room = payload().subspan(s_.filled);
+    const ReceivePool& pool = hub_.receive_pool();
+    if (pool.is_small(receive_) || !pool.wanted(receive_, s_.proven)) return room;
+    // To the end of this frame: what lies behind it would keep the buffer. All whole frames are digested, so this only looks at the length.
+    const auto step = s_.reader.next(Bytes(payload()).first(s_.filled));
+    return step.outcome == frames::FrameReader::Outcome::need_more && step.bytes - s_.filled < room.size() ? room.first(step.bytes - s_.filled) : room;
 }
 
 void Session::adopt(MutableBytes buffer) {
@@ -52,7 +58,7 @@ void Session::on_receive_buffer(MutableBytes buffer) {
         s_.filled = filled;
         s_.blocked = false;
         hub_.env().charge(filled);
-        hub_.receive_pool().give(small);
+        hub_.receive_pool().give(small, s_.proven);
     } else {
         adopt(buffer);
     }
@@ -96,6 +102,10 @@ void Session::digest(Budget& budget) {
             case Progress::blocked: return block();
             case Progress::done: break;
         }
+        if (!s_.proven && hub_.receive_pool().needs_large(in_hand_bytes + s_.frame_bytes)) {
+            s_.proven = true;
+            hub_.receive_pool().prove();
+        }
         s_.position += s_.frame_bytes;
         s_.frame_bytes = 0;
         s_.held_since = hub_.env().now();
@@ -115,14 +125,16 @@ void Session::await_more(std::size_t frame_bytes) {
         }
         s_.filled = static_cast<std::uint32_t>(left);
         s_.position = 0;
-        set_incomplete(hub_.receive_pool().is_small(receive_));
-        if (frame_bytes > payload().size()) {
-            BufferPool& pool = hub_.receive_pool().large_buffers();
-            const MutableBytes large = pool.take();
+        ReceivePool& pool = hub_.receive_pool();
+        const bool larger = frame_bytes > payload().size();
+        set_incomplete(pool.is_small(receive_) && !(larger && s_.proven));
+        if (larger) {
+            const MutableBytes large = pool.take_large(s_.proven);
             if (!large.empty()) return on_receive_buffer(large);
             block();
             ReceiveWaiter& waiter = *this;
-            return pool.wait(waiter);
+            pool.wait_large(waiter, s_.proven);
+            return hub_.receive_wanted();
         }
     }
     connection_->resume_reading();
@@ -134,7 +146,19 @@ void Session::set_incomplete(bool incomplete) {
     hub_.count_incomplete(incomplete);
 }
 
-void Session::give_up_frame() { static_cast<void>(fail(rivulet::fail(Error::timed_out), "frame incomplete for too long while buffers are short")); }
+bool Session::overstays(Instant now) const {
+    const ReceivePool& pool = hub_.receive_pool();
+    if (receive_.empty() || s_.blocked || s_.frame_bytes != 0 || !pool.wanted(receive_, s_.proven)) return false;
+    const std::int64_t held = now - s_.held_since;
+    if (pool.is_small(receive_)) return held > ReceivePool::hold_ns_max;
+    const std::int64_t silent = now - s_.heard;
+    return held > ReceivePool::large_ns_max || (held > ReceivePool::stall_ns_max && silent > ReceivePool::stall_ns_max);
+}
+
+void Session::give_up_frame() {
+    const std::string_view why = s_.blocked ? "too many wait for room for a large frame" : "frame incomplete for too long while buffers are short";
+    static_cast<void>(fail(rivulet::fail(Error::timed_out), why));
+}
 
 Session::Progress Session::handle(InHand& hand, Budget& budget) {
     const frames::FrameView& frame = hand.frame;
@@ -208,9 +232,7 @@ void Session::check_time(Instant now) {
     if (hub_.fetches_crowded(now)) check_starved(now);
     if (s_.phase == Phase::parting && now - s_.heard > parting_ns_max) return end();
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
-    const bool incomplete = !receive_.empty() && !s_.blocked && s_.frame_bytes == 0;
-    if (incomplete && hub_.receive_pool().starving() && now - s_.held_since > ReceivePool::hold_ns_max)
-        return give_up_frame();
+    if (overstays(now)) return give_up_frame();
     if (s_.blocked || awaits_answers()) return;
     const bool late = s_.phase == Phase::fresh ? now - s_.accepted > open_ns_max : now - s_.heard > idle_ns_max;
     if (late) drain(Error::timed_out);
@@ -222,7 +244,7 @@ void Session::give_receive_buffer() {
     const MutableBytes buffer = receive_;
     receive_ = {};
     s_.filled = s_.position = s_.frame_bytes = 0;
-    hub_.receive_pool().give(buffer);
+    hub_.receive_pool().give(buffer, s_.proven);
 }
 
 // Nothing more is taken from this connection.
@@ -235,6 +257,7 @@ void Session::stop_receiving() {
     if (ListNode<Session, RunTag>& node = *this; node.linked()) List<Session, RunTag>::remove(*this);
     connection_->pause_reading();
     give_receive_buffer();
+    hub_.aliases().give(s_.aliases);
 }
 
 void Session::drain(Error reason) {
@@ -257,7 +280,6 @@ void Session::drain(Error reason) {
         request->state = Request::State::ready;
     }
     hub_.flush_soon(*this);
-    hub_.aliases().give(s_.aliases);
 }
 
 Session::Progress Session::fail(Failure failure, std::string_view text) {

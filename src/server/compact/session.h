@@ -96,6 +96,9 @@ public:
     Instant accepted() const { return s_.accepted; }
     // Holds a small receive buffer with the beginning of a frame since then.
     bool incomplete_since(Instant at) const { return s_.incomplete && s_.held_since <= at; }
+    bool proven() const { return s_.proven; }
+    // Its frame is late, and its receive buffer wanted (receive_pool.h).
+    bool overstays(Instant now) const;
     void give_up_frame();
 
     bool is_session(std::uint64_t id) const { return s_.id == id && (s_.phase == Phase::fresh || s_.phase == Phase::open); }
@@ -127,7 +130,7 @@ private:
     void adopt(MutableBytes buffer);
     void give_receive_buffer();
     InHand& in_hand() { return *reinterpret_cast<InHand*>(receive_.data()); }
-    MutableBytes payload() { return receive_.subspan(in_hand_bytes); }
+    MutableBytes payload() const { return receive_.subspan(in_hand_bytes); }
     void stop_receiving();
     Progress fail(Failure failure, std::string_view text = {});
     void part();
@@ -242,6 +245,7 @@ private:
         bool sending = false;
         bool incomplete = false;         // incomplete_since()
         bool push = false;               // the feature is agreed
+        bool proven = false;             // receive_pool.h
     };
 
     Hub& hub_;

@@ -306,7 +306,7 @@ void Session::check_starved(Instant now) {
 
 bool Session::hinders(Instant now) {
     if (!output_.empty() && hub_.output_pool().starving()) return true;
-    if (!receive_.empty() && hub_.receive_pool().starving()) return true;
+    if (!receive_.empty() && hub_.receive_pool().wanted(receive_, s_.proven)) return true;
     for (Request* request = requests_.front(); request; request = requests_.next(*request)) {
         if (!request->is_fetch) continue;
         if (hub_.fetches_crowded(now)) return true;

@@ -1,4 +1,7 @@
 // What no client should send: an ERROR with its code, and the end of that connection alone.
+#include <algorithm>
+#include <functional>
+
 #include "unit/server/served.h"
 #include "wire/compact/push_frames.h"
 
@@ -168,6 +171,160 @@ TEST_CASE("halves of frames in any number keep the buffers of whole ones for a m
             if (!client->closed) client->connection->close();
         served.run(ns_per_s);
     }
+}
+
+namespace {
+
+// 40 connections, frames of 16K: some large buffers, many small ones.
+std::string crowded_config(int connections = 40) {
+    std::string text = test::small_config;
+    text.replace(text.find("connections = 8"), 15, "connections = " + std::to_string(connections));
+    text.replace(text.find("frame_bytes = 8K"), 16, "frame_bytes = 16K");
+    text.replace(text.find("receive_pool_bytes = 64K"), 24, "receive_pool_bytes = 256K");
+    return text;
+}
+
+// So many connections that hold the beginning of a large frame, and come back whenever they are cut, until stop().
+class Siege {
+public:
+    Siege(Served& served, int count) : served_(served) {
+        for (int i = 0; i < count; ++i) attackers_.push_back(&begin());
+        again();
+    }
+    void stop() { over_ = true; }
+    std::size_t cut() const { return cut_; }
+
+private:
+    Client& begin() {
+        Client& client = served_.connect();
+        client.open();
+        client.alias(0, "temps", 0);
+        client.encode([](Writer& w) { w.varint(16000); w.u8(3); w.zeros(12000); });
+        return client;
+    }
+    void again() {
+        if (over_) return;
+        for (Client*& client : attackers_) {
+            if (client->count(Kind::error) == 0 && !client->closed) continue;
+            ++cut_;
+            if (!client->closed) client->connection->close();
+            client = &begin();
+        }
+        served_.world.after(10 * ns_per_ms, [this] { again(); });
+    }
+    Served& served_;
+    std::vector<Client*> attackers_;
+    std::size_t cut_ = 0;
+    bool over_ = false;
+};
+
+// Puts of so many bytes, one after the other, for so long: how many were acknowledged.
+std::uint64_t puts_in(Served& served, Client& client, std::size_t bytes, std::int64_t ns) {
+    const std::int64_t end = served.world.now() + ns;
+    const std::uint64_t before = client.acks.empty() ? 0 : client.acks.back().sequence;
+    std::uint64_t sent = before;
+    while (served.world.now() < end && !client.closed) {
+        REQUIRE(client.put(0, std::string(bytes, 'v')));
+        served.send(client);
+        ++sent;
+        if (!served.until([&] { return client.closed || (!client.acks.empty() && client.acks.back().sequence >= sent); }, end - served.world.now())) --sent;
+        else if (!client.closed) continue;
+        break;
+    }
+    return client.acks.empty() ? 0 : client.acks.back().sequence - before;
+}
+
+}  // namespace
+
+TEST_CASE("halves of large frames, on and on, delay large frames of others by a moment") {
+    Served served(crowded_config(), 3, 4096);
+    REQUIRE(served.program->server->hub().receive_pool().large_buffers().count() == 7);
+    const auto opened = [&]() -> Client& {
+        Client& client = served.connect();
+        client.open();
+        client.alias(0, "temps", 1);
+        REQUIRE(served.until(client, Kind::alias));
+        return client;
+    };
+    Client& proven = opened();
+    CHECK(puts_in(served, proven, 6000, ns_per_s) >= 8);
+    Siege siege(served, 20);
+    served.run(ns_per_s);
+    CHECK(served.program->server->hub().receive_pool().starving());
+    CHECK(puts_in(served, proven, 6000, 5 * ns_per_s) >= 35);
+    CHECK_FALSE(proven.closed);
+    // A newcomer waits in line for its first large frame.
+    Client& newcomer = opened();
+    CHECK(puts_in(served, newcomer, 6000, 3 * ns_per_s) >= 1);
+    CHECK(puts_in(served, newcomer, 6000, 3 * ns_per_s) >= 20);
+    CHECK_FALSE(newcomer.closed);
+    CHECK(siege.cut() >= 50);
+    siege.stop();
+    served.run(ns_per_s);
+    auto& pool = served.program->server->hub().receive_pool();
+    served.run(15 * ns_per_s);
+    CHECK_FALSE(pool.starving());
+}
+
+TEST_CASE("who waits for a large buffer is not late itself, however many halves there are") {
+    Served served(crowded_config(200), 3, 16384);
+    Client& proven = served.connect();
+    proven.open();
+    proven.alias(0, "temps", 1);
+    REQUIRE(served.until(proven, Kind::alias));
+    CHECK(puts_in(served, proven, 6000, ns_per_s) >= 8);
+    Siege siege(served, 120);
+    served.run(ns_per_s);
+    CHECK(puts_in(served, proven, 6000, 5 * ns_per_s) >= 3);  // it waits for a small one first
+    CHECK_FALSE(proven.closed);
+    siege.stop();
+}
+
+TEST_CASE("a large frame that creeps has two seconds while others wait, and all the time it needs when nobody does") {
+    Served served(crowded_config(), 3);
+    auto& pool = served.program->server->hub().receive_pool();
+    std::vector<Client*> creeping;
+    bool over = false;
+    std::function<void()> creep = [&] {
+        for (Client* client : creeping) {
+            if (client->closed) continue;
+            client->encode([](Writer& w) { w.zeros(10); });
+            client->push();
+        }
+        if (!over) served.world.after(200 * ns_per_ms, creep);
+    };
+    for (std::size_t i = 0; i < pool.newcomers_max(); ++i) {
+        creeping.push_back(&served.connect());
+        creeping.back()->open();
+        creeping.back()->encode([](Writer& w) { w.varint(16000); w.u8(3); w.zeros(5000); });
+        served.send(*creeping.back());
+    }
+    served.world.after(0, creep);
+    served.run(5 * ns_per_s);
+    for (Client* client : creeping) CHECK_FALSE(client->closed);
+    Client& newcomer = served.connect();
+    newcomer.open();
+    newcomer.alias(0, "temps", 1);
+    REQUIRE(served.until(newcomer, Kind::alias));
+    CHECK(puts_in(served, newcomer, 6000, 500 * ns_per_ms) >= 2);  // all of them had more than that
+    over = true;
+    CHECK(std::ranges::count_if(creeping, [](Client* client) { return client->closed; }) >= 1);
+    // From the grant on.
+    over = false;
+    creeping.clear();
+    for (std::size_t i = 0; i < 2 * pool.newcomers_max(); ++i) {
+        creeping.push_back(&served.connect());
+        creeping.back()->open();
+        creeping.back()->encode([](Writer& w) { w.varint(16000); w.u8(3); w.zeros(5000); });
+        served.send(*creeping.back());
+    }
+    served.world.after(0, creep);
+    served.run(1800 * ns_per_ms);
+    CHECK(std::ranges::none_of(creeping, [](Client* client) { return client->closed; }));
+    served.run(500 * ns_per_ms);
+    CHECK(std::ranges::count_if(creeping, [](Client* client) { return client->closed; }) == static_cast<std::ptrdiff_t>(pool.newcomers_max()));
+    over = true;
+    served.run(ns_per_s);
 }
 
 TEST_CASE("random bytes and cut frames never bring it down") {

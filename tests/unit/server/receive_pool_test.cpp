@@ -73,10 +73,47 @@ TEST_CASE("classes: half of the bytes for whole frames, the rest small; or one c
             const MutableBytes small = pool.small_buffers().take();
             const MutableBytes large = pool.large_buffers().take();
             CHECK_FALSE(small.empty());
-            pool.give(small);
-            if (!large.empty()) pool.give(large);
+            pool.give(small, true);
+            if (!large.empty()) pool.give(large, true);
             CHECK(pool.small_buffers().lent() == 0);
             CHECK(pool.large_buffers().lent() == 0);
         }
     }
+}
+
+TEST_CASE("large buffers: newcomers have half, and take turns with the proven; a buffer is wanted if it can be handed on") {
+    const server::ReceivePoolOptions options{128 << 10, 15 << 10, 304};
+    Memory memory(ReceivePool::memory_bytes(options));
+    ReceivePool pool(memory.arena, options);
+    REQUIRE(pool.large_buffers().count() == 4);
+    REQUIRE(pool.newcomers_max() == 2);
+    const MutableBytes first = pool.take_large(false);
+    const MutableBytes second = pool.take_large(false);
+    CHECK(pool.take_large(false).empty());
+    std::vector<int> order;
+    Waiter a(order, 1);
+    Waiter b(order, 2);
+    Waiter c(order, 3);
+    Waiter d(order, 4);
+    pool.wait_large(a, false);
+    const MutableBytes third = pool.take_large(true);
+    const MutableBytes fourth = pool.take_large(true);
+    REQUIRE_FALSE(fourth.empty());
+    CHECK_FALSE(pool.wanted(third, true));
+    CHECK(pool.wanted(first, false));
+    pool.wait_large(b, true);
+    CHECK(pool.wanted(third, true));
+    pool.give(third, true);
+    CHECK(order == std::vector<int>{2});
+    pool.wait_large(c, true);
+    pool.wait_large(d, false);
+    pool.give(first, false);
+    pool.give(second, false);
+    pool.give(fourth, true);
+    CHECK(order == std::vector<int>{2, 1, 3, 4});
+    CHECK(pool.large_buffers().lent() == 4);
+    CHECK(pool.take_large(false).empty());
+    pool.prove();
+    pool.give(b.granted, true);
+    CHECK_FALSE(pool.take_large(false).empty());
 }
