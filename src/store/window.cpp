@@ -66,12 +66,12 @@ void Window::scan(env::Disk& disk) {
 
     const Lsn segment_end = request_.geometry.segment_start(sequence() + 1);
     Lsn stop = std::min(request_.limit, segment_end);
-    fill(disk, static_cast<std::size_t>(std::min<std::uint64_t>(planned_bytes(), stop - request_.begin)));
+    const auto planned = static_cast<std::size_t>(std::min<std::uint64_t>(planned_bytes(), stop - request_.begin));
     Lsn here = request_.begin;
     Lsn hole = here;  // [hole, here): no group was found there
     bool end_known = request_.limit < segment_end;
-    while (here < stop && here - request_.begin + page_bytes <= filled_) {
-        const Take take = take_group(disk, here);
+    while (here < stop && here - request_.begin + page_bytes <= planned) {
+        const Take take = take_group(disk, here, planned);
         if (take == Take::later) break;
         if (take == Take::taken) {
             note_hole(hole, here);
@@ -91,16 +91,18 @@ void Window::scan(env::Disk& disk) {
 }
 
 // The group at `at`, whose end is end_ then. later: it takes the next load.
-Window::Take Window::take_group(env::Disk& disk, Lsn lsn) {
-    const std::uint64_t offset = lsn - request_.begin;
+Window::Take Window::take_group(env::Disk& disk, Lsn lsn, std::size_t planned) {
+    const auto offset = static_cast<std::size_t>(lsn - request_.begin);
+    fill_piecewise(disk, offset + page_bytes, planned);
     const auto header = decode_group_header(Bytes(at(lsn), group_header_bytes), lsn, request_.geometry);
     if (!header || !of_its_run(*header) || header->end() > request_.limit) return Take::nothing;
     if (any_group_ && header->run_start_lsn != group_run_start_) drop_stale(*header);
-    if (offset + header->total_bytes > filled_) {
+    if (offset + header->total_bytes > planned) {
         if (offset != 0) return Take::later;
         if (header->total_bytes > buffer_.size()) return Take::nothing;
         fill(disk, header->total_bytes);
     }
+    fill_piecewise(disk, offset + header->total_bytes, planned);
     if (table_crc(header->salt, Bytes(at(lsn) + group_header_bytes, header->table_bytes)) != header->table_crc) return Take::nothing;
     if (entry_count_ + header->extent_count > entries_.size() && offset != 0) return Take::later;
     const std::size_t before = entry_count_;
@@ -234,6 +236,11 @@ void Window::note_hole(Lsn from, Lsn to) {
     } else if (hole_count_ < holes_max) {
         holes_[hole_count_++] = {from, to};
     }
+}
+
+// Makes the first `bytes` of the buffer valid, and what follows up to a whole piece, of `planned` in all.
+void Window::fill_piecewise(env::Disk& disk, std::size_t bytes, std::size_t planned) {
+    if (bytes > filled_) fill(disk, std::min(planned, (bytes + piece_bytes - 1) / piece_bytes * piece_bytes));
 }
 
 // Makes the first `bytes` of the buffer valid.

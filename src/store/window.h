@@ -42,6 +42,7 @@ class Window final : private env::Job {
 public:
     static constexpr std::size_t load_bytes = 256 * 1024;
     static constexpr std::size_t scan_bytes = 1024 * 1024;  // within a forward scan: fewer and larger answers
+    static constexpr std::size_t piece_bytes = 128 * 1024;  // read before it is hashed: small enough to be still in the cache of the processor then
     static constexpr std::size_t holes_max = 8;
     using EntryIndex = std::uint16_t;
     // Whether readers are at a window, or come to it.
@@ -137,7 +138,7 @@ private:
     void done() override;
 
     void scan(env::Disk& disk);
-    Take take_group(env::Disk& disk, Lsn at);
+    Take take_group(env::Disk& disk, Lsn at, std::size_t planned);
     bool of_its_run(const GroupHeader& header) const;
     void drop_stale(const GroupHeader& successor);
     bool take_table(const GroupHeader& header);
@@ -148,6 +149,7 @@ private:
     Lsn groups_end(env::Disk& disk, Lsn at);
     void note_hole(Lsn from, Lsn to);
     void fill(env::Disk& disk, std::size_t bytes);
+    void fill_piecewise(env::Disk& disk, std::size_t bytes, std::size_t planned);
     void read(env::Disk& disk, Lsn at, MutableBytes into);
     std::uint8_t* at(Lsn lsn) { return buffer_.data() + (lsn - request_.begin); }
 
