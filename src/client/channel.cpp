@@ -1,5 +1,7 @@
 #include "client/channel.h"
 
+#include <algorithm>
+
 namespace rivulet::client {
 
 using namespace protocol;
@@ -231,7 +233,7 @@ std::int64_t Channel::ping_interval_ms() const {
 
 void Channel::check_alive() {
     // While this process was held up, by a full pipe or by the system, it did not listen.
-    received_at_ = received_at_ + (env_.now() - due());
+    received_at_ = std::min(env_.now(), received_at_ + (env_.now() - due()));
     if (env_.now() - received_at_ > options_.silence_timeout_ms * ns_per_ms) return break_off(fail(Error::timed_out));
     if (out_.room() >= small_frame_bytes) encode_ping(out_, {});
     flush();

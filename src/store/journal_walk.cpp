@@ -200,7 +200,7 @@ bool JournalWalk::belongs(const GroupHeader& header) const {
 // Of a run that `super` does not know of. It names the salt of the run before, which nobody outside knows; and `super` is synced before a run's first group is written, so what it does not
 // know was put back or lost since.
 Result<bool> JournalWalk::begins_later_run(const GroupHeader& header) {
-    if (!super_.known || header.lsn < super_.run_start || header.run_start_lsn != header.lsn) return false;
+    if (!super_.known || header.lsn < super_.run_start || !header.run_start || header.previous_end < position_) return false;
     RIVULET_TRY_ASSIGN(const Bytes start, view(header.lsn, group_header_bytes + header.table_bytes));
     const Bytes raw_table = start.subspan(group_header_bytes);
     if (table_crc(header.salt, raw_table) != header.table_crc) return false;
@@ -215,7 +215,7 @@ Result<bool> JournalWalk::begins_later_run(const GroupHeader& header) {
     if (!RecordsReader(payload).next(first) || first.type != RecordType::run_start) return false;
     const RunStartRecord& run = first.run_start;
     if (run.run <= super_.run || (run.previous_salt != salt_ && run.previous_salt != super_.salt)) return false;
-    super_ = {true, header.salt, header.lsn, run.run};
+    super_ = {true, header.salt, header.run_start_lsn, run.run};
     start_.known_end = Lsn(0);
     super_outdated_ = true;
     return true;

@@ -92,6 +92,31 @@ TEST_CASE("an older super: the runs that began after it are found by what their 
             }
 }
 
+TEST_CASE("an older super: a later run whose start lies in the next segment") {
+    for (const bool stopped : {false, true}) {
+        CAPTURE(stopped);
+        Runs runs;
+        runs.add(2, stopped);
+        REQUIRE(runs.h.boot());
+        const store::State& state = runs.h.store().state();
+        for (; state.room(0) >= store::page_bytes; ++runs.stored) store_value(runs.h, runs.id, "small");
+        const std::uint64_t segment = head_segment(runs.h);
+        runs.end(stopped);
+        // All but the journal: no checkpoint tells of a later run either.
+        constexpr std::string_view names[] = {super, "store/checkpoint.0", "store/checkpoint.1"};
+        std::vector<Buffer> older;
+        for (const std::string_view name : names) older.push_back(runs.h.disk().contents(name));
+        runs.add(2, stopped);
+        for (std::size_t i = 0; i < std::size(names); ++i) runs.h.disk().overwrite(names[i], 0, older[i]);
+        const auto opened = runs.h.boot();
+        REQUIRE(opened);
+        CHECK(opened->super_outdated);
+        CHECK(head_segment(runs.h) == segment + 1);
+        runs.expect();
+        runs.end(stopped);
+    }
+}
+
 TEST_CASE("an older super: one write of it that was lost at a start loses nothing") {
     Runs runs;
     runs.add(3, false);
