@@ -112,7 +112,8 @@ void Replay::apply_truncate(const TruncateRecord& record, Lsn lsn) {
     Log* log = state_.logs.find(record.log);
     if (!log) return;
     if (record.end >= log->end) {
-        // A recovery went on there. What it knew below may have been lost since; else its FENCE record says the same.
+        // A recovery went on there. What it knew below may have been lost since, as if between others; else its FENCE record says the same.
+        log->lost_records |= !log->memory && record.end > log->end;
         state_.fences.add(log->id, log->end, record.end, log->memory ? FenceCause::restart : FenceCause::lost_group);
         log->end = record.end;
     } else {
