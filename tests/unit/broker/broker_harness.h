@@ -14,12 +14,12 @@ struct ServedBroker : Served {
         server_node->env()->turn(sim::EventKind::harness, [&] { server_node->env()->call([&] { value.emplace(call()); }); });
         return std::move(*value);
     }
-    Error create(std::string_view name) {
+    Error create(std::string_view name, std::uint32_t partitions = 1) {
         char buffer[300];
         Text why(buffer);
         broker::Broker::TopicRequest request;
         request.name = name;
-        request.partitions = 1;
+        request.partitions = partitions;
         request.config = broker().default_config();
         return act([&] { return broker().create_topic(request, why).error(); });
     }

@@ -30,13 +30,7 @@ struct Damaged : ServedBroker {
     }
     // A topic of two partitions without records; the first log.
     LogId make_two(std::string_view name) {
-        char buffer[300];
-        Text why(buffer);
-        broker::Broker::TopicRequest request;
-        request.name = name;
-        request.partitions = 2;
-        request.config = broker().default_config();
-        REQUIRE(act([&] { return broker().create_topic(request, why).error(); }) == Error::none);
+        REQUIRE(create(name, 2) == Error::none);
         run(ns_per_s);
         return broker().find_topic(name)->first_log;
     }

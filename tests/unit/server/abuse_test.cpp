@@ -293,13 +293,16 @@ TEST_CASE("a large frame that creeps has two seconds while others wait, and all 
         }
         if (!over) served.world.after(200 * ns_per_ms, creep);
     };
-    for (std::size_t i = 0; i < pool.newcomers_max(); ++i) {
-        creeping.push_back(&served.connect());
-        creeping.back()->open();
-        creeping.back()->encode([](Writer& w) { w.varint(16000); w.u8(3); w.zeros(5000); });
-        served.send(*creeping.back());
-    }
-    served.world.after(0, creep);
+    const auto begin = [&](std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            creeping.push_back(&served.connect());
+            creeping.back()->open();
+            creeping.back()->encode([](Writer& w) { w.varint(16000); w.u8(3); w.zeros(5000); });
+            served.send(*creeping.back());
+        }
+        served.world.after(0, creep);
+    };
+    begin(pool.newcomers_max());
     served.run(5 * ns_per_s);
     for (Client* client : creeping) CHECK_FALSE(client->closed);
     Client& newcomer = served.connect();
@@ -312,13 +315,7 @@ TEST_CASE("a large frame that creeps has two seconds while others wait, and all 
     // From the grant on.
     over = false;
     creeping.clear();
-    for (std::size_t i = 0; i < 2 * pool.newcomers_max(); ++i) {
-        creeping.push_back(&served.connect());
-        creeping.back()->open();
-        creeping.back()->encode([](Writer& w) { w.varint(16000); w.u8(3); w.zeros(5000); });
-        served.send(*creeping.back());
-    }
-    served.world.after(0, creep);
+    begin(2 * pool.newcomers_max());
     served.run(1800 * ns_per_ms);
     CHECK(std::ranges::none_of(creeping, [](Client* client) { return client->closed; }));
     served.run(500 * ns_per_ms);
@@ -364,7 +361,11 @@ TEST_CASE("a reader that takes nothing is closed after a minute if nobody minds"
     REQUIRE(served.until([&] { return reader.closed; }));
 }
 
-TEST_CASE("a reader that takes nothing holds ring blocks, which is no matter while writers wait for commits alone") {
+TEST_CASE("a reader that takes nothing holds ring blocks: it is cut when writers need them, not while they wait for commits alone") {
+    // It has the front of partition 0, whose blocks go in order.
+    std::uint64_t partition = 0;
+    SUBCASE("blocks are short") { partition = 0; }
+    SUBCASE("there are others") { partition = 1; }
     std::string text = test::small_config;
     text.replace(text.find("credit_bytes = 16K"), 18, "credit_bytes = 64K");
     Served served(text);
@@ -374,12 +375,12 @@ TEST_CASE("a reader that takes nothing holds ring blocks, which is no matter whi
     for (std::uint64_t i = 0; i < 4; ++i) {
         writers.push_back(&served.connect());
         writers.back()->open();
-        writers.back()->alias(0, "temps", 1);
+        writers.back()->alias(0, "temps", partition);
         REQUIRE(served.until(*writers.back(), Kind::alias));
     }
     const std::string value(4000, 'v');
     bool waited = false;
-    for (int i = 0; i < 5'000; ++i) {
+    for (int i = 0; i < 15'000; ++i) {
         for (Client* const writer : writers) {
             while (writer->put(0, value)) {}
             served.send(*writer);
@@ -388,8 +389,15 @@ TEST_CASE("a reader that takes nothing holds ring blocks, which is no matter whi
         waited |= served.program->server->broker().room_wanted();
     }
     CHECK(waited);
-    CHECK_FALSE(reader.closed);
-    CHECK(served.program->server->hub().connections() == 5);
+    CHECK(served.program->server->hub().connections() == (partition == 0 ? 4 : 5));
+    for (const Client* const writer : writers) CHECK_FALSE(writer->closed);
+    // Several times the ring: writers go on.
+    std::uint64_t acknowledged = 0;
+    for (const Client* const writer : writers) acknowledged += writer->acks.back().sequence * value.size();
+    CHECK(acknowledged > 4ULL * store::block_bytes * served.program->server->broker().store().state().blocks.count());
+    reader.take_all();
+    served.run(ns_per_s);
+    CHECK(reader.closed == (partition == 0));
 }
 
 TEST_CASE("clients that take nothing keep the output buffers from others for a moment only") {
