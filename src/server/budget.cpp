@@ -90,7 +90,7 @@ void Planner::add_connections() {
     using compact::Session;
     add("connections", limits.connections, costs_.connection_bytes, "the platform's part", "limits.connections");
     add_sum("sessions", limits.connections, LazyPool<Session>::memory_bytes(limits.connections), "the protocol's part", "limits.connections", sizeof(Session));
-    add("spare connections", compact::spare_connections(limits.connections), costs_.connection_bytes + sizeof(Session), "both parts: to refuse what is too many, to part",
+    add("spare connections", spare_connections(limits.connections), costs_.connection_bytes + sizeof(Session), "both parts: to refuse what is too many, to part",
         "limits.connections");
     add_sum("receive buffers", 1, ReceivePool::memory_bytes(hub.receive()), "lent while bytes arrive", "limits.receive_pool_bytes");
     add_sum("output buffers", hub.output_buffers(), BufferPool::memory_bytes(hub.output_buffers(), Session::output_bytes), "lent while there is something to send",
@@ -226,7 +226,7 @@ Status Planner::run() {
 EnvNeeds env_needs(const config::Config& config) {
     // One timer for each fetch that waits; the broker, the store and the server have a handful.
     constexpr std::size_t timers_of_our_own = 24;
-    return {config.limits.connections + compact::spare_connections(config.limits.connections), config.limits.parked_fetches + timers_of_our_own, config.listener_count};
+    return {config.limits.connections + spare_connections(config.limits.connections), config.limits.parked_fetches + timers_of_our_own, config.listener_count};
 }
 
 Status make_budget(const config::Config& config, const PlatformCosts& costs, std::string_view software, Budget& out, config::ProblemSink& problems) {

@@ -18,7 +18,7 @@
 #include "server/compact/aliases.h"
 #include "server/compact/requests.h"
 #include "server/compact/settling.h"
-#include "server/receive_pool.h"
+#include "server/connection_hub.h"
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
 #include "wire/compact/put_state.h"
@@ -26,26 +26,8 @@
 namespace rivulet::server::compact {
 
 class Hub;
-struct FlushTag;
-struct RunTag;
 
 namespace frames = rivulet::wire::compact;
-
-// Two buffers may be waited for at once; the classes tell them apart.
-class ReceiveWaiter : public BufferWaiter {
-    void on_granted(MutableBytes buffer) final { on_receive_buffer(buffer); }
-    virtual void on_receive_buffer(MutableBytes buffer) = 0;
-
-protected:
-    ~ReceiveWaiter() = default;
-};
-class OutputWaiter : public BufferWaiter {
-    void on_granted(MutableBytes buffer) final { on_output_buffer(buffer); }
-    virtual void on_output_buffer(MutableBytes buffer) = 0;
-
-protected:
-    ~OutputWaiter() = default;
-};
 
 // What of the received bytes is being digested; lies in front of them.
 struct InHand {
@@ -75,8 +57,7 @@ public:
     static constexpr std::int64_t parting_ns_max = 1 * ns_per_s;
     static constexpr std::size_t parting_bytes_max = 256 * 1024;
     static constexpr std::int64_t idle_ns_max = 300 * ns_per_s;      // afterwards
-    static constexpr std::int64_t stalled_ns_max = 60 * ns_per_s;    // a reader that takes nothing
-    static constexpr std::int64_t in_the_way_ns_max = ns_per_s / 2;  // ... while others wait for what it holds: hinders()
+    static constexpr std::int64_t stalled_ns_max = 60 * ns_per_s;    // a reader that takes nothing; in_the_way_ns_max while others wait for what it holds: hinders()
     static constexpr std::int64_t hindering_ns_max = 10 * ns_per_s;  // ... however slowly it takes; and a subscription without credit
 
     explicit Session(Hub& hub) : hub_(hub) {}

@@ -88,9 +88,9 @@ TEST_CASE("connections that never open make room for those that do, the oldest f
         for (std::size_t later = i + 1; later < limit; ++later) CHECK_FALSE(silent[later]->closed);
         CHECK_FALSE(good.closed);
     }
-    CHECK(hub(served).statistics().unopened_dropped == limit);
+    CHECK(hub(served).connection_statistics().unopened_dropped == limit);
     expect_refused(served, served.connect());
-    CHECK(hub(served).statistics().unopened_dropped == limit);
+    CHECK(hub(served).connection_statistics().unopened_dropped == limit);
 }
 
 TEST_CASE("a connection has time for its OPEN before a newcomer takes its place") {
@@ -115,11 +115,11 @@ TEST_CASE("a storm of connections is refused, one by one, in the room that there
         if (i % 16 == 0) CHECK(good.put(0, "21.5"));
         if (i % 16 == 0) served.send(good);
         served.run(static_cast<std::int64_t>(i % 3) * ns_per_ms);
-        REQUIRE(hub(served).sessions_open() <= limit + server::compact::spare_connections(limit));
+        REQUIRE(hub(served).sessions_open() <= limit + server::spare_connections(limit));
         REQUIRE(hub(served).connections() == limit);
     }
     for (Client* client : storm) expect_refused(served, *client);
-    CHECK(hub(served).statistics().connections_refused == storm.size());
+    CHECK(hub(served).connection_statistics().connections_refused == storm.size());
     REQUIRE(served.until([&] { return !good.acks.empty() && good.acks.back().sequence == 25; }));
     REQUIRE(served.until([&] { return hub(served).sessions_open() == limit; }));
 }
@@ -178,7 +178,7 @@ TEST_CASE("a connection that is being ended before it opened is not refused once
             served.send(*bad[i]);
             served.connect().open();
         }
-        REQUIRE(served.until([&] { return hub(served).statistics().accepted == 2 * limit; }));
+        REQUIRE(served.until([&] { return hub(served).connection_statistics().accepted == 2 * limit; }));
         for (Client* client : bad) {
             REQUIRE(served.until([&] { return client->closed; }));
             CHECK(client->count(Kind::error) <= 1);
