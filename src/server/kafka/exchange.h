@@ -1,0 +1,62 @@
+// One request of a Kafka client in the hands of its handler.
+// Owns:     nothing; stands during one call. Views of the request are views of the receive buffer, which keeps it until the handler is done with it.
+// Bounds:   an answer is encoded whole, into the connection's output buffer or, where that is too small, into one of the few large ones (limits.kafka_response_bytes).
+// Errors:   what has no answer in Kafka's protocol ends the connection, with a line in the log.
+// Guarantee: answers leave in the order of the requests; one with a ticket not before that is durable. If the store goes offline before, the connection ends without it.
+// Thread:   loop only.
+#pragma once
+
+#include "broker/broker.h"
+#include "wire/kafka/apis.h"
+
+namespace rivulet::server::kafka {
+
+class Hub;
+class Session;
+
+enum class Progress : std::uint8_t {
+    done,
+    blocked,  // called again, from the start, when what it waits for is there
+    parked,   // answered later: the connection's next request waits (parked.h)
+    more,     // not of handlers: the request is not there whole
+    ended,    // the connection is
+};
+
+class Exchange {
+public:
+    Exchange(Hub& hub, Session& session, const wire::kafka::RequestHeader& header, Bytes body) : hub_(hub), session_(session), header_(header), body_(body) {}
+
+    Hub& hub() { return hub_; }
+    Session& session() { return session_; }
+    broker::Broker& broker();
+    const wire::kafka::RequestHeader& header() const { return header_; }
+    std::int16_t version() const { return header_.version; }
+
+    template <class Request>
+    Result<Request> request() const { return wire::kafka::decode<Request>(body_, header_.version, header_.flexible); }
+    std::size_t request_bytes() const { return body_.size(); }
+
+    // Room for an answer of so many bytes; false: return blocked. For handlers that change something: before they do, so that they are not called again afterwards.
+    bool reserve(std::size_t bytes);
+    // blocked: no room for it now.
+    template <class Response>
+    Progress answer(Response& response, std::uint64_t ticket = 0) {
+        return answer_with([](void* message, wire::kafka::Codec& codec) { static_cast<Response*>(message)->describe(codec); }, &response, ticket);
+    }
+    // Ends the connection.
+    Progress fail(Failure failure, std::string_view text = {});
+
+private:
+    using Encode = void (*)(void* message, wire::kafka::Codec& codec);
+    Progress answer_with(Encode encode, void* message, std::uint64_t ticket);
+
+    Hub& hub_;
+    Session& session_;
+    const wire::kafka::RequestHeader& header_;
+    Bytes body_;
+};
+
+// The code that Kafka's clients know an error by.
+std::int16_t code_of(Error error);
+
+}  // namespace rivulet::server::kafka

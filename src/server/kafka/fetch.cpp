@@ -1,0 +1,299 @@
+#include "server/kafka/fetch.h"
+
+#include "server/kafka/hub.h"
+
+namespace rivulet::server::kafka {
+
+namespace {
+
+using wire::kafka::Array;
+using wire::kafka::FetchRequest;
+using wire::kafka::FetchResponse;
+
+constexpr std::size_t head_bytes = 64;        // of an answer
+constexpr std::size_t partition_bytes = 48;   // of an answer, without batches
+constexpr std::size_t topic_bytes = 16 + config::topic_name_bytes_max;
+constexpr std::int16_t by_topic_id = 13;      // from this version on topics are named by their ids
+
+}  // namespace
+
+// ---- taking it in ----
+
+Progress handle_fetch(Exchange& exchange) {
+    const auto request = exchange.request<FetchRequest>();
+    if (!request) return exchange.fail(request.failure());
+    // Every request is answered in full (KIP-227): whoever believes in a session hears that there is none.
+    if (request->session_id != 0 && request->session_epoch > 0) {
+        FetchResponse response;
+        response.error_code = code_of(Error::fetch_session_not_found);
+        return exchange.answer(response);
+    }
+    return exchange.hub().take_plan()->begin(exchange, *request);
+}
+
+Progress FetchPlan::begin(Exchange& exchange, const FetchRequest& request) {
+    cells_ = topics_ = bytes_ = streams_ = 0;
+    first_ = last_ = cursor_ = nullptr;
+    read_committed_ = request.isolation_level == 1;
+    failed_ = over_ = full_ = reading_ = false;
+    const auto positive = [](std::int32_t n) { return n < 0 ? std::size_t{0} : static_cast<std::size_t>(n); };
+    bytes_max_ = std::min(positive(request.max_bytes), hub_.options().inflight_bytes);
+    bytes_min_ = std::min(positive(request.min_bytes), bytes_max_);
+    session = &exchange.session();
+    if (!add_all(exchange, request)) {
+        const bool ever = cells_ < hub_.options().fetch_partitions;
+        release();
+        if (!ever) return exchange.fail(fail(Error::limit_reached), "more partitions in a fetch than limits.fetch_partitions");
+        exchange.session().wait_for_fetch_room();
+        return Progress::blocked;
+    }
+    if (answer_bytes_max() > hub_.options().response_bytes) {
+        release();
+        return exchange.fail(fail(Error::frame_too_large), "more partitions in a fetch than an answer of limits.kafka_response_bytes has room for");
+    }
+    const std::int64_t wait_ns = std::min(std::int64_t{request.max_wait_ms} * ns_per_ms, wait_ns_max);
+    if (wait_ns > 0) hub_.env().arm(*this, hub_.env().now() + wait_ns);
+    else over_ = true;
+    if (failed_) {
+        // What names a topic that is not there does not stand longer than this call.
+        const Progress progress = resume(exchange);
+        if (progress == Progress::blocked) release();
+        return progress;
+    }
+    exchange.session().park(*this, exchange.header());
+    const Progress progress = resume(exchange);
+    return progress == Progress::blocked ? Progress::parked : progress;
+}
+
+bool FetchPlan::add_all(Exchange& exchange, const FetchRequest& request) {
+    broker::Broker& broker = hub_.broker();
+    const bool by_id = exchange.version() >= by_topic_id;
+    for (const FetchRequest::Topic& topic : request.topics) {
+        const broker::Topic* const known = by_id ? broker.topics().find(topic.topic_id) : broker.find_topic(topic.topic);
+        bool starts_topic = true;
+        for (const FetchRequest::Partition& partition : topic.partitions) {
+            FetchCell* const cell = hub_.take_cell();
+            if (!cell) return false;
+            (last_ ? last_->next : first_) = cell;
+            last_ = cell;
+            ++cells_;
+            topics_ += starts_topic;
+            cell->plan = this;
+            cell->next = nullptr;
+            cell->offset = partition.fetch_offset;
+            cell->leader_epoch = partition.current_leader_epoch;
+            cell->partition = partition.partition;
+            cell->bytes_max = partition.partition_max_bytes < 0 ? 0 : static_cast<std::uint32_t>(partition.partition_max_bytes);
+            cell->starts_topic = starts_topic;
+            cell->topic_id = known ? known->id : topic.topic_id;
+            cell->unknown = known ? std::string_view() : topic.topic;
+            cell->stream = nullptr;
+            cell->error = !known && by_id ? Error::unknown_topic_id : judge(known, *cell);
+            failed_ |= cell->error != Error::none;
+            starts_topic = false;
+        }
+    }
+    hub_.env().charge(cells_ * 128);
+    return true;
+}
+
+Error FetchPlan::judge(const broker::Topic* topic, FetchCell& cell) const {
+    const store::Log* const log = topic && cell.partition >= 0 ? hub_.broker().partition(*topic, static_cast<std::uint64_t>(cell.partition)) : nullptr;
+    if (!log) return Error::unknown_topic_or_partition;
+    cell.log = log->id;
+    if (cell.leader_epoch.value >= 0 && cell.leader_epoch < log->epoch) return Error::fenced_epoch;
+    if (cell.leader_epoch > log->epoch) return Error::unknown_epoch;
+    if (cell.offset < log->start || cell.offset > log->end) return Error::offset_out_of_range;
+    return Error::none;
+}
+
+// ---- reading ----
+
+FetchPlan::Gathered FetchPlan::gather() {
+    bytes_ = 0;
+    full_ = false;
+    for (FetchCell* cell = first_; cell; cell = cell->next) {
+        if (cell->error != Error::none) continue;
+        if (streams_ == streams_max || (streams_ != 0 && bytes_ >= bytes_max_)) {
+            full_ = true;
+            break;
+        }
+        if (!read(*cell)) return Gathered::waits;
+    }
+    hub_.env().charge(cells_ * 64);
+    return Gathered::all;
+}
+
+bool FetchPlan::read(FetchCell& cell) {
+    store::Store& store = hub_.broker().store();
+    store::Log* const log = store.find(cell.log);
+    if (!log) {
+        cell.error = Error::unknown_topic_or_partition;
+        failed_ = true;
+        return true;
+    }
+    if (cell.offset >= log->high_watermark() && cell.offset <= log->end) return true;
+    Stream* const stream = hub_.take_stream();
+    if (!stream) {
+        full_ = streams_ != 0 || failed_;
+        if (!full_) session->wait_for_fetch_room();
+        return full_;
+    }
+    store::ReadWaiter& waiter = *this;
+    const std::size_t left = bytes_max_ - std::min(bytes_, bytes_max_);
+    switch (store.read(*log, cell.offset, std::min<std::size_t>(cell.bytes_max, left), stream->view, waiter)) {
+        case store::ReadOutcome::data:
+            // The first batch comes whole whatever its size, but only one.
+            if (streams_ != 0 && stream->view.bytes > left) {
+                full_ = true;
+                break;
+            }
+            cell.stream = stream;
+            bytes_ += stream->view.bytes;
+            ++streams_;
+            return true;
+        case store::ReadOutcome::end:
+            break;
+        case store::ReadOutcome::pending:
+            full_ = streams_ != 0 || failed_;
+            if (full_) store.cancel(waiter);
+            else reading_ = true;
+            break;
+        case store::ReadOutcome::out_of_range:
+            cell.error = Error::offset_out_of_range;
+            failed_ = true;
+            break;
+    }
+    hub_.give_stream(*stream);
+    return !reading_;
+}
+
+bool FetchPlan::enough() const { return bytes_ >= bytes_min_ || failed_ || over_ || full_; }
+
+std::size_t FetchPlan::answer_bytes_max() const { return head_bytes + topics_ * topic_bytes + cells_ * partition_bytes; }
+
+Progress FetchPlan::resume(Exchange& exchange) {
+    if (reading_) return Progress::parked;
+    stop_waiting();
+    // Room first: nothing is read, and held, that could not be sent.
+    if (!exchange.session().reserve(answer_bytes_max())) return Progress::blocked;
+    if (gather() == Gathered::waits) {
+        if (!failed_) return Progress::parked;
+        reading_ = false;
+    }
+    if (!enough()) {
+        give_streams();
+        wait();
+        return Progress::parked;
+    }
+    return answer(exchange);
+}
+
+// ---- waiting ----
+
+void FetchPlan::wait() {
+    store::Store& store = hub_.broker().store();
+    for (FetchCell* cell = first_; cell; cell = cell->next)
+        if (store::Log* const log = store.find(cell->log)) hub_.broker().watch(*log, *cell);
+    hub_.parked().push_back(*this);
+}
+
+void FetchPlan::stop_waiting() {
+    if (ListNode<FetchPlan, ParkedTag>& node = *this; node.linked()) List<FetchPlan, ParkedTag>::remove(*this);
+    for (FetchCell* cell = first_; cell; cell = cell->next) broker::LogWatches::cancel(*cell);
+}
+
+void FetchCell::on_readable() { plan->on_readable(); }
+void FetchPlan::on_readable() { session->wake(); }
+
+void FetchPlan::on_timer() {
+    over_ = true;
+    session->wake();
+}
+
+void FetchPlan::hurry() {
+    over_ = true;
+    session->wake();
+}
+
+void FetchPlan::on_read_ready() {
+    reading_ = false;
+    session->wake();
+}
+
+// ---- answering ----
+
+Progress FetchPlan::answer(Exchange& exchange) {
+    for (FetchCell* cell = first_; cell; cell = cell->next) {
+        const bool named = exchange.version() >= by_topic_id || !cell->unknown.empty() || hub_.broker().topics().find(cell->topic_id);
+        if (!named) return exchange.fail(fail(Error::unknown_topic_or_partition), "a topic was deleted while a fetch waited for it");
+    }
+    FetchResponse response;
+    response.responses = Array<FetchResponse::Topic>::of(topics_, *this);
+    const Progress progress = exchange.answer(response);
+    if (progress != Progress::done) return progress;
+    Session& to = exchange.session();
+    for (FetchCell* cell = first_; cell; cell = cell->next) {
+        if (!cell->stream) continue;
+        hub_.count().fetched_bytes += cell->stream->view.bytes;
+        to.insert(*cell->stream, to.outbox().last_answer() + cell->stream_position);
+        cell->stream = nullptr;
+    }
+    to.unpark();
+    release();
+    return Progress::done;
+}
+
+void FetchPlan::operator()(std::size_t index, FetchResponse::Topic& topic) {
+    if (index == 0) cursor_ = first_;
+    topic.topic_id = cursor_->topic_id;
+    topic.topic = cursor_->unknown;
+    if (const broker::Topic* const known = hub_.broker().topics().find(cursor_->topic_id)) topic.topic = known->name.view();
+    std::size_t partitions = 1;
+    for (const FetchCell* cell = cursor_->next; cell && !cell->starts_topic; cell = cell->next) ++partitions;
+    topic.partitions = Array<FetchResponse::Partition>::of(partitions, *this);
+}
+
+void FetchPlan::operator()(std::size_t, FetchResponse::Partition& partition) {
+    FetchCell& cell = *cursor_;
+    cursor_ = cell.next;
+    partition.partition_index = cell.partition;
+    partition.error_code = code_of(cell.error);
+    partition.high_watermark = partition.last_stable_offset = partition.log_start_offset = Offset(-1);
+    if (!read_committed_) partition.aborted_transactions = Array<FetchResponse::AbortedTransaction>::none();
+    if (const store::Log* const log = cell.error == Error::none || cell.error == Error::offset_out_of_range ? hub_.broker().store().find(cell.log) : nullptr) {
+        partition.high_watermark = partition.last_stable_offset = log->high_watermark();
+        partition.log_start_offset = log->start;
+    }
+    if (!cell.stream) return;
+    partition.records.length = cell.stream->view.bytes;
+    partition.records.position = &cell.stream_position;
+}
+
+// ---- the end ----
+
+void FetchPlan::give_streams() {
+    for (FetchCell* cell = first_; cell; cell = cell->next)
+        if (Stream* const stream = std::exchange(cell->stream, nullptr)) hub_.give_stream(*stream);
+    streams_ = 0;
+}
+
+void FetchPlan::drop() {
+    if (reading_) hub_.broker().store().cancel(*this);
+    release();
+}
+
+void FetchPlan::release() {
+    hub_.env().disarm(*this);
+    stop_waiting();
+    give_streams();
+    while (FetchCell* const cell = first_) {
+        first_ = cell->next;
+        hub_.give_cell(*cell);
+    }
+    last_ = nullptr;
+    session = nullptr;
+    hub_.give_plan(*this);
+}
+
+}  // namespace rivulet::server::kafka

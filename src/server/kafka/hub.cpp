@@ -1,0 +1,54 @@
+#include "server/kafka/hub.h"
+
+namespace rivulet::server::kafka {
+
+Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& options)
+    : ConnectionHub(env, arena, options.for_connections()),
+      broker_(broker),
+      options_(options),
+      large_outputs_(arena, options.large_outputs(), options.response_bytes),
+      produces_(arena, options.sessions()),
+      plans_(arena, options.sessions()),
+      cells_(arena, options.connections == 0 ? 0 : options.fetch_partitions),
+      streams_(arena, options.streams()) {}
+
+std::size_t Hub::memory_bytes(const HubOptions& options) {
+    return BufferPool::memory_bytes(options.large_outputs(), options.response_bytes) + LazyPool<ProduceInHand>::memory_bytes(options.sessions()) +
+           LazyPool<FetchPlan>::memory_bytes(options.sessions());
+}
+
+ProduceInHand* Hub::take_produce() {
+    ProduceInHand* const produce = produces_.take();
+    RIVULET_CHECK(produce);
+    return produce;
+}
+
+FetchPlan* Hub::take_plan() {
+    FetchPlan* const plan = plans_.take(*this);
+    RIVULET_CHECK(plan);
+    return plan;
+}
+
+void Hub::give_cell(FetchCell& cell) {
+    cells_.give(cell);
+    fetch_room();
+}
+
+void Hub::give_stream(Stream& stream) {
+    if (!stream.view.empty()) broker_.release(stream.view);
+    streams_.give(stream);
+    fetch_room();
+}
+
+// Who has waited for longest tries again, on a turn of its own.
+void Hub::fetch_room() {
+    if (FetchWaiter* const waiter = fetch_waiters_.pop_front()) waiter->on_fetch_room();
+}
+
+void Hub::wait_for_fetch_room(FetchWaiter& waiter) {
+    if (!waiter.linked()) fetch_waiters_.push_back(waiter);
+    output_wanted();
+    if (FetchPlan* const longest = parked_.front()) longest->hurry();
+}
+
+}  // namespace rivulet::server::kafka

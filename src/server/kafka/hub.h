@@ -1,0 +1,89 @@
+// All connections of Kafka clients: their sessions, what they share, and their turns.
+// Owns:     what ConnectionHub does; large output buffers, produce requests on their way in, parked fetches and their cells, streams: of the arena.
+// Bounds:   HubOptions. Past options.connections a newcomer is closed, Kafka's protocol has no word for it (connection_hub.h).
+//           When cells or streams are short the longest parked fetch is answered at once, and who needs them waits in line.
+// Thread:   loop only.
+#pragma once
+
+#include "server/kafka/fetch.h"
+#include "server/kafka/session.h"
+
+namespace rivulet::server::kafka {
+
+struct HubOptions {
+    std::size_t connections = 0;
+    std::size_t receive_bytes = 0;
+    std::size_t request_bytes = 0;
+    std::size_t response_bytes = 0;
+    std::size_t fetch_partitions = 0;
+    std::size_t inflight_bytes = 0;    // of record batches in one answer
+    std::uint32_t node = 0;
+    std::string_view software;
+
+    ReceivePoolOptions receive() const { return {receive_bytes, connections == 0 ? 0 : request_bytes + 4, 0}; }
+    std::size_t output_buffers() const { return connections == 0 ? 0 : connections / 4 < 16 ? 16 : connections / 4; }
+    std::size_t large_outputs() const { return connections == 0 ? 0 : 2; }
+    std::size_t streams() const { return connections == 0 ? 0 : connections / 8 < 16 ? 16 : connections / 8; }
+    ConnectionOptions for_connections() const { return {connections, "limits.kafka_connections", receive(), output_buffers(), Session::output_bytes, 0}; }
+    std::size_t sessions() const { return connections == 0 ? 0 : for_connections().sessions(); }
+    std::size_t timers() const { return sessions(); }  // one for each parked fetch
+};
+
+struct HubStatistics {
+    std::uint64_t batches = 0;
+    std::uint64_t records = 0;
+    std::uint64_t batch_bytes = 0;
+    std::uint64_t duplicates = 0;
+    std::uint64_t refused = 0;       // batches
+    std::uint64_t fetched_bytes = 0;
+    std::uint64_t requests = 0;
+    std::uint64_t protocol_errors = 0;
+};
+
+class Hub final : public ConnectionHub<Hub, Session> {
+public:
+    Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& options);
+    static std::size_t memory_bytes(const HubOptions& options);
+
+    const HubStatistics& statistics() const { return statistics_; }
+
+    // --- for sessions
+    broker::Broker& broker() { return broker_; }
+    const HubOptions& options() const { return options_; }
+    HubStatistics& count() { return statistics_; }
+    BufferPool& large_outputs() { return large_outputs_; }
+    void give_output(MutableBytes buffer) { (buffer.size() == output_pool().bytes() ? output_pool() : large_outputs_).give(buffer); }
+    bool output_starving() const { return ConnectionHub::output_starving() || large_outputs_.starving(); }
+    Bytes refusal() const { return {}; }
+    // One for each connection.
+    ProduceInHand* take_produce();
+    void give_produce(ProduceInHand& produce) { produces_.give(produce); }
+
+    // --- for fetches
+    FetchPlan* take_plan();
+    void give_plan(FetchPlan& plan) { plans_.give(plan); }
+    // nullptr: none is free now. wait_for_cells() or wait_for_stream(), and wake() comes.
+    FetchCell* take_cell() { return cells_.take(); }
+    void give_cell(FetchCell& cell);
+    Stream* take_stream() { return streams_.take(); }
+    void give_stream(Stream& stream);
+    void wait_for_fetch_room(FetchWaiter& waiter);
+    bool streams_wanted() const { return !fetch_waiters_.empty(); }
+    List<FetchPlan, ParkedTag>& parked() { return parked_; }
+
+private:
+    void fetch_room();
+
+    broker::Broker& broker_;
+    HubOptions options_;
+    BufferPool large_outputs_;
+    LazyPool<ProduceInHand> produces_;
+    LazyPool<FetchPlan> plans_;
+    LazyPool<FetchCell> cells_;
+    LazyPool<Stream> streams_;
+    List<FetchPlan, ParkedTag> parked_;   // in the order in which they came
+    List<FetchWaiter> fetch_waiters_;
+    HubStatistics statistics_;
+};
+
+}  // namespace rivulet::server::kafka

@@ -1,0 +1,293 @@
+#include "server/kafka/produce.h"
+
+#include "server/kafka/hub.h"
+#include "server/kafka/session.h"
+
+namespace rivulet::server::kafka {
+
+namespace {
+
+using wire::kafka::Codec;
+using wire::kafka::ProduceRequest;
+using wire::kafka::ProduceResponse;
+
+constexpr std::size_t partition_answer_bytes = 64;
+constexpr std::size_t topic_answer_bytes = 16 + config::topic_name_bytes_max;
+constexpr std::size_t end_answer_bytes = 16;
+
+}  // namespace
+
+void ProduceInHand::begin(const wire::kafka::RequestHeader& header, std::size_t bytes, Instant now) {
+    header_ = header;
+    header_.client.reset();
+    left_ = bytes;
+    at_ = At::head;
+    answers_ = true;
+    request_error_ = worst_ = Error::none;
+    ticket_ = 0;
+    since_ = now;
+}
+
+void ProduceInHand::drop(broker::Broker& broker) {
+    if (stage_.active()) broker.drop(stage_);
+}
+
+ProduceInHand::Step ProduceInHand::take(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
+    consumed_ = 0;
+    for (;;) {
+        const std::size_t before = consumed_;
+        const At at = at_;
+        const Bytes rest = bytes.subspan(consumed_);
+        const Step outcome = step(hub, session, rest.first(rest.size() < left_ ? rest.size() : left_), direct_max);
+        left_ -= consumed_ - before;
+        if (outcome != Step::more || (at == at_ && consumed_ == before)) return outcome;
+    }
+}
+
+// Step::more is also that it got further.
+ProduceInHand::Step ProduceInHand::step(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
+    switch (at_) {
+        case At::head: return take_head(session, bytes, direct_max);
+        case At::topic: return take_topic(hub, session, bytes, direct_max);
+        case At::partition: return take_partition(bytes, direct_max);
+        case At::records: return take_records(hub, session, bytes, direct_max);
+        case At::staging: return take_staged(hub, session, bytes);
+        case At::discarding: return discard(session, bytes);
+        case At::partition_end:
+        case At::topic_end: return take_tags(bytes, direct_max);
+        case At::end: return finish(hub, session, bytes, direct_max);
+    }
+    return Step::more;
+}
+
+// ---- heads ----
+
+template <class Part>
+ProduceInHand::Step ProduceInHand::take_part(Part& part, Bytes bytes, std::size_t direct_max) {
+    Codec codec(bytes, header_.version, header_.flexible);
+    part.describe(codec);
+    if (codec.ok()) {
+        consumed_ += codec.position();
+        return Step::done;
+    }
+    // It may just not be there whole.
+    if (bytes.size() < left_ && bytes.size() < direct_max) return more(bytes.size() + 1);
+    return fail_with(fail(Error::malformed, static_cast<std::int64_t>(left_)));
+}
+
+template <class Encode>
+void ProduceInHand::write(Session& session, Encode encode) {
+    if (!answers_) return;
+    Writer out(session.outbox().free_room());
+    Codec codec = encoder(out);
+    encode(codec);
+    RIVULET_CHECK(out.ok());
+    session.outbox().written(out.size());
+}
+
+bool ProduceInHand::room(Session& session, std::size_t bytes) { return !answers_ || session.reserve(bytes); }
+
+ProduceInHand::Step ProduceInHand::take_head(Session& session, Bytes bytes, std::size_t direct_max) {
+    if (!session.reserve(Session::answer_room)) return Step::blocked;
+    ProduceRequest::Head head;
+    const Step taken = take_part(head, bytes, direct_max);
+    if (taken != Step::done) return taken;
+    if (head.acks < -1 || head.acks > 1) request_error_ = Error::invalid_required_acks;
+    else if (head.transactional_id) request_error_ = Error::transactions_unsupported;
+    answers_ = head.acks != 0;
+    topics_left_ = head.topics;
+    if (answers_) {
+        session.outbox().begin_answer();
+        Writer out(session.outbox().free_room());
+        wire::kafka::begin_response(out, header_);
+        session.outbox().written(out.size());
+        write(session, [&](Codec& codec) { codec.count(head.topics); });
+    }
+    at_ = topics_left_ != 0 ? At::topic : At::end;
+    return Step::more;
+}
+
+ProduceInHand::Step ProduceInHand::take_topic(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
+    if (!room(session, topic_answer_bytes)) return Step::blocked;
+    ProduceRequest::TopicHead head;
+    const Step taken = take_part(head, bytes, direct_max);
+    if (taken != Step::done) return taken;
+    // Longer names than a topic can have would not fit what is reserved for the answer.
+    if (head.name.size() > config::topic_name_bytes_max) return fail_with(fail(Error::invalid_topic, static_cast<std::int64_t>(head.name.size())));
+    const broker::Topic* const topic = hub.broker().find_topic(head.name);
+    topic_ = topic ? topic->id : Uuid{};
+    partitions_left_ = head.partitions;
+    write(session, [&](Codec& codec) {
+        codec.field(head.name);
+        codec.count(head.partitions);
+    });
+    at_ = partitions_left_ != 0 ? At::partition : At::topic_end;
+    return Step::more;
+}
+
+ProduceInHand::Step ProduceInHand::take_partition(Bytes bytes, std::size_t direct_max) {
+    ProduceRequest::PartitionHead head;
+    const Step taken = take_part(head, bytes, direct_max);
+    if (taken != Step::done) return taken;
+    partition_ = head.index;
+    records_left_ = head.records_bytes < 0 ? 0 : static_cast<std::size_t>(head.records_bytes);
+    if (records_left_ > left_) return fail_with(fail(Error::malformed, head.records_bytes));
+    error_ = request_error_;
+    if (records_left_ == 0 && error_ == Error::none) error_ = Error::invalid_record;
+    at_ = At::records;
+    return Step::more;
+}
+
+// ---- batches ----
+
+ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
+    if (!room(session, partition_answer_bytes)) return Step::blocked;
+    since_ = hub.env().now();
+    broker::Broker& broker = hub.broker();
+    const broker::Topic* const topic = broker.topics().find(topic_);
+    const store::Log* const log = topic && partition_ >= 0 ? broker.partition(*topic, static_cast<std::uint64_t>(partition_)) : nullptr;
+    if (error_ == Error::none && !log) error_ = Error::unknown_topic_or_partition;
+    if (error_ == Error::none) error_ = judge(*log);
+    if (error_ != Error::none) return refuse(error_);
+    log_ = log->id;
+    memory_ = log->memory;
+    record::ValidateOptions options;
+    options.framed_bytes = records_left_;
+    options.batch_bytes_max = broker.store().batch_limit(*log);
+    options.zstd_allowed = header_.version >= wire::kafka::produce_zstd_from;
+    if (records_left_ > options.batch_bytes_max) return refuse(Error::batch_too_large);
+    if (records_left_ <= direct_max && bytes.size() < records_left_) return more(records_left_);
+    validator_.emplace(options);
+    if (records_left_ <= direct_max) {
+        Bytes batch = bytes.first(records_left_);
+        validator_->feed(batch);
+        return append(hub, session, batch);
+    }
+    if (const Status begun = broker.begin_stage(stage_, records_left_); !begun) {
+        if (begun.error() != Error::busy) return refuse(begun.error());
+        session.wait_for_room();
+        return Step::blocked;
+    }
+    at_ = At::staging;
+    return Step::more;
+}
+
+Error ProduceInHand::judge(const store::Log&) const { return Error::none; }
+
+ProduceInHand::Step ProduceInHand::take_staged(Hub& hub, Session& session, Bytes bytes) {
+    const Bytes piece = bytes.first(bytes.size() < records_left_ ? bytes.size() : records_left_);
+    if (records_left_ != 0) {
+        if (piece.empty()) return more(1);
+        consumed_ += piece.size();
+        records_left_ -= piece.size();
+        if (!validator_->feed(piece)) {
+            const Error error = validator_->finish().error();
+            hub.broker().drop(stage_);
+            return refuse(error == Error::none ? Error::invalid_record : error);
+        }
+        stage_.put(piece);
+        if (records_left_ != 0) return more(1);
+    }
+    return append(hub, session, stage_);
+}
+
+// The batch is there whole.
+template <class Batch>
+ProduceInHand::Step ProduceInHand::append(Hub& hub, Session& session, Batch& batch) {
+    broker::Broker& broker = hub.broker();
+    const auto give_up = [&](Error error) {
+        drop(broker);
+        return refuse(error);
+    };
+    if (const Status valid = validator_->finish(); !valid) return give_up(valid.error());
+    if (validator_->header().transactional()) return give_up(Error::transactions_unsupported);
+    store::Log* const log = broker.store().find(log_);
+    if (!log) return give_up(Error::unknown_topic_or_partition);
+    const record::BatchHeader header = validator_->header();
+    const auto appended = broker.append(*log, batch);
+    if (!appended) {
+        if (appended.error() != Error::busy) return give_up(appended.error());
+        session.wait_for_room();
+        return Step::blocked;
+    }
+    HubStatistics& count = hub.count();
+    ++count.batches;
+    count.duplicates += appended->duplicate;
+    count.records += static_cast<std::uint64_t>(header.record_count);
+    count.batch_bytes += header.total_bytes();
+    if (!memory_ && appended->ticket > ticket_) ticket_ = appended->ticket;
+    ProduceResponse::Partition result;
+    result.index = partition_;
+    result.base_offset = appended->base;
+    result.log_append_time_ms = appended->log_append_time;
+    result.log_start_offset = log->start;
+    consumed_ += records_left_;
+    records_left_ = 0;
+    return answered(session, result);
+}
+
+// What is left of its batch is passed over, then it is answered.
+ProduceInHand::Step ProduceInHand::refuse(Error error) {
+    error_ = error;
+    worst_ = error;
+    at_ = At::discarding;
+    return Step::more;
+}
+
+ProduceInHand::Step ProduceInHand::discard(Session& session, Bytes bytes) {
+    const std::size_t n = bytes.size() < records_left_ ? bytes.size() : records_left_;
+    consumed_ += n;
+    records_left_ -= n;
+    if (records_left_ != 0) return more(1);
+    if (!room(session, partition_answer_bytes)) return Step::blocked;
+    ProduceResponse::Partition result;
+    result.index = partition_;
+    result.error_code = code_of(error_);
+    result.base_offset = Offset(-1);
+    return answered(session, result);
+}
+
+ProduceInHand::Step ProduceInHand::answered(Session& session, const ProduceResponse::Partition& result) {
+    write(session, [partition = result](Codec& codec) mutable { partition.describe(codec); });
+    at_ = At::partition_end;
+    return Step::more;
+}
+
+// ---- ends ----
+
+// Of a partition or a topic.
+ProduceInHand::Step ProduceInHand::take_tags(Bytes bytes, std::size_t direct_max) {
+    struct Tags {
+        void describe(Codec& codec) { codec.tags(); }
+    } tags;
+    const Step taken = take_part(tags, bytes, direct_max);
+    if (taken != Step::done) return taken;
+    if (at_ == At::partition_end) {
+        --partitions_left_;
+        at_ = partitions_left_ != 0 ? At::partition : At::topic_end;
+    } else {
+        --topics_left_;
+        at_ = topics_left_ != 0 ? At::topic : At::end;
+    }
+    return Step::more;
+}
+
+ProduceInHand::Step ProduceInHand::finish(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
+    if (!room(session, end_answer_bytes)) return Step::blocked;
+    struct Tags {
+        void describe(Codec& codec) { codec.tags(); }
+    } tags;
+    const Step taken = take_part(tags, bytes, direct_max);
+    if (taken != Step::done) return taken;
+    if (left_ != consumed_) return fail_with(fail(Error::malformed, static_cast<std::int64_t>(left_)));
+    if (!answers_) return worst_ == Error::none ? Step::done : fail_with(fail(worst_));
+    write(session, [&](Codec& codec) {
+        std::int32_t throttle_time_ms = 0;
+        codec.field(throttle_time_ms);
+        codec.tags();
+    });
+    session.finish_produce(ticket_);
+    return Step::done;
+}
+
+}  // namespace rivulet::server::kafka

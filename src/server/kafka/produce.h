@@ -1,0 +1,90 @@
+// A produce request on its way in: parsed piece by piece, each batch into the ring as it comes (up to 100 MiB of them, with the memory of one batch).
+// Owns:     the stage of the batch in hand, until that is appended or dropped.
+// Bounds:   a head (of request, topic or partition) fits a receive buffer; a batch max.message.bytes. The answer grows with the partitions that were met, in the output buffer.
+// Errors:   per partition: corrupt_batch, invalid_record, batch_too_large, unsupported_compression, unknown_topic_or_partition, those of idempotent producers, store_offline; its bytes are passed over then.
+// Guarantee: a batch is appended once it is valid, whole; acks = 0 gets no answer, and an error ends the connection (rule of Kafka's protocol).
+// Thread:   loop only. Format: Kafka's protocol, Produce, key 0; one batch of magic 2 for each partition (KIP-98).
+#pragma once
+
+#include <optional>
+
+#include "record/validate.h"
+#include "server/kafka/exchange.h"
+#include "server/lazy_pool.h"
+#include "wire/kafka/produce.h"
+
+namespace rivulet::server::kafka {
+
+class ProduceInHand final : public ListNode<ProduceInHand, LazyPoolTag> {
+public:
+    // `bytes`: of the request behind its header.
+    void begin(const wire::kafka::RequestHeader& header, std::size_t bytes, Instant now);
+    // The connection goes.
+    void drop(broker::Broker& broker);
+
+    enum class Step : std::uint8_t {
+        done,     // the whole request is taken, and answered
+        more,     // needs wanted() bytes at once
+        blocked,  // room in the store or for the answer: again, when there is
+        failed,   // failure()
+    };
+    // Takes from the front of `bytes`, the next ones of the connection; consumed(): so many. `direct_max`: what a receive buffer holds, so that smaller batches can be taken whole from there.
+    Step take(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
+    std::size_t consumed() const { return consumed_; }
+    std::size_t wanted() const { return wanted_; }
+    Failure failure() const { return failure_; }
+
+    bool holds_blocks() const { return stage_.active(); }
+    Instant since() const { return since_; }  // when the batch in hand began
+
+private:
+    enum class At : std::uint8_t { head, topic, partition, records, staging, discarding, partition_end, topic_end, end };
+
+    Step step(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
+    Step take_head(Session& session, Bytes bytes, std::size_t direct_max);
+    Step take_topic(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
+    Step take_partition(Bytes bytes, std::size_t direct_max);
+    Step take_records(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
+    Step take_staged(Hub& hub, Session& session, Bytes bytes);
+    Step discard(Session& session, Bytes bytes);
+    Step take_tags(Bytes bytes, std::size_t direct_max);
+    Step finish(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
+    template <class Batch>
+    Step append(Hub& hub, Session& session, Batch& batch);
+    Step refuse(Error error);
+    Step answered(Session& session, const wire::kafka::ProduceResponse::Partition& result);
+    bool room(Session& session, std::size_t bytes);
+    void next_partition();
+    Step more(std::size_t bytes) { wanted_ = bytes; return Step::more; }
+    Step fail_with(Failure failure) { failure_ = failure; return Step::failed; }
+    template <class Part>
+    Step take_part(Part& part, Bytes bytes, std::size_t direct_max);
+    Error judge(const store::Log& log) const;
+    template <class Encode>
+    void write(Session& session, Encode encode);
+    wire::kafka::Codec encoder(Writer& out) const { return wire::kafka::Codec(out, header_.version, header_.flexible); }
+
+    wire::kafka::RequestHeader header_;
+    std::size_t left_ = 0;         // bytes of the request that are not consumed
+    std::size_t consumed_ = 0;
+    std::size_t wanted_ = 0;
+    Failure failure_;
+    At at_ = At::head;
+    bool answers_ = true;          // acks is not 0
+    bool memory_ = false;          // the log in hand: readable, and acknowledged, at once
+    Error request_error_ = Error::none;  // of all partitions
+    Error error_ = Error::none;    // of the partition in hand
+    Error worst_ = Error::none;    // with acks = 0: ends the connection
+    std::uint32_t topics_left_ = 0;
+    std::uint32_t partitions_left_ = 0;
+    std::int32_t partition_ = 0;
+    Uuid topic_;                   // zero: not known
+    LogId log_{0};
+    std::size_t records_left_ = 0;
+    std::uint64_t ticket_ = 0;     // of what is to be durable before the answer goes
+    Instant since_;
+    std::optional<record::Validator> validator_;
+    store::Stage stage_;
+};
+
+}  // namespace rivulet::server::kafka
