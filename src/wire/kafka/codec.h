@@ -2,8 +2,10 @@
 // A message is a struct with `void describe(Codec&)`, which names its fields in order, under conditions of the version. The same description checks and decodes a request, encodes a
 // response, and does the opposite for a client.
 // Owns:     nothing. What is decoded are scalars, and views of the frame: as long as that stands.
-// Bounds:   no allocation. Decoding walks each field once, arrays within arrays once more per level when they are iterated. A count is bounded by the bytes that are left.
+// Bounds:   no allocation. Decoding walks each field once, arrays within arrays once more per level when they are iterated. A count is bounded by the bytes that are left,
+//           a string by Kafka's 32767 bytes.
 // Errors:   a field that does not fit the frame, a null that may not be, tags that do not ascend: malformed, once, at the end (decode()). A full Writer: its overflow flag.
+//           A null that may not be is written as an empty one: what has no value in later versions has an empty one in earlier versions.
 // Thread:   any.
 // Format:   Kafka's protocol, big-endian; flexible versions (KIP-482): lengths and counts are varints of n + 1, 0 is null, and each struct ends with tagged fields.
 #pragma once
@@ -26,9 +28,12 @@ struct Records {
     bool null = false;
     std::size_t length = 0;            // of what is to be inserted, if `position` is set
     std::size_t* position = nullptr;   // in the Writer
+    // As it is written: -1 for null.
+    std::int32_t encoded_length() const { return null ? -1 : static_cast<std::int32_t>(position ? length : bytes.size()); }
 };
 
-// An array inside of a message: decoded, a lazy range over the frame, which can be iterated any number of times; to be encoded, a count and a source of its items.
+// An array inside of a message: decoded, a lazy range over the frame, which can be iterated any number of times; to be encoded, a count and a source of its items, or
+// what was decoded.
 template <class T>
 class Array {
 public:
@@ -77,6 +82,8 @@ public:
     bool from(std::int16_t version) const { return version_ >= version; }
     bool until(std::int16_t version) const { return version_ <= version; }
     bool ok() const { return in_.ok(); }
+    // Whether the bytes ended too early and nothing else is wrong: with more of them it may be right. For who decodes a stream.
+    bool truncated() const { return !in_.ok() && !wrong_; }
     bool at_end() const { return in_.at_end(); }
     std::size_t position() const { return in_.position(); }
     // Bytes of Records that are to be inserted.
@@ -102,8 +109,28 @@ public:
     void field(Array<T>& array, bool nullable = false);
     // A string whose length is an int16 in flexible versions too: the client id of the request header.
     void short_text(std::optional<std::string_view>& value);
-    // The end of a struct: tagged fields, of which none is known here. They are walked over, and none is written.
-    void tags();
+    template <class... T>
+    void fields(T&... values) { (field(values), ...); }
+
+    // An array or Records in two steps, for who decodes a stream: the count or length, of which nothing is held against the bytes that are left, then what it counts. -1: null.
+    void length(std::int32_t& value, bool nullable = false);
+    template <class T>
+    void items(Array<T>& array, std::int32_t count);
+    void content(Records& value, std::int32_t length);
+
+    // A tagged field that is known, which is written if it is `present`.
+    struct Tagged {
+        std::uint32_t tag = 0;
+        bool present = false;
+        void* value = nullptr;
+        void (*describe)(Codec&, void*) = nullptr;
+    };
+    template <class T>
+    static Tagged tagged(std::uint32_t tag, T& value, bool present) {
+        return {tag, present, &value, [](Codec& codec, void* known) { codec.item(*static_cast<T*>(known)); }};
+    }
+    // The end of a struct: tagged fields. Those that are `known`, in ascending order, are decoded and encoded; others are walked over.
+    void tags(std::span<const Tagged> known = {});
 
     template <class T>
     void item(T& value) {
@@ -122,14 +149,19 @@ private:
     }
     // Of strings: int16 or varint; of bytes and arrays: int32 or varint. Empty: null.
     enum class Width : std::uint8_t { narrow, wide };
-    std::optional<std::size_t> read_length(Width width, bool nullable);
-    void write_length(Width width, std::optional<std::size_t> length);
+    void length(std::int32_t& value, Width width, bool nullable);
+    // What is counted takes a byte each at least.
+    bool holds(std::int32_t count);
     void view(std::optional<Bytes>& value, Width width, bool nullable);
+    std::uint32_t read_varint();
+    void write_tags(std::span<const Tagged> known);
+    void refuse() { wrong_ = true; in_.invalidate(); }
 
     Reader in_;
     Writer* out_ = nullptr;
     std::int16_t version_;
     bool flexible_;
+    bool wrong_ = false;
     std::size_t inserted_ = 0;
 };
 
@@ -155,8 +187,14 @@ private:
 
 template <class T>
 void Codec::field(Array<T>& array, bool nullable) {
-    if (out_) {
-        write_length(Width::wide, array.null_ ? std::nullopt : std::optional(array.count_));
+    std::int32_t count = array.null_ ? -1 : static_cast<std::int32_t>(array.count_);
+    length(count, nullable);
+    items(array, count);
+}
+
+template <class T>
+void Codec::items(Array<T>& array, std::int32_t count) {
+    if (out_ && array.fill_) {
         for (std::size_t i = 0; i < array.count_ && out_->ok(); ++i) {
             T value{};
             array.fill_(array.source_, i, value);
@@ -164,17 +202,20 @@ void Codec::field(Array<T>& array, bool nullable) {
         }
         return;
     }
+    if (out_) {
+        for (T value : array) item(value);
+        return;
+    }
     array = {};
-    const auto count = read_length(Width::wide, nullable);
-    array.null_ = !count;
-    if (!count) return;
+    array.null_ = count < 0;
+    if (!holds(count)) return;
     Reader start = in_;
-    for (std::size_t i = 0; i < *count && in_.ok(); ++i) {
+    for (std::int32_t i = 0; i < count && in_.ok(); ++i) {
         T value{};
         item(value);
     }
     if (!in_.ok()) return;
-    array.count_ = *count;
+    array.count_ = static_cast<std::size_t>(count);
     array.bytes_ = start.bytes(in_.position() - start.position());
     array.version_ = version_;
     array.flexible_ = flexible_;
