@@ -80,6 +80,10 @@ public:
     }
 
 private:
+    static std::size_t room_in(const Block& block) { return block.sealed ? 0 : block_bytes - block.used; }
+    static std::uint16_t stamped_attributes(const record::BatchHeader& header, const AppendTime& time) {
+        return static_cast<std::uint16_t>(header.attributes | (time.untrusted ? record::attribute_clock_untrusted : 0));
+    }
     // What the commit of a log with sessions bears: busy beyond.
     Status fits_commit(const Log& log, std::size_t n, std::uint16_t attributes) const;
     Status reserve(Log& log, std::size_t contiguous, std::size_t n, std::uint16_t attributes);
@@ -90,7 +94,11 @@ private:
     // Opens a batch: room for its header in one block; notes it in the block.
     ChainPosition begin_batch(Log& log, Offset base);
     void put(Log& log, Bytes bytes);
+    // A whole batch of n bytes lies there, the log's last: its header is set, and the ends move.
+    void take_batch(Log& log, ChainPosition at, std::size_t n, const AppendTime& time);
     void drop_front(Log& log);
+    // Its blocks have gone elsewhere.
+    void end_stage(Stage& stage);
     void note_unflushed(Log& log, ChainPosition at, Offset base, std::uint16_t attributes);
 
     State& state_;

@@ -24,11 +24,11 @@ public:
     std::size_t room() const { return bytes_ - size_; }
     // The next bytes of the batch, at most room().
     void put(Bytes bytes);
+    // The batch's header, once it is there.
+    Bytes header() const { return {pool_->bytes(first_), record::batch_header_bytes}; }
 
 private:
     friend class Ring;
-    // The batch's header, once it is there.
-    MutableBytes header() const { return {pool_->bytes(first_), record::batch_header_bytes}; }
 
     BlockPool* pool_ = nullptr;
     BlockIndex first_ = no_block;

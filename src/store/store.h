@@ -158,7 +158,7 @@ private:
     Status room_to_wait(std::uint64_t bytes) const;  // busy: what is not durable yet is all that one commit may have
     Status ensure_ceiling(Log& log, std::int64_t records);
     template <class Batch>
-    Result<Appended> append_batch(Log& log, Batch& batch, std::size_t bytes, const record::BatchHeader& header, const AppendTime& time);
+    Result<Appended> append_batch(Log& log, Batch& batch, std::size_t bytes, record::BatchHeader header, const AppendTime& time);
     Failure busy(Failure failure);
     void close_if_settled();
     void close_memory_packs();
