@@ -30,7 +30,7 @@ Result<store::OpenReport> Broker::open() {
     // Possible where limits were raised since: better said now than by a checkpoint that does not fit.
     if (topics_.catalogue_bytes() > catalogue_bytes_max_) {
         env::LogLine(env_, env::LogLevel::error) << "the names and settings of " << topics_.count() << " topics take " << topics_.catalogue_bytes() << " bytes, a checkpoint has "
-                                                 << catalogue_bytes_max_ << " for them: limits.partitions and limits.sessions take the rest of storage.checkpoint_bytes_max";
+                                                 << catalogue_bytes_max_ << " for them: limits.partitions, limits.sessions and limits.producers take the rest of storage.checkpoint_bytes_max";
         return fail(Error::limit_reached);
     }
     for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) apply_config(topics_.at(rank));
@@ -75,6 +75,23 @@ void Broker::apply_config(Topic& topic) {
         log->retention_bytes = topic.config.retention_bytes;
         log->owner = topics_.slot(topic);
     }
+}
+
+store::AppendTime Broker::append_time(const store::Log& log) const {
+    if (!log.log_append_time) return {};
+    return {clock_.stamp(env_), !clock_.trusted()};
+}
+
+Result<store::Appended> Broker::append(store::Log& log, store::Stage& stage) {
+    Result<store::Appended> done = store_.append(log, stage, append_time(log));
+    if (done && !room_waiters_.empty()) wake_soon();
+    return done;
+}
+
+void Broker::drop(store::Stage& stage) {
+    if (!stage.active()) return;
+    store_.drop(stage);
+    if (!room_waiters_.empty()) wake_soon();
 }
 
 Result<store::Appended> Broker::append(store::Log& log, const record::Reading& reading, const store::SessionReading& session) {

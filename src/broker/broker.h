@@ -71,7 +71,13 @@ public:
     }
 
     // --- Appends. busy: wait with wait_for_room() and try again.
-    Result<store::Appended> append(store::Log& log, Bytes batch) { return store_.append(log, batch); }
+    // Batches of producers, validated. On a log with LogAppendTime they are stamped, with the mark of an untrusted clock where that is so.
+    Result<store::Appended> append(store::Log& log, Bytes batch) { return store_.append(log, batch, append_time(log)); }
+    // See store::Store::begin_stage. What ends a stage may make room for others.
+    Status begin_stage(store::Stage& stage, std::size_t bytes) { return store_.begin_stage(stage, bytes); }
+    Result<store::Appended> append(store::Log& log, store::Stage& stage);
+    void drop(store::Stage& stage);
+    Result<std::int64_t> new_producer_id() { return store_.new_producer_id(); }
     // timestamp -1: stamped here, with the mark of an untrusted clock where that is so.
     Result<store::Appended> append(store::Log& log, const record::Reading& reading, const store::SessionReading& session);
     std::uint64_t durable_ticket() const { return store_.durable_ticket(); }
@@ -138,6 +144,7 @@ private:
     bool give_up_made_up();
     void name_unnamed_logs();
     void apply_config(Topic& topic);
+    store::AppendTime append_time(const store::Log& log) const;
     void on_tick();
     void on_wake();
     void wake_soon();

@@ -56,6 +56,7 @@ struct Limits {
     std::uint32_t topics = 0;
     std::uint32_t partitions = 0;
     std::uint32_t sessions = 0;  // (session, partition) states
+    std::uint32_t producers = 0;  // (producer, partition) states
     std::uint32_t aliases_per_connection = 0;
     std::uint32_t batch_bytes = 0;  // upper bound of every max.message.bytes
     std::uint32_t frame_bytes = 0;

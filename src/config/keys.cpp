@@ -83,6 +83,8 @@ constexpr Key limits_keys[] = {
      .access = number_at<&Limits::partitions>(), .why = "Partitions of all topics together."},
     {.name = "sessions", .type = KeyType::integer, .default_text = "4096", .minimum = 16, .maximum = 1'000'000,
      .access = number_at<&Limits::sessions>(), .why = "Remembered (sensor session, partition) pairs; beyond, the session unused for longest is forgotten, but none that is open: allow for all partitions that sensors write to at once."},
+    {.name = "producers", .type = KeyType::integer, .default_text = "1024", .minimum = 16, .maximum = 1'000'000,
+     .access = number_at<&Limits::producers>(), .why = "Remembered (idempotent producer, partition) pairs, each with its last five batches; beyond, the pair unused for longest is forgotten, and what its producer sends again after that is stored again."},
     {.name = "aliases_per_connection", .type = KeyType::integer, .default_text = "16", .minimum = 1, .maximum = 1024,
      .access = number_at<&Limits::aliases_per_connection>(), .why = "Topics that one compact connection may have open by a short number."},
     {.name = "batch_bytes", .type = KeyType::bytes, .default_text = "1048588", .minimum = 4 * kib, .maximum = 64 * mib,

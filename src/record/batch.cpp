@@ -134,7 +134,7 @@ Status check_fields(const BatchHeader& header, Origin origin) {
     if (header.record_count <= 0 || header.record_count != offsets) return fail(Error::invalid_record, header.record_count);
     if (header.control() || header.clock_untrusted()) return fail(Error::invalid_record, header.attributes);
     if (header.log_append_time()) return fail(Error::invalid_timestamp, header.attributes);
-    if (header.producer_id >= 0 && header.base_sequence < 0) return fail(Error::invalid_record, header.base_sequence);
+    if (header.producer_id >= 0 && (header.base_sequence < 0 || header.producer_epoch < 0)) return fail(Error::invalid_record, header.base_sequence);
     return {};
 }
 
@@ -160,10 +160,10 @@ void rebase_timestamps(MutableBytes header, std::int64_t delta_ms) {
     });
 }
 
-void stamp_log_append_time(MutableBytes header, Timestamp now) {
+void stamp_log_append_time(MutableBytes header, Timestamp now, bool clock_untrusted) {
     change_covered(header, [&](std::uint8_t* at) {
         const auto old = load_be<std::uint16_t>(at + at_attributes);
-        store_be(at + at_attributes, static_cast<std::uint16_t>(old | attribute_log_append_time));
+        store_be(at + at_attributes, static_cast<std::uint16_t>(old | attribute_log_append_time | (clock_untrusted ? attribute_clock_untrusted : 0)));
         store_be(at + at_max_timestamp, now.value);
     });
 }

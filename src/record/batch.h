@@ -92,8 +92,8 @@ void patch_attributes(MutableBytes header, std::uint16_t attributes);
 // Moves base and max timestamp by delta_ms, saturating at 0 and the largest time (-1 = none stays none), and clears the
 // untrusted mark: on a copy of a stored header, for serving.
 void rebase_timestamps(MutableBytes header, std::int64_t delta_ms);
-// KIP-32: sets the type bit and the max timestamp, which is then the time of every record.
-void stamp_log_append_time(MutableBytes header, Timestamp now);
+// KIP-32: sets the type bit and the max timestamp, which is then the time of every record; and the untrusted mark, if `now` is of such a clock.
+void stamp_log_append_time(MutableBytes header, Timestamp now, bool clock_untrusted = false);
 
 // The CRC of a batch that lies in several places: update() with the bytes from batch_crc_start on, in order.
 class BatchCrc {

@@ -61,6 +61,7 @@ void Planner::set_options() {
     store.mark_idle_ns = config_.storage.mark_idle_ms * ns_per_ms;
     store.logs_max = limits.partitions;
     store.sessions_max = limits.sessions;
+    store.producers_max = limits.producers;
     store.index_samples_max = static_cast<std::uint32_t>(limits.index_bytes / sizeof(store::Sample));
     store.blocks = 0;
     store.windows = limits.read_windows;
@@ -116,6 +117,7 @@ void Planner::add_store() {
     part("index", store.index_samples_max, store::SegmentIndex::memory_bytes(store.index_samples_max), sizeof(store::Sample), "where on flash each log is", "limits.index_bytes");
     part("logs", limits.partitions, store::LogTable::memory_bytes(limits.partitions), sizeof(store::Log), "one per partition", "limits.partitions");
     part("sessions' states", limits.sessions, store::SessionTable::memory_bytes(limits.sessions), store::SessionTable::bytes_each, "(session, partition)", "limits.sessions");
+    part("producers' states", limits.producers, store::ProducerTable::memory_bytes(limits.producers), store::ProducerTable::bytes_each, "(producer, partition)", "limits.producers");
     part("topics", limits.topics, broker::TopicTable::memory_bytes(limits.topics), sizeof(broker::Topic), "", "limits.topics");
     part("commit buffers", 1, store::GroupWriter::memory_bytes(store) + store::Committer::memory_bytes(store), 0, "group header, table, footer, records",
          "limits.partitions, limits.batch_bytes");
@@ -176,7 +178,7 @@ void Planner::check_store() {
             break;
         case 4:
             problem << "storage.checkpoint_bytes_max = " << store.checkpoint_area_bytes << ": at least " << store.checkpoint_bytes_min() << ", in pages of " << store::page_bytes
-                    << ", is needed for the state of limits.partitions = " << store.logs_max << " and limits.sessions = " << store.sessions_max;
+                    << ", is needed for the state of limits.partitions = " << store.logs_max << ", limits.sessions = " << store.sessions_max << " and limits.producers = " << store.producers_max;
             break;
         case 5: problem << "memory.ring_min: less than two batches of limits.batch_bytes = " << store.batch_bytes_max; break;
         case 6:

@@ -36,6 +36,7 @@ static_assert(chunk_length_at + 4 == chunk_header_bytes);
 constexpr std::uint8_t log_flag_memory = 1;
 constexpr std::size_t offset_bytes_max = 9;  // 63 bits
 constexpr std::size_t epoch_bytes_max = 5;
+constexpr std::size_t sequence_bytes_max = 5;  // 31 bits
 static_assert(3 * varint_bytes_max + 1 + 4 * offset_bytes_max + 1 + log_epochs_max * (epoch_bytes_max + offset_bytes_max) <= log_image_bytes_max);
 
 constexpr std::uint64_t u32_max = std::numeric_limits<std::uint32_t>::max();
@@ -59,7 +60,7 @@ Epoch take_epoch(Reader& in) {
 }
 
 bool known(std::uint16_t section) {
-    return (section >= static_cast<std::uint16_t>(Section::logs) && section <= static_cast<std::uint16_t>(Section::sessions)) ||
+    return (section >= static_cast<std::uint16_t>(Section::logs) && section <= static_cast<std::uint16_t>(Section::producers)) ||
            section >= static_cast<std::uint16_t>(Section::catalogue);
 }
 
@@ -243,6 +244,48 @@ bool decode_session(Reader& in, SessionImage& out) {
     out.last_sequence = last & ~session_partial;
     out.partial = last != out.last_sequence;
     return in.ok();
+}
+
+static_assert(offset_bytes_max + varint_bytes_max + 3 + sequence_bytes_max + 1 + producer_batches_max * (sequence_bytes_max + offset_bytes_max) == producer_image_bytes_max);
+
+// Of every batch but the first what lies between it and the one before.
+void encode_producer(const ProducerImage& image, Writer& out) {
+    RIVULET_CHECK(image.producer >= 0 && image.epoch >= 0 && image.first_sequence >= 0 && image.count != 0 && image.count <= producer_batches_max);
+    out.varint(static_cast<std::uint64_t>(image.producer));
+    out.varint(image.log.value);
+    out.varint(static_cast<std::uint64_t>(image.epoch));
+    out.varint(static_cast<std::uint64_t>(image.first_sequence));
+    out.varint(image.count);
+    Offset from{0};
+    for (std::uint32_t i = 0; i < image.count; ++i) {
+        out.varint(image.spans[i]);
+        put(Offset(image.bases[i] - from), out);
+        from = image.bases[i] + (std::int64_t{image.spans[i]} + 1);
+    }
+}
+
+bool decode_producer(Reader& in, ProducerImage& out) {
+    constexpr std::uint64_t offset_max = std::numeric_limits<std::int64_t>::max();
+    constexpr std::uint64_t sequence_max = std::numeric_limits<std::int32_t>::max();
+    out.producer = take_offset(in).value;
+    out.log = LogId(in.varint());
+    const std::uint64_t epoch = in.varint();
+    const std::uint64_t sequence = in.varint();
+    const std::uint64_t count = in.varint();
+    if (!in.ok() || out.log < first_user_log || epoch > std::numeric_limits<std::int16_t>::max() || sequence > sequence_max || count == 0 || count > producer_batches_max) return false;
+    out.epoch = static_cast<std::int16_t>(epoch);
+    out.first_sequence = static_cast<std::int32_t>(sequence);
+    out.count = static_cast<std::uint32_t>(count);
+    std::uint64_t from = 0;
+    for (std::uint32_t i = 0; i < out.count; ++i) {
+        const std::uint64_t span = in.varint();
+        const std::uint64_t between = in.varint();
+        if (!in.ok() || span > sequence_max || between >= offset_max - from || span >= offset_max - from - between) return false;
+        out.spans[i] = static_cast<std::uint32_t>(span);
+        out.bases[i] = Offset(static_cast<std::int64_t>(from + between));
+        from += between + span + 1;
+    }
+    return true;
 }
 
 }  // namespace rivulet::store

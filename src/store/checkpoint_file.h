@@ -31,6 +31,7 @@ enum class Section : std::uint16_t {
     fences = 3,
     boots = 4,
     sessions = 5,
+    producers = 6,
     catalogue = 32,  // this and above: the layer above
 };
 
@@ -108,5 +109,21 @@ struct SessionImage {
 };
 void encode_session(const SessionImage& image, Writer& out);
 bool decode_session(Reader& in, SessionImage& out);
+
+// Batches of a producer that are remembered for each log: as many as a client may have in flight (KIP-98).
+constexpr std::size_t producer_batches_max = 5;
+
+struct ProducerImage {
+    std::int64_t producer = 0;
+    LogId log{0};
+    std::int16_t epoch = 0;
+    std::int32_t first_sequence = 0;  // of the first batch; each begins where the one before it ends
+    std::uint32_t count = 0;          // of batches
+    std::uint32_t spans[producer_batches_max] = {};  // last sequence - first
+    Offset bases[producer_batches_max] = {};         // ascending
+};
+constexpr std::size_t producer_image_bytes_max = 98;
+void encode_producer(const ProducerImage& image, Writer& out);
+bool decode_producer(Reader& in, ProducerImage& out);
 
 }  // namespace rivulet::store

@@ -64,6 +64,12 @@ Status load_chunk(Section section, Bytes chunk, State& state, RecoveryListener& 
                 RIVULET_TRY(state.sessions.restore(image));
             }
             return {};
+        case Section::producers:
+            for (ProducerImage image; !in.at_end();) {
+                if (!decode_producer(in, image)) return fail(Error::corrupt);
+                state.producers.restore(image);
+            }
+            return {};
         default:
             return listener.on_checkpoint_chunk(section, chunk);
     }

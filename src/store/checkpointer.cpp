@@ -9,7 +9,7 @@ namespace rivulet::store {
 
 namespace {
 
-constexpr Section own_sections[] = {Section::logs, Section::truncations, Section::fences, Section::boots, Section::sessions};
+constexpr Section own_sections[] = {Section::logs, Section::truncations, Section::fences, Section::boots, Section::sessions, Section::producers};
 constexpr std::size_t own_section_count = sizeof own_sections / sizeof own_sections[0];
 constexpr std::size_t entries_per_slice = 128;
 // Bytes appended between checkpoints per byte of a checkpoint: 6.25% of what is written (DESIGN.md, "Checkpoint").
@@ -136,6 +136,15 @@ bool Checkpointer::encode_entries(Section section, Writer& out) {
                 if (cursor_ == state_.sessions.images()) return true;
                 if (out.room() < 64) return false;
                 if (state_.sessions.image_at(static_cast<std::uint32_t>(cursor_++), image)) encode_session(image, out);
+            }
+            return false;
+        }
+        case Section::producers: {
+            ProducerImage image;
+            for (std::size_t n = 0; n < entries_per_slice * 4; ++n) {
+                if (cursor_ == state_.producers.capacity()) return true;
+                if (out.room() < producer_image_bytes_max) return false;
+                if (state_.producers.image_at(static_cast<std::uint32_t>(cursor_++), image)) encode_producer(image, out);
             }
             return false;
         }

@@ -52,12 +52,14 @@ bool Committer::gather_extents(Log& log, std::uint64_t byte_limit, Bytes trailer
         if (extent.flags & extent_clock_untrusted) extent.boot = state_.boot;
         const ChainPosition start = batch.at;
         Offset last{-1};
+        std::uint8_t producers = 0;  // of any batch: those with and without share an extent
         bool more = true;
         while (more && extent_flags(batch.header) == extent.flags && batch.header.leader_epoch == extent.epoch) {
             const std::size_t bytes = batch.header.total_bytes();
             if (bytes > byte_limit) break;
             byte_limit -= bytes;
             extent.bytes += static_cast<std::uint32_t>(bytes);
+            if (batch.header.producer_id >= 0) producers = extent_producers;
             if (batch.header.max_timestamp > extent.max_timestamp) extent.max_timestamp = batch.header.max_timestamp;
             last = batch.header.last_offset();
             position = ring_.after(batch);
@@ -66,6 +68,7 @@ bool Committer::gather_extents(Log& log, std::uint64_t byte_limit, Bytes trailer
         }
         if (extent.bytes == 0) return false;
         extent.offset_span = static_cast<std::uint32_t>(last - extent.base);
+        extent.flags |= producers;
         if (last + 1 == log.closed_end && !trailer.empty()) {
             extent.flags |= extent_packed;
             extent.trailer = trailer;

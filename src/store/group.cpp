@@ -29,7 +29,7 @@ constexpr std::uint8_t flag_run_start = 1;
 constexpr std::uint8_t flag_mark = 2;
 
 constexpr std::uint8_t extent_flags_known = extent_packed | extent_relocated | extent_compacted | extent_control |
-                                            extent_transactional | extent_clock_untrusted;
+                                            extent_transactional | extent_clock_untrusted | extent_producers;
 // Seven fields of at least one byte and the CRC.
 constexpr std::size_t entry_bytes_min = 7 + 4;
 

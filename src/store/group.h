@@ -43,6 +43,7 @@ enum ExtentFlag : std::uint8_t {
     extent_control = 8,
     extent_transactional = 16,
     extent_clock_untrusted = 32,
+    extent_producers = 64,  // some batch has a producer id: recovery reads the headers
 };
 
 struct Extent {

@@ -22,9 +22,9 @@ GroupWriter::GroupWriter(Arena& arena, State& state)
       extents_(arena.make_array<ExtentPieces>(pieces_max(state.options))),
       table_writer_({}, Timestamp(0)) {}
 
-// A block is full but for less than a batch header.
+// Two blocks that follow each other hold as much as one, but for less than a batch header: a stage goes behind a block that has no room for its batch.
 std::size_t GroupWriter::pieces_max(const StoreOptions& options) {
-    const std::size_t wanted = options.group_bytes_max() / (block_bytes - record::batch_header_bytes) + pieces_extra;
+    const std::size_t wanted = 2 * (options.group_bytes_max() / (block_bytes - record::batch_header_bytes)) + pieces_extra;
     return wanted < pieces_min ? pieces_min : wanted;
 }
 

@@ -225,6 +225,7 @@ Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved
         if (extent.base > log->end) {
             state_.fences.add(log->id, log->end, extent.base, FenceCause::lost_group);
             log->lost_records = true;
+            state_.producers.remove_log(log->id);
             LogLine(env_, LogLevel::error) << "log " << log->id.value << ": offsets " << log->end.value << " to " << extent.base.value - 1
                                            << " are damaged and will not be served";
         }
@@ -232,9 +233,11 @@ Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved
         log->note_epoch(extent.epoch, extent.base);
         log->end = extent.last() + 1;
     }
+    if (extent.flags & extent_producers) RIVULET_TRY(apply_producers(walk, *log, extent, !proved));
     if (extent.last() >= void_from) {
         // Cut within the extent: what its sessions had beyond is not known.
         log->end = void_from;
+        state_.producers.truncate(log->id, void_from);
         state_.sessions.forget_log(*log);
         return {};
     }
@@ -243,6 +246,28 @@ Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved
         RIVULET_TRY(judge(state_.sessions.apply_trailer(extent.trailer, log->id).error(), lsn));
     }
     return {};
+}
+
+// The table does not say what producers have: the headers of the batches do. What is damaged may have had their last batches.
+Status Replay::apply_producers(JournalWalk& walk, Log& log, const Extent& extent, bool checked) {
+    const Lsn lsn = walk.header().lsn;
+    RIVULET_TRY_ASSIGN(const bool holds, checked ? Result<bool>(true) : walk.extent_holds(extent));
+    if (!holds) {
+        LogLine(env_, LogLevel::error) << "log " << log.id.value << ": offsets " << extent.base.value << " to " << extent.last().value
+                                       << " are damaged: what its producers had is forgotten";
+        state_.producers.remove_log(log.id);
+        return {};
+    }
+    RIVULET_TRY_ASSIGN(const Bytes payload, walk.payload());
+    Bytes left = payload.subspan(extent.position, extent.bytes);
+    while (left.size() >= record::batch_header_bytes) {
+        const record::BatchHeader header = record::decode_header(left);
+        if (!record::check_header(header, left.size(), left.size()) || header.base_offset < extent.base || header.last_offset() > extent.last()) break;
+        const bool idempotent = header.producer_id >= 0 && header.producer_epoch >= 0 && header.base_sequence >= 0;
+        if (idempotent) state_.producers.replay(header, log.id);
+        left = left.subspan(header.total_bytes());
+    }
+    return judge(left.empty() ? Error::none : Error::corrupt, lsn);
 }
 
 // The last sequence of a session in a log says nothing of those before that were in a lost group.
@@ -286,6 +311,7 @@ void Replay::settle_holes() {
         if (log.last_extent >= last_hole_) continue;
         log.resumes_at = log.end + static_cast<std::int64_t>(hole_bytes_ / lost_record_bytes_min + 1);
         state_.fences.add(log.id, log.end, log.resumes_at, FenceCause::lost_group);
+        state_.producers.remove_log(log.id);
         LogLine(env_, LogLevel::error) << "log " << log.id.value << ": may have lost offsets from " << log.end.value << " on; it goes on at "
                                        << log.resumes_at.value;
     }

@@ -50,6 +50,8 @@ private:
     Status apply_extent(JournalWalk& walk, const Extent& extent, bool proved, bool holds);
     // Whether all extents of this log from `first` on in an unproved group hold.
     Result<bool> unit_holds(JournalWalk& walk, const Extent& first);
+    // What producers have in an extent that counts.
+    Status apply_producers(JournalWalk& walk, Log& log, const Extent& extent, bool checked);
     Result<Log*> log_of(const Extent& extent, Lsn lsn);
     Status make_room(const LogCreateRecord& record);
     bool damaged() const { return state_.damage.corrupt_groups + state_.damage.corrupt_extents + report_.orphans != 0; }

@@ -115,12 +115,15 @@ void Replay::apply_truncate(const TruncateRecord& record, Lsn lsn) {
         // A recovery went on there. What it knew below may have been lost since, as if between others; else its FENCE record says the same.
         log->lost_records |= !log->memory && record.end > log->end;
         state_.fences.add(log->id, log->end, record.end, log->memory ? FenceCause::restart : FenceCause::lost_group);
+        // Beyond the end is what producers may have had; at the end, what a checkpoint saw of them before the log was cut.
+        state_.producers.truncate(log->id, record.end > log->end ? Offset(0) : record.end);
         log->end = record.end;
     } else {
         if (!state_.truncations.add(log->id, record.end, lsn))
             env::LogLine(env_, env::LogLevel::error) << "no room to remember that log " << log->id.value << " was cut at " << record.end.value;
         // The first walk had no room for this mark, so trailers of what is void here were counted.
         state_.sessions.forget_log(*log);
+        state_.producers.truncate(log->id, record.end);
         log->end = record.end;
         log->truncate_epochs(record.end);
         state_.fences.truncate(log->id, record.end);
@@ -137,6 +140,7 @@ void Replay::apply_jump(const JumpRecord& record, Lsn lsn) {
     if (log->end < record.to) log->end = record.to;
     // What had been given up may have been met again, and counted.
     state_.sessions.forget_log(*log);
+    state_.producers.remove_log(log->id);
     if (log->last_extent < lsn) log->last_extent = lsn;
 }
 

@@ -12,8 +12,6 @@ std::uint32_t run_key(const Log& log, std::uint16_t attributes) {
     return static_cast<std::uint32_t>(log.epoch.value) << 16 | (attributes & relevant);
 }
 
-std::size_t room_in(const Block& block) { return block.sealed ? 0 : block_bytes - block.used; }
-
 }  // namespace
 
 std::uint32_t Ring::blocks_needed(const Log& log, std::size_t contiguous, std::size_t n) const {
@@ -25,10 +23,15 @@ std::uint32_t Ring::blocks_needed(const Log& log, std::size_t contiguous, std::s
     return n <= room ? 0 : static_cast<std::uint32_t>((n - room + block_bytes - 1) / block_bytes);
 }
 
-Status Ring::reserve(Log& log, std::size_t contiguous, std::size_t n, std::uint16_t attributes) {
+Status Ring::fits_commit(const Log& log, std::size_t n, std::uint16_t attributes) const {
     // A trailer counts all its log's readings at once: they go in one group (FORMAT.md, section 9, step 4).
     if (log.pending_session_count != 0 && log.unflushed_bytes + n > state_.options.group_payload_max()) return fail(Error::busy);
     if (log.unflushed_bytes != 0 && log.runs + 1 >= runs_max && run_key(log, attributes) != log.run_key) return fail(Error::busy);
+    return {};
+}
+
+Status Ring::reserve(Log& log, std::size_t contiguous, std::size_t n, std::uint16_t attributes) {
+    RIVULET_TRY(fits_commit(log, n, attributes));
     // The tail block itself must not be what makes room for the rest.
     const bool tail_evictable = log.last_block != no_block && state_.blocks[log.last_block].evictable;
     if (tail_evictable) state_.blocks.keep(log.last_block);
@@ -111,21 +114,27 @@ void Ring::note_unflushed(Log& log, ChainPosition at, Offset base, std::uint16_t
     log.flush_offset = base;
 }
 
-Status Ring::append(Log& log, Bytes batch) {
+Status Ring::append(Log& log, Bytes batch, const AppendTime& time) {
     RIVULET_CHECK(!log.pack_open() && batch.size() >= batch_header_bytes);
-    RIVULET_TRY(reserve(log, batch_header_bytes, batch.size(), record::decode_header(batch.first(batch_header_bytes)).attributes));
-    const record::BatchHeader header = record::decode_header(batch.first(batch_header_bytes));
+    RIVULET_TRY(reserve(log, batch_header_bytes, batch.size(), stamped_attributes(record::decode_header(batch.first(batch_header_bytes)), time)));
     const ChainPosition at = begin_batch(log, log.end);
     put(log, batch);
-    record::patch_base_offset(state_.blocks.bytes(at.block) + at.byte, log.end);
-    record::patch_leader_epoch(state_.blocks.bytes(at.block) + at.byte, log.epoch);
+    take_batch(log, at, batch.size(), time);
+    return {};
+}
+
+void Ring::take_batch(Log& log, ChainPosition at, std::size_t n, const AppendTime& time) {
+    const MutableBytes raw(state_.blocks.bytes(at.block) + at.byte, batch_header_bytes);
+    record::patch_base_offset(raw.data(), log.end);
+    record::patch_leader_epoch(raw.data(), log.epoch);
+    if (time.time.value >= 0) record::stamp_log_append_time(raw, time.time, time.untrusted);
+    const record::BatchHeader header = record::decode_header(raw);
     note_unflushed(log, at, log.end, header.attributes);
     log.note_epoch(log.epoch, log.end);
-    log.unflushed_bytes += batch.size();
-    state_.unflushed_bytes += batch.size();
+    log.unflushed_bytes += n;
+    state_.unflushed_bytes += n;
     log.end = log.end + (std::int64_t{header.last_offset_delta} + 1);
     log.closed_end = log.end;
-    return {};
 }
 
 Status Ring::add_reading(Log& log, const record::Reading& reading, std::uint16_t attributes) {
@@ -179,7 +188,7 @@ std::size_t Ring::blocks_from(ChainPosition position) const {
 bool Ring::at(const Log& log, ChainPosition position, Batch& out) const {
     if (position.block == no_block) return false;
     const Block* block = &state_.blocks[position.block];
-    if (position.byte == block->used) {
+    while (position.byte == block->used) {
         if (block->next == no_block) return false;
         position = {block->next, 0};
         block = &state_.blocks[position.block];

@@ -1,14 +1,22 @@
 // The tail of each log in RAM: batches, verbatim, in a chain of pool blocks. Write buffer and read cache at once.
 // Owns:     nothing; works on the logs and blocks of a State.
-// Bounds:   append and reserve take blocks from the pool, evicting the longest flushed; busy if too few are free or evictable, and nothing has changed then.
-// Guarantee: a batch header is contiguous within a block; a body continues through the blocks that follow. Bytes before Block::used never change once their batch is closed.
+// Bounds:   append, reserve and begin take blocks from the pool, evicting the longest flushed; busy if too few are free or evictable, and nothing has changed then.
+// Guarantee: a batch header is contiguous within a block; a body continues through the blocks that follow, of which any may end early. Bytes before Block::used never change once
+//           their batch is closed.
 // Thread:   loop only.
 #pragma once
 
 #include "record/batch.h"
+#include "store/stage.h"
 #include "store/state.h"
 
 namespace rivulet::store {
+
+// When a batch arrived, for logs that say so instead of its sender (KIP-32, LogAppendTime).
+struct AppendTime {
+    Timestamp time{-1};      // -1: the sender's times stay
+    bool untrusted = false;  // from a clock that is not trusted
+};
 
 class Ring {
 public:
@@ -17,8 +25,17 @@ public:
 
     explicit Ring(State& state) : state_(state) {}
 
-    // A whole batch; its base offset and epoch are set in RAM, and log.end, closed_end move past it. Any open pack was closed before.
-    Status append(Log& log, Bytes batch);
+    // A whole batch; its base offset, epoch and stamp are set in RAM, and log.end, closed_end move past it. Any open pack was closed before.
+    Status append(Log& log, Bytes batch, const AppendTime& time = {});
+    // The same of a stage that is full. On success it is empty again: its blocks are the log's, or free where the batch fitted the log's last one.
+    Status append(Log& log, Stage& stage, const AppendTime& time = {});
+    // Takes all blocks for a batch of that many bytes: batch_too_large, invalid_record (less than a header), busy.
+    Status begin(Stage& stage, std::size_t bytes);
+    void drop(Stage& stage);
+    // A stage was refused for what others hold, and none has ended since.
+    bool stages_wanted() const { return stages_wanted_; }
+    // Of all stages together: half of the ring, and one largest batch in any case.
+    std::uint32_t stage_blocks_max() const;
     // One reading into the log's open pack, which is begun if there is none. Only log.end moves.
     Status add_reading(Log& log, const record::Reading& reading, std::uint16_t attributes);
     // Writes the pack's header: its records become a closed batch. No-op without an open pack.
@@ -63,6 +80,12 @@ public:
     }
 
 private:
+    static std::size_t room_in(const Block& block) { return block.sealed ? 0 : block_bytes - block.used; }
+    static std::uint16_t stamped_attributes(const record::BatchHeader& header, const AppendTime& time) {
+        return static_cast<std::uint16_t>(header.attributes | (time.untrusted ? record::attribute_clock_untrusted : 0));
+    }
+    // What the commit of a log with sessions bears: busy beyond.
+    Status fits_commit(const Log& log, std::size_t n, std::uint16_t attributes) const;
     Status reserve(Log& log, std::size_t contiguous, std::size_t n, std::uint16_t attributes);
     // Blocks to take so that `n` bytes can be appended, the first `contiguous` of them in one block.
     std::uint32_t blocks_needed(const Log& log, std::size_t contiguous, std::size_t n) const;
@@ -71,11 +94,16 @@ private:
     // Opens a batch: room for its header in one block; notes it in the block.
     ChainPosition begin_batch(Log& log, Offset base);
     void put(Log& log, Bytes bytes);
+    // A whole batch of n bytes lies there, the log's last: its header is set, and the ends move.
+    void take_batch(Log& log, ChainPosition at, std::size_t n, const AppendTime& time);
     void drop_front(Log& log);
+    // Its blocks have gone elsewhere.
+    void end_stage(Stage& stage);
     void note_unflushed(Log& log, ChainPosition at, Offset base, std::uint16_t attributes);
 
     State& state_;
     bool short_of_blocks_ = false;
+    bool stages_wanted_ = false;
 };
 
 }  // namespace rivulet::store

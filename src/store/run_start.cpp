@@ -91,6 +91,8 @@ void resume_memory_logs(env::Env& env, State& state) {
         state.fences.add(log.id, log.end, log.ceiling, FenceCause::restart);
         env::LogLine(env, env::LogLevel::info) << "memory log " << log.id.value << " goes on at offset " << log.ceiling.value << " after an unclean stop";
         log.resumes_at = log.ceiling;
+        // What they were acknowledged from RAM is lost, and no gap to them.
+        state.producers.remove_log(log.id);
     }
 }
 

@@ -1,24 +1,14 @@
 #include "store/session_table.h"
 
 #include <algorithm>
-#include <bit>
+
+#include "store/chained_hash.h"
 
 namespace rivulet::store {
 
 namespace {
 
 constexpr std::uint64_t any_base = UINT64_MAX;
-
-std::size_t bucket_count(std::uint32_t capacity) { return std::bit_ceil(std::size_t{capacity} < 2 ? 2 : std::size_t{capacity}); }
-
-// Fibonacci hashing (Knuth, volume 3, 6.4): the upper bits of a product with 2^64 / phi.
-std::uint64_t mix(std::uint64_t v) { return v * 0x9e3779b97f4a7c15ULL; }
-
-// Memory that is constructed when it is first used.
-template <class T>
-std::span<T> room_for(Arena& arena, std::uint32_t capacity) {
-    return {reinterpret_cast<T*>(arena.take_bytes(capacity * sizeof(T), alignof(T)).data()), capacity};
-}
 
 }  // namespace
 
@@ -28,7 +18,7 @@ SessionTable::SessionTable(Arena& arena, std::uint32_t capacity)
       buckets_(arena.make_array<SessionIndex>(bucket_count(capacity))),
       log_buckets_(arena.make_array<SessionIndex>(bucket_count(capacity))),
       head_buckets_(arena.make_array<SessionIndex>(bucket_count(capacity))),
-      shift_(64U - static_cast<unsigned>(std::countr_zero(bucket_count(capacity)))) {
+      shift_(bucket_shift(capacity)) {
     for (const auto buckets : {buckets_, log_buckets_, head_buckets_})
         for (SessionIndex& first : buckets) first = no_session;
 }

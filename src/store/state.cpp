@@ -32,7 +32,7 @@ std::uint64_t StoreOptions::waiting_bytes_max() const {
 
 std::uint64_t StoreOptions::checkpoint_bytes_min() const {
     return page_ceil(page_bytes + std::uint64_t{logs_max} * (log_image_bytes_max + 64) + std::uint64_t{sessions_max} * 32 +
-                     Truncations::capacity_for(logs_max) * truncation_image_bytes_max + Fences::capacity * 32 + Boots::capacity * 48);
+                     std::uint64_t{producers_max} * producer_image_bytes_max +                     Truncations::capacity_for(logs_max) * truncation_image_bytes_max + Fences::capacity * 32 + Boots::capacity * 48);
 }
 
 Status StoreOptions::check() const {
@@ -47,7 +47,7 @@ Status StoreOptions::check() const {
     if (checkpoint_area_bytes < checkpoint_bytes_min() || checkpoint_area_bytes % page_bytes != 0) return fail(Error::invalid_argument, 4);
     // RAM takes at least two of the largest batches: one that arrives while one is written.
     if (std::uint64_t{blocks} * block_bytes < 2 * std::uint64_t{batch_bytes_max}) return fail(Error::invalid_argument, 5);
-    if (windows < 1 || logs_max < 1 || sessions_max < 1 || index_samples_max < 2 * logs_max) return fail(Error::invalid_argument, 6);
+    if (windows < 1 || logs_max < 1 || sessions_max < 1 || producers_max < 1 || index_samples_max < 2 * logs_max) return fail(Error::invalid_argument, 6);
     return {};
 }
 
@@ -57,12 +57,13 @@ State::State(Arena& arena, const StoreOptions& given)
       blocks(arena, given.blocks),
       index(arena, given.index_samples_max),
       sessions(arena, given.sessions_max),
+      producers(arena, given.producers_max),
       truncations(arena, given.logs_max) {}
 
 std::size_t State::memory_bytes(const StoreOptions& options) {
     return sizeof(State) + LogTable::memory_bytes(options.logs_max) + BlockPool::memory_bytes(options.blocks) +
            SegmentIndex::memory_bytes(options.index_samples_max) + SessionTable::memory_bytes(options.sessions_max) +
-           Truncations::memory_bytes(options.logs_max) + 256;
+           ProducerTable::memory_bytes(options.producers_max) +           Truncations::memory_bytes(options.logs_max) + 256;
 }
 
 std::uint64_t State::room(std::uint32_t more_logs) const {
@@ -80,6 +81,7 @@ std::uint32_t State::extent_time(const Extent& extent) const {
 
 void State::remove_log(Log& log) {
     sessions.remove_log(log);
+    producers.remove_log(log.id);
     index.drop_all(log);
     truncations.remove_log(log.id);
     fences.remove_log(log.id);

@@ -9,6 +9,7 @@
 #include "store/journal_record.h"
 #include "store/log_table.h"
 #include "store/marks.h"
+#include "store/producer_table.h"
 #include "store/segment_index.h"
 #include "store/session_table.h"
 
@@ -24,6 +25,7 @@ struct StoreOptions {
     std::int64_t mark_idle_ns = 10 * ns_per_s;
     std::uint32_t logs_max = 1000;
     std::uint32_t sessions_max = 4096;
+    std::uint32_t producers_max = 1024;
     std::uint32_t index_samples_max = 32768;
     std::uint32_t blocks = 2048;
     std::uint32_t windows = 4;                  // catch-up reads
@@ -77,7 +79,7 @@ protected:
 struct State {
     // Takes an extent that lies at `group` into account: index, footer of the head segment, last_extent. Not the log's end.
     void note_extent(Log& log, const Extent& extent, Lsn group);
-    // Forgets a log that is in no commit and has no blocks: index, sessions, truncations, fences, table.
+    // Forgets a log that is in no commit and has no blocks: index, sessions, producers, truncations, fences, table.
     void remove_log(Log& log);
     // Bytes that a group may have at head.next, keeping room for a footer that names `more_logs` beside those already in the segment; 0 if none.
     std::uint64_t room(std::uint32_t more_logs) const;
@@ -93,6 +95,7 @@ struct State {
     BlockPool blocks;
     SegmentIndex index;
     SessionTable sessions;
+    ProducerTable producers;
     Truncations truncations;
     Fences fences;
     Boots boots;
@@ -108,6 +111,7 @@ struct State {
     std::uint64_t index_loaded_from = 1;  // segments from this one on are in the index; older ones come from footers
     std::uint64_t unflushed_bytes = 0;  // of all logs, not gathered yet
     std::uint64_t committing_bytes = 0; // gathered by the commit under way
+    std::uint32_t staged_blocks = 0;    // of all stages (stage.h)
     std::uint64_t zeroing = 0;      // segment that a write of zeros is on its way to; 0: none
     std::uint32_t logs_in_head = 0; // logs with something in the head segment
     bool deleted_in_head = false;   // it has extents of logs that are no longer in the table

@@ -206,6 +206,7 @@ Result<std::uint64_t> Store::truncate(Log& log, Offset end, Epoch epoch) {
     state_.fences.truncate(log.id, end);
     // What sessions had in what is gone is not known: they start over, at least once.
     state_.sessions.forget_log(log);
+    state_.producers.truncate(log.id, end);
     committer_.note_truncated(log);
     committer_.note_records(0);
     return committer_.open_ticket();
@@ -234,19 +235,60 @@ Status Store::ensure_ceiling(Log& log, std::int64_t records) {
     return log.end + records > log.ceiling ? Status(fail(Error::busy)) : Status();
 }
 
-Result<Appended> Store::append(Log& log, Bytes batch) {
+// Batch: Bytes or Stage.
+template <class Batch>
+Result<Appended> Store::append_batch(Log& log, Batch& batch, std::size_t bytes, record::BatchHeader header, const AppendTime& time) {
     RIVULET_TRY(writable(log));
-    if (batch.size() > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(batch.size()));
-    if (Status status = room_to_wait(batch.size()); !status) return busy(status.failure());
-    const record::BatchHeader header = record::decode_header(batch);
+    const bool idempotent = header.producer_id >= 0;
+    if (idempotent) {
+        // What was stored under a larger limit stays stored.
+        RIVULET_TRY_ASSIGN(const ProducerBatch* known, state_.producers.judge(header, log.id));
+        if (known) return Appended{known->base, known->base + std::int64_t{known->span}, known->ticket, Timestamp(-1), true};
+    }
+    if (bytes > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));
+    if (Status status = room_to_wait(bytes); !status) return busy(status.failure());
     if (Status status = ensure_ceiling(log, std::int64_t{header.last_offset_delta} + 1); !status) return busy(status.failure());
+    if (idempotent) {
+        const Status room = state_.producers.make_room(header.producer_id, log.id, committer_.durable_ticket());
+        env_.charge(state_.producers.work() * 64);
+        if (!room) return busy(room.failure());
+    }
     ring_.close_pack(log);
-    const Offset base = log.end;
-    if (Status status = ring_.append(log, batch); !status) return busy(status.failure());
-    env_.charge(batch.size());
+    header.base_offset = log.end;
+    if (Status status = ring_.append(log, batch, time); !status) return busy(status.failure());
+    if (idempotent) state_.producers.note(header, log.id, committer_.open_ticket());
+    env_.charge(bytes);
     committer_.note_append(log);
     if (log.memory) listener_->on_readable(log);
-    return Appended{base, log.end - 1, committer_.open_ticket()};
+    return Appended{header.base_offset, log.end - 1, committer_.open_ticket(), time.time};
+}
+
+Result<Appended> Store::append(Log& log, Bytes batch, const AppendTime& time) {
+    return append_batch(log, batch, batch.size(), record::decode_header(batch), time);
+}
+
+Result<Appended> Store::append(Log& log, Stage& stage, const AppendTime& time) {
+    const Result<Appended> done = append_batch(log, stage, stage.size(), record::decode_header(stage.header()), time);
+    if (done && done->duplicate) ring_.drop(stage);
+    return done;
+}
+
+Status Store::begin_stage(Stage& stage, std::size_t bytes) {
+    RIVULET_CHECK(!stage.active());
+    if (state_.offline) return fail(Error::store_offline);
+    if (stopping_) return fail(Error::shutting_down);
+    const Status begun = ring_.begin(stage, bytes);
+    if (!begun) return busy(begun.failure());
+    env_.charge(bytes / block_bytes * 32);
+    return {};
+}
+
+// The run is durable before anything is served, and none has the number of another.
+Result<std::int64_t> Store::new_producer_id() {
+    constexpr std::uint64_t ids_per_run = std::uint64_t{1} << 32;
+    constexpr std::uint64_t runs_max = std::uint64_t{1} << 31;
+    if (producer_ids_ == ids_per_run || state_.head.run >= runs_max) return fail(Error::limit_reached);
+    return static_cast<std::int64_t>(state_.head.run * ids_per_run + producer_ids_++);
 }
 
 Result<Appended> Store::append(Log& log, const record::Reading& reading, bool untrusted, const SessionReading& session) {

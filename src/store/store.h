@@ -1,7 +1,8 @@
 // The store: logs that survive a power cut, in one journal of fixed size. The only header of this folder that the layers above need.
 // Owns:     everything under StoreOptions::dir, and all tables and buffers, from the arena.
 // Bounds:   memory_bytes(); no allocation after construction. Full pools: Error::busy, and a retry may succeed after the next StoreListener::on_commit().
-// Errors:   open(): see opening.h. Appends: busy, batch_too_large, too_many_sessions, store_offline, limit_reached, shutting_down.
+// Errors:   open(): see opening.h. Appends: busy, batch_too_large, too_many_sessions, store_offline, limit_reached, shutting_down; of batches with a producer id also
+//           out_of_order_sequence, invalid_producer_epoch, duplicate_sequence.
 // Guarantee: an offset is durable only after the disk reported the sync of its group: on_commit() with its ticket. Records below a log's durable_end are readable until retention.
 // Thread:   loop only. Format: FORMAT.md.
 #pragma once
@@ -34,6 +35,8 @@ struct Appended {
     Offset base{0};
     Offset last{0};
     std::uint64_t ticket = 0;  // durable when Store::durable_ticket() has reached it
+    Timestamp log_append_time{-1};  // that it was stamped with; -1: its sender's times stand (or, of a duplicate, it is not known any more)
+    bool duplicate = false;    // of an idempotent producer: nothing was appended, the rest is that of the batch that is stored already
 };
 
 // A sensor session's reading: whose, and which.
@@ -75,8 +78,16 @@ public:
     Log& log_at(std::uint32_t rank) { return state_.logs.at(rank); }
 
     // --- Appends.
-    // One whole record batch, already validated (record/validate.h). Base offset and leader epoch are set.
-    Result<Appended> append(Log& log, Bytes batch);
+    // One whole record batch, already validated (record/validate.h). Base offset, leader epoch and `time` are set in the log's copy alone. A batch with a producer id is
+    // checked against what that producer has appended before (producer_table.h); its exact repeat is not appended again.
+    Result<Appended> append(Log& log, Bytes batch, const AppendTime& time = {});
+    // The same for a batch that comes in pieces: begin_stage(), Stage::put() for each, and append() once it is complete and valid, which empties the stage, also where the
+    // batch is a duplicate. On failure the stage stays as it is, to be tried again (busy) or dropped.
+    Status begin_stage(Stage& stage, std::size_t bytes);
+    Result<Appended> append(Log& log, Stage& stage, const AppendTime& time = {});
+    void drop(Stage& stage) { ring_.drop(stage); }
+    // For a producer that asks for an id: never given out before by this store, and never again. limit_reached: 2^32 in one run.
+    Result<std::int64_t> new_producer_id();
     // One reading, packed with others. untrusted: its timestamp comes from our own clock, which is not trusted yet. A reading that its session has appended
     // before is not appended again: base is then -1 and the ticket that of the latest commit that may hold it.
     Result<Appended> append(Log& log, const record::Reading& reading, bool untrusted, const SessionReading& session);
@@ -106,12 +117,13 @@ public:
     bool stopping() const { return stopping_; }
     const State& state() const { return state_; }
     const SessionTable& sessions() const { return state_.sessions; }
+    const ProducerTable& producers() const { return state_.producers; }
     // What OPEN is told of a session, which the connection holds from now on.
     SessionTable::Known resume_session(std::uint64_t session, std::uint32_t incarnation, std::uint64_t base_sequence, SessionHold& hold);
     const Committer::Statistics& commit_statistics() const { return committer_.statistics(); }
     const Reader::Statistics& read_statistics() const { return reader_.statistics(); }
-    // The last append found no block: those not being written are pinned by views.
-    bool blocks_wanted() const { return ring_.short_of_blocks(); }
+    // The last append or stage found no block: those not being written are pinned by views or held by stages. Or a stage waits for what others hold.
+    bool blocks_wanted() const { return ring_.short_of_blocks() || ring_.stages_wanted(); }
     // Some read waits, or waited until just now, for a window: views hold them, or readers are at them.
     bool windows_wanted() const { return reader_.windows_wanted(); }
     std::uint64_t checkpoint_bytes() const { return checkpointer_.bytes_written(); }
@@ -145,6 +157,8 @@ private:
     std::uint32_t batch_limit(const Log& log) const;
     Status room_to_wait(std::uint64_t bytes) const;  // busy: what is not durable yet is all that one commit may have
     Status ensure_ceiling(Log& log, std::int64_t records);
+    template <class Batch>
+    Result<Appended> append_batch(Log& log, Batch& batch, std::size_t bytes, record::BatchHeader header, const AppendTime& time);
     Failure busy(Failure failure);
     void close_if_settled();
     void close_memory_packs();
@@ -162,6 +176,7 @@ private:
     StoreListener* listener_ = nullptr;
     CloseJob close_job_{*this};
     PackTimer pack_timer_{*this};
+    std::uint64_t producer_ids_ = 0;  // given out in this run
     bool clock_due_ = false;  // the CLOCK record of this boot is still to be written
     bool stopping_ = false;
     bool closing_ = false;

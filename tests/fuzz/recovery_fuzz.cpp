@@ -27,6 +27,7 @@ StoreOptions options() {
     o.batch_bytes_max = 8192;
     o.logs_max = 8;
     o.sessions_max = 16;
+    o.producers_max = 16;
     o.index_samples_max = 128;
     o.blocks = 64;
     o.windows = 1;

@@ -32,6 +32,7 @@ store::StoreOptions small_store() {
     options.batch_bytes_max = 8 * 1024;
     options.logs_max = 8;
     options.sessions_max = 64;
+    options.producers_max = 16;
     options.index_samples_max = 160;
     options.blocks = 24;
     options.windows = 2;

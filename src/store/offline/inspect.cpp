@@ -38,8 +38,8 @@ struct SectionName {
     Section section;
     std::string_view name;
 };
-constexpr SectionName section_names[] = {{Section::logs, "logs"},   {Section::truncations, "truncations"}, {Section::fences, "fences"},
-                                         {Section::boots, "boots"}, {Section::sessions, "sessions"},       {Section::catalogue, "topics"}};
+constexpr SectionName section_names[] = {{Section::logs, "logs"},         {Section::truncations, "truncations"}, {Section::fences, "fences"},   {Section::boots, "boots"},
+                                         {Section::sessions, "sessions"}, {Section::producers, "producers"},     {Section::catalogue, "topics"}};
 
 void print_counts(ReportLine& line, const OfflineStore& store, std::size_t area, MutableBytes scratch) {
     std::uint64_t counts[std::size(section_names)] = {};
@@ -175,7 +175,7 @@ void print_group(const Report& report, const GroupHeader& header) {
 }
 
 void print_extent(const Report& report, Lsn group, const Extent& e) {
-    static constexpr std::string_view flag_names[] = {"packed", "relocated", "compacted", "control", "transactional", "clock-untrusted"};
+    static constexpr std::string_view flag_names[] = {"packed", "relocated", "compacted", "control", "transactional", "clock-untrusted", "producers"};
     char buffer[80];
     Text flags(buffer);
     for (std::size_t bit = 0; bit < std::size(flag_names); ++bit)

@@ -120,6 +120,7 @@ inline store::StoreOptions small_store(std::uint32_t segments = 16) {
     options.batch_bytes_max = 64 * 1024;
     options.logs_max = 80;
     options.sessions_max = 1;
+    options.producers_max = 1;
     options.index_samples_max = 4096;
     options.blocks = 64;
     options.windows = 4;

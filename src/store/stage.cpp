@@ -1,0 +1,97 @@
+// Batches that come in pieces: from loose blocks into their log's chain.
+#include "store/stage.h"
+
+#include "store/ring.h"
+
+namespace rivulet::store {
+
+namespace {
+
+std::uint32_t blocks_for(std::size_t bytes) { return static_cast<std::uint32_t>((bytes + block_bytes - 1) / block_bytes); }
+
+}  // namespace
+
+void Stage::put(Bytes bytes) {
+    RIVULET_CHECK(active() && bytes.size() <= room());
+    size_ += bytes.size();
+    while (!bytes.empty()) {
+        if ((*pool_)[last_].used == block_bytes) last_ = (*pool_)[last_].next;
+        Block& block = (*pool_)[last_];
+        const std::size_t room = block_bytes - block.used;
+        const std::size_t n = bytes.size() < room ? bytes.size() : room;
+        copy(bytes.first(n), {pool_->bytes(last_) + block.used, n});
+        block.used = static_cast<std::uint16_t>(block.used + n);
+        bytes = bytes.subspan(n);
+    }
+}
+
+std::uint32_t Ring::stage_blocks_max() const {
+    const std::uint32_t half = state_.blocks.count() / 2;
+    const std::uint32_t largest = blocks_for(state_.options.batch_bytes_max);
+    return half < largest ? largest : half;
+}
+
+Status Ring::begin(Stage& stage, std::size_t bytes) {
+    RIVULET_CHECK(!stage.active());
+    if (bytes < record::batch_header_bytes) return fail(Error::invalid_record, static_cast<std::int64_t>(bytes));
+    if (bytes > state_.options.batch_bytes_max) return fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));
+    const std::uint32_t count = blocks_for(bytes);
+    if (state_.staged_blocks + count > stage_blocks_max()) {
+        stages_wanted_ = true;
+        return fail(Error::busy);
+    }
+    if (!make_room(count)) return fail(Error::busy);
+    stage.pool_ = &state_.blocks;
+    stage.blocks_ = count;
+    stage.bytes_ = bytes;
+    stage.size_ = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const BlockIndex block = state_.blocks.take();
+        RIVULET_CHECK(block != no_block);
+        (i == 0 ? stage.first_ : state_.blocks[stage.last_].next) = block;
+        stage.last_ = block;
+    }
+    stage.last_ = stage.first_;
+    state_.staged_blocks += count;
+    return {};
+}
+
+void Ring::end_stage(Stage& stage) {
+    state_.staged_blocks -= stage.blocks_;
+    stages_wanted_ = false;
+    stage.first_ = stage.last_ = no_block;
+    stage.blocks_ = 0;
+    stage.bytes_ = stage.size_ = 0;
+}
+
+void Ring::drop(Stage& stage) {
+    if (!stage.active()) return;
+    for (BlockIndex i = stage.first_; i != no_block;) {
+        const BlockIndex next = state_.blocks[i].next;
+        state_.blocks.give(i);
+        i = next;
+    }
+    end_stage(stage);
+}
+
+Status Ring::append(Log& log, Stage& stage, const AppendTime& time) {
+    RIVULET_CHECK(!log.pack_open() && stage.active() && stage.room() == 0);
+    // What fits the log's last block is copied: a block for each small batch would leave the others no room.
+    if (log.last_block != no_block && stage.size() <= room_in(state_.blocks[log.last_block])) {
+        RIVULET_TRY(append(log, Bytes(state_.blocks.bytes(stage.first_), stage.size()), time));
+        drop(stage);
+        return {};
+    }
+    RIVULET_TRY(fits_commit(log, stage.size(), stamped_attributes(record::decode_header(stage.header()), time)));
+    Block& first = state_.blocks[stage.first_];
+    first.first_batch = 0;
+    first.first_base = log.end.value;
+    for (BlockIndex i = stage.first_; i != no_block; i = state_.blocks[i].next) state_.blocks[i].log_slot = log.slot;
+    (log.last_block == no_block ? log.first_block : state_.blocks[log.last_block].next) = stage.first_;
+    log.last_block = stage.last_;
+    take_batch(log, {stage.first_, 0}, stage.size(), time);
+    end_stage(stage);
+    return {};
+}
+
+}  // namespace rivulet::store

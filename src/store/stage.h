@@ -1,0 +1,41 @@
+// A record batch that comes in pieces, as a producer's request is read: loose ring blocks that belong to no log yet.
+// Owns:     the blocks of one batch, from Ring::begin until the batch is appended (its blocks go into the log's chain, without a copy) or the stage is dropped. One of these has to
+//           come before the stage goes away.
+// Bounds:   all blocks that the batch will need are taken at once, so that two halves cannot wait for each other; Ring::stage_blocks_max() for all stages together.
+// Guarantee: readers and commits see nothing of a stage before it is appended. The batch's header is contiguous.
+// Thread:   loop only.
+#pragma once
+
+#include "record/batch.h"
+#include "store/block_pool.h"
+
+namespace rivulet::store {
+
+class Stage {
+public:
+    Stage() = default;
+    Stage(const Stage&) = delete;
+    Stage& operator=(const Stage&) = delete;
+
+    // It holds blocks.
+    bool active() const { return first_ != no_block; }
+    // Bytes so far, and those that are to come.
+    std::size_t size() const { return size_; }
+    std::size_t room() const { return bytes_ - size_; }
+    // The next bytes of the batch, at most room().
+    void put(Bytes bytes);
+    // The batch's header, once it is there.
+    Bytes header() const { return {pool_->bytes(first_), record::batch_header_bytes}; }
+
+private:
+    friend class Ring;
+
+    BlockPool* pool_ = nullptr;
+    BlockIndex first_ = no_block;
+    BlockIndex last_ = no_block;      // that is being filled
+    std::uint32_t blocks_ = 0;
+    std::size_t bytes_ = 0;           // of the whole batch
+    std::size_t size_ = 0;
+};
+
+}  // namespace rivulet::store
