@@ -17,11 +17,13 @@ Broker::Broker(env::Env& env, Arena& arena, const BrokerOptions& options)
       options_(options),
       store_(env, arena, options.store, *this),
       topics_(arena, options.topics_max),
+      watches_(arena, options.store.logs_max),
       catalogue_bytes_max_(catalogue_bytes_max(options.store)),
       clock_(options.clock_trust, options.clock_floor) {}
 
 std::size_t Broker::memory_bytes(const BrokerOptions& options) {
-    return sizeof(Broker) - sizeof(store::Store) + store::Store::memory_bytes(options.store) + TopicTable::memory_bytes(options.topics_max);
+    return sizeof(Broker) - sizeof(store::Store) + store::Store::memory_bytes(options.store) + TopicTable::memory_bytes(options.topics_max) +
+           LogWatches::memory_bytes(options.store.logs_max);
 }
 
 Result<store::OpenReport> Broker::open() {
@@ -165,6 +167,7 @@ void Broker::on_wake() {
         more = waiter != last;
         waiter->on_room();
     }
+    while (left > 0 && watches_.fire()) --left;
     while (left > 0) {
         Fetch* const fetch = fresh_.pop_front();
         if (!fetch) break;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "broker/clock_trust.h"
+#include "broker/log_watch.h"
 #include "broker/topic.h"
 #include "broker/waiters.h"
 #include "config/config.h"
@@ -103,6 +104,9 @@ public:
         return store_.refill(view);
     }
 
+    // Until there is more of this log, or it goes: then the watch fires, once, on a later turn. LogWatches::cancel() before.
+    void watch(const store::Log& log, LogWatch& watch) { watches_.watch(log.slot, watch); }
+
     bool clock_trusted() const { return clock_.trusted(); }
     Timestamp wall() const { return env_.wall(); }
     store::Store& store() { return store_; }
@@ -155,6 +159,7 @@ private:
     BrokerOptions options_;
     store::Store store_;
     TopicTable topics_;
+    LogWatches watches_;
     std::uint64_t catalogue_bytes_max_;
     ClockTrust clock_;
     BrokerListener* listener_ = nullptr;

@@ -52,6 +52,7 @@ void Broker::try_fetch(Fetch& fetch) {
 
 // Parked fetches of this log are tried again on this turn's wake.
 void Broker::on_readable(store::Log& log) {
+    if (watches_.note(log.slot)) wake_soon();
     for (Fetch* fetch = parked_.front(); fetch;) {
         Fetch* const next = parked_.next(*fetch);
         if (fetch->log == log.id) {

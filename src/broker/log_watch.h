@@ -18,7 +18,7 @@ protected:
 
 class LogWatches {
 public:
-    LogWatches(Arena& arena, std::uint32_t logs_max) : lists_(arena.take<List<LogWatch>>(logs_max)) {}
+    LogWatches(Arena& arena, std::uint32_t logs_max) : lists_(arena.make_array<List<LogWatch>>(logs_max)) {}
     static std::size_t memory_bytes(std::uint32_t logs_max) { return logs_max * sizeof(List<LogWatch>) + alignof(List<LogWatch>); }
 
     void watch(std::uint32_t slot, LogWatch& watch) { lists_[slot].push_back(watch); }

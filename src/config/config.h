@@ -63,6 +63,11 @@ struct Limits {
     std::uint32_t credit_bytes = 0;        // per compact connection: sent by it and not answered yet
     std::uint32_t inflight_bytes = 0;      // per connection: on its way out, pinning blocks
     std::uint32_t receive_pool_bytes = 0;  // all receive buffers together
+    std::uint32_t kafka_connections = 0;
+    std::uint32_t kafka_receive_bytes = 0;
+    std::uint32_t kafka_request_bytes = 0;
+    std::uint32_t kafka_response_bytes = 0;
+    std::uint32_t fetch_partitions = 0;    // of all parked Kafka fetches
     std::uint32_t index_bytes = 0;
     std::uint32_t read_windows = 0;
     std::uint32_t parked_fetches = 0;
@@ -109,7 +114,7 @@ constexpr Origin origin_set = -1;
 constexpr std::size_t origins_max = 1280;
 
 struct Config {
-    Config();  // the built-in defaults: one listener, compact on 127.0.0.1:9192
+    Config();  // the built-in defaults: listeners compact on 127.0.0.1:9192, kafka on 127.0.0.1:9092
 
     Broker broker;
     Memory memory;
@@ -126,6 +131,7 @@ struct Config {
     std::array<Origin, origins_max> origins{};  // see keys.h
 
     std::span<const Listener> listeners() const { return std::span(listener_slots).first(listener_count); }
+    bool speaks(Protocol protocol) const;  // some listener does
     std::span<const TopicSection> topics() const { return std::span(topic_slots).first(topic_count); }
 };
 

@@ -134,7 +134,8 @@ void Checker::check_listeners() {
         const Listener& listener = config_.listener_slots[i];
         const Ref bind = ref(SectionId::listener, "bind", i);
         const Ref protocol = ref(SectionId::listener, "protocol", i);
-        if (listener.name != "compact") {
+        const bool known = listener.name == "compact" || listener.name == "kafka";
+        if (!known) {
             for (const Ref needed : {bind, protocol}) {
                 if (origin_of(needed) != origin_default) continue;
                 const Origin other = needed.key == bind.key ? origin_of(protocol) : origin_of(bind);
@@ -142,7 +143,7 @@ void Checker::check_listeners() {
                     << "listener." << listener.name.view() << '.' << needed.key << ": missing";
             }
         }
-        if (origin_of(bind) == origin_default && listener.name != "compact") continue;
+        if (origin_of(bind) == origin_default && !known) continue;
         for (std::uint32_t j = 0; j < i; ++j) {
             const Ref other = ref(SectionId::listener, "bind", j);
             require(!overlap(listener.bind_address(), config_.listener_slots[j].bind_address()), bind, "already taken by", other);

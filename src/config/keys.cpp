@@ -15,7 +15,7 @@ constexpr std::int64_t second = 1000;
 constexpr std::int64_t minute = 60 * second;
 
 constexpr Choice log_level_choices[] = {{"error", 0, {}}, {"warning", 1, {}}, {"info", 2, {}}, {"debug", 3, {}}};
-constexpr Choice protocol_choices[] = {{"compact", 0, {}}, {"kafka", 1, "the Kafka listener comes in a later version"}};
+constexpr Choice protocol_choices[] = {{"compact", 0, {}}, {"kafka", 1, {}}};
 constexpr Choice tls_choices[] = {{"off", 0, {}}, {"on", 1, "tls=on is not built yet"}};
 constexpr Choice trust_choices[] = {{"auto", 0, {}}, {"always", 1, {}}, {"never", 2, {}}};
 constexpr Choice auto_create_choices[] = {{"off", 0, {}}, {"on", 1, "comes with the Kafka listener, in a later version"}};
@@ -72,7 +72,9 @@ constexpr std::span<const Key> topic_keys_own = std::span(topic_section_keys).fi
 
 constexpr Key limits_keys[] = {
     {.name = "connections", .type = KeyType::integer, .default_text = "1000", .minimum = 1, .maximum = 10'000,
-     .access = number_at<&Limits::connections>(), .why = "Connections at once, on all listeners together."},
+     .access = number_at<&Limits::connections>(), .why = "Connections of the compact protocol at once."},
+    {.name = "kafka_connections", .type = KeyType::integer, .default_text = "256", .minimum = 1, .maximum = 10'000,
+     .access = number_at<&Limits::kafka_connections>(), .why = "Connections of Kafka clients at once, beside limits.connections, which is about the compact protocol; a client has two or three."},
     {.name = "tls_connections", .type = KeyType::integer, .default_text = "500", .minimum = 0, .maximum = 10'000,
      .access = number_at<&Limits::tls_connections>(), .why = "Those of them that may use TLS, at 26K of memory each."},
     {.name = "tls_handshakes", .type = KeyType::integer, .default_text = "16", .minimum = 1, .maximum = 64,
@@ -97,6 +99,14 @@ constexpr Key limits_keys[] = {
      .access = number_at<&Limits::inflight_bytes>(), .why = "Bytes on their way to one connection, which keep their memory until they have left."},
     {.name = "receive_pool_bytes", .type = KeyType::size, .default_text = "1M", .minimum = 16 * kib, .maximum = 256 * mib,
      .access = number_at<&Limits::receive_pool_bytes>(), .why = "Receive buffers of all connections together, lent only while bytes arrive."},
+    {.name = "kafka_receive_bytes", .type = KeyType::size, .default_text = "512K", .minimum = 16 * kib, .maximum = 256 * mib,
+     .access = number_at<&Limits::kafka_receive_bytes>(), .why = "Receive buffers of all Kafka connections together, likewise."},
+    {.name = "kafka_request_bytes", .type = KeyType::size, .default_text = "128K", .minimum = 4 * kib, .maximum = 16 * mib,
+     .access = number_at<&Limits::kafka_request_bytes>(), .why = "Largest request of a Kafka client; but for produce requests, which are taken piece by piece, up to 100M."},
+    {.name = "kafka_response_bytes", .type = KeyType::size, .default_text = "128K", .minimum = 8 * kib, .maximum = 16 * mib,
+     .access = number_at<&Limits::kafka_response_bytes>(), .why = "Largest answer to a Kafka client, without the records in it; two such buffers are kept."},
+    {.name = "fetch_partitions", .type = KeyType::integer, .default_text = "2048", .minimum = 16, .maximum = 1'000'000,
+     .access = number_at<&Limits::fetch_partitions>(), .why = "Partitions in all fetches of Kafka clients that wait, together."},
     {.name = "index_bytes", .type = KeyType::size, .default_text = "1M", .minimum = 16 * kib, .maximum = 256 * mib,
      .access = number_at<&Limits::index_bytes>(), .why = "Index of what lies where on flash; with less of it old data is found more slowly."},
     {.name = "read_windows", .type = KeyType::integer, .default_text = "4", .minimum = 2, .maximum = 8,
@@ -107,9 +117,9 @@ constexpr Key limits_keys[] = {
 
 constexpr Key listener_keys[] = {
     {.name = "bind", .type = KeyType::address, .default_text = "127.0.0.1:9192", .minimum = 1,
-     .access = text_at<&Listener::bind>(), .why = "Address and port to listen on; 0.0.0.0 or [::] for all. The default is that of the listener named compact."},
+     .access = text_at<&Listener::bind>(), .why = "Address and port to listen on; 0.0.0.0 or [::] for all. The default is that of the listener named compact; of the one named kafka it is 127.0.0.1:9092."},
     {.name = "protocol", .type = KeyType::choice, .default_text = "compact",
-     .access = number_at<&Listener::protocol>(), .why = "What is spoken there. The listener named compact need not say it.", .choices = protocol_choices},
+     .access = number_at<&Listener::protocol>(), .why = "What is spoken there. The listeners named compact and kafka need not say it.", .choices = protocol_choices},
     {.name = "advertise", .type = KeyType::endpoint, .default_text = "",
      .access = text_at<&Listener::advertise>(), .why = "Address that clients are told to use. Nothing: the local address of their connection."},
     {.name = "tls", .type = KeyType::choice, .default_text = "off",
@@ -145,7 +155,7 @@ constexpr SectionInfo table[] = {
     {.id = SectionId::retention, .name = "retention", .why = "When old records go; how old is a setting of each topic.", .own = retention_keys},
     {.id = SectionId::defaults, .name = "defaults", .why = "Settings of topics that do not say otherwise, by Kafka's names where Kafka has one.", .own = topic_section_keys, .topic_level = true},
     {.id = SectionId::limits, .name = "limits", .why = "How much of each thing there may be; all of it is paid from memory.total at start.", .own = limits_keys},
-    {.id = SectionId::listener, .name = "listener", .why = "Where clients connect, at most 4. Without any: [listener.compact] with these values.", .own = listener_keys,
+    {.id = SectionId::listener, .name = "listener", .why = "Where clients connect, at most 4. Without any: [listener.compact] and [listener.kafka], on the loopback.", .own = listener_keys,
      .instances_max = listeners_max, .named = true},
     {.id = SectionId::topic, .name = "topic", .why = "Creates a topic at start; once it is there its stored settings rule. Takes the keys of [defaults], at most 64 sections.",
      .own = topic_keys_own, .instances_max = topic_sections_max, .named = true, .topic_level = true},

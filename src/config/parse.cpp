@@ -10,7 +10,6 @@ namespace rivulet::config {
 
 namespace {
 
-constexpr std::string_view kafka_refused = "the Kafka listener comes in a later version";
 
 std::string_view trim(std::string_view text) {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -95,10 +94,7 @@ bool Loader::say_bad_section(Origin origin, std::string_view name, std::string_v
 }
 
 bool Loader::check_instance(Origin origin, const SectionInfo& info, std::string_view name, std::string_view instance) {
-    if (info.id == SectionId::listener) {
-        if (instance == "kafka") return say_bad_section(origin, name, kafka_refused);
-        if (!valid_listener_name(instance)) return say_bad_section(origin, name, "a listener's name is 1 to 32 of a-z, 0-9, - and _");
-    }
+    if (info.id == SectionId::listener && !valid_listener_name(instance)) return say_bad_section(origin, name, "a listener's name is 1 to 32 of a-z, 0-9, - and _");
     if (info.id == SectionId::topic && !valid_topic_name(instance)) {
         return say_bad_section(origin, name, "a topic's name is 1 to 249 of a-z, A-Z, 0-9, ., - and _");
     }
@@ -249,8 +245,7 @@ Status parse(const Source& source, Config& out, ProblemSink& sink) {
     Loader loader(config, config.file_name.view(), problems);
     parse_ini(source.text, loader);
     for (const std::string_view argument : source.sets) loader.on_set(argument);
-    Place place;
-    if (config.listener_count == 0) RIVULET_CHECK(add_instance(config, SectionId::listener, "compact", place));
+    if (config.listener_count == 0) add_default_listeners(config);
     settle_topics(config);
     cross_check(config, problems);
     RIVULET_TRY(problems.finish());

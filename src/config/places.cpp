@@ -67,6 +67,10 @@ bool add_instance(Config& config, SectionId section, std::string_view name, Plac
         Listener& listener = config.listener_slots[count];
         assign_defaults(info.own, &listener);
         if (!listener.name.assign(name)) return false;
+        if (name == "kafka") {
+            listener.protocol = Protocol::kafka;
+            RIVULET_CHECK(listener.bind.assign("127.0.0.1:9092"));
+        }
         config.listener_count = count + 1;
         return true;
     }
@@ -83,8 +87,18 @@ Config::Config() {
         // The topic-level defaults are in place: TopicConfig's constructor.
         if (!info.named && !info.own.empty()) assign_defaults(info.own, object_at(*this, {info.id, 0}, 0));
     }
+    add_default_listeners(*this);
+}
+
+void add_default_listeners(Config& config) {
     Place place;
-    RIVULET_CHECK(add_instance(*this, SectionId::listener, "compact", place));
+    for (const std::string_view name : {"compact", "kafka"}) RIVULET_CHECK(add_instance(config, SectionId::listener, name, place));
+}
+
+bool Config::speaks(Protocol protocol) const {
+    for (const Listener& listener : listeners())
+        if (listener.protocol == protocol) return true;
+    return false;
 }
 
 env::Address Listener::bind_address() const { return env::parse_address(bind.view()).value(); }

@@ -17,6 +17,8 @@ constexpr std::uint64_t serving_bytes_max = 256;           // what serve.cpp kee
 // No clock that tells a time before this release is trusted (June 2025).
 constexpr Timestamp clock_floor{1'748'736'000'000};
 
+std::size_t kafka_connections(const config::Config& config) { return config.speaks(config::Protocol::kafka) ? config.limits.kafka_connections : 0; }
+
 class Planner {
 public:
     Planner(const config::Config& config, const PlatformCosts& costs, std::string_view software, Budget& out, config::ProblemSink& problems)
@@ -34,6 +36,7 @@ private:
     }
     void set_options();
     void add_connections();
+    void add_kafka();
     void add_store();
     void add_rest();
     void add_flash();
@@ -83,6 +86,15 @@ void Planner::set_options() {
     hub.reading_bytes_max = (limits.frame_bytes < limits.credit_bytes ? limits.frame_bytes : limits.credit_bytes) - framing;
     hub.node = config_.broker.id;
     hub.software = software_;
+
+    kafka::HubOptions& kafka = out_.kafka;
+    kafka.connections = kafka_connections(config_);
+    kafka.receive_bytes = limits.kafka_receive_bytes;
+    kafka.request_bytes = limits.kafka_request_bytes;
+    kafka.response_bytes = limits.kafka_response_bytes;
+    kafka.fetch_partitions = limits.fetch_partitions;
+    kafka.inflight_bytes = limits.inflight_bytes;
+    kafka.node = config_.broker.id;
 }
 
 void Planner::add_connections() {
@@ -105,6 +117,22 @@ void Planner::add_connections() {
     const std::uint64_t handshakes = limits.tls_connections != 0 ? limits.tls_handshakes : 0;
     add("TLS handshakes", handshakes, tls_handshake_bytes, "reserved: keys and certificates", "limits.tls_handshakes");
     out_.reserved_bytes = limits.tls_connections * tls_connection_bytes + handshakes * tls_handshake_bytes;
+}
+
+void Planner::add_kafka() {
+    const kafka::HubOptions& hub = out_.kafka;
+    if (hub.connections == 0) return;
+    const std::string_view connections = "limits.kafka_connections";
+    add("Kafka connections", hub.sessions(), costs_.connection_bytes, "the platform's part, the spare ones included", connections);
+    add_sum("Kafka sessions", hub.sessions(), LazyPool<kafka::Session>::memory_bytes(hub.sessions()), "the protocol's part", connections, sizeof(kafka::Session));
+    add_sum("Kafka requests", hub.sessions(), LazyPool<kafka::ProduceInHand>::memory_bytes(hub.sessions()) + LazyPool<kafka::FetchPlan>::memory_bytes(hub.sessions()),
+            "produce requests on their way in, fetches that wait", connections, sizeof(kafka::ProduceInHand) + sizeof(kafka::FetchPlan));
+    add_sum("Kafka receive buffers", 1, ReceivePool::memory_bytes(hub.receive()), "lent while bytes arrive", "limits.kafka_receive_bytes");
+    add_sum("Kafka output buffers", hub.output_buffers(), BufferPool::memory_bytes(hub.output_buffers(), kafka::Session::output_bytes), "lent while there is something to send", connections,
+            kafka::Session::output_bytes);
+    add_sum("Kafka large outputs", hub.large_outputs(), BufferPool::memory_bytes(hub.large_outputs(), hub.response_bytes), "for answers that need one", "limits.kafka_response_bytes", hub.response_bytes);
+    add_sum("Kafka fetch partitions", hub.fetch_partitions, LazyPool<kafka::FetchCell>::memory_bytes(hub.fetch_partitions), "of fetches that wait", "limits.fetch_partitions", sizeof(kafka::FetchCell));
+    add_sum("Kafka streams", hub.streams(), LazyPool<kafka::Stream>::memory_bytes(hub.streams()), "record batches on their way out", connections, sizeof(kafka::Stream));
 }
 
 void Planner::add_store() {
@@ -207,7 +235,7 @@ void Planner::add_flash() {
         if (listener.send_buffer == 0 || listener.receive_buffer == 0) known = false;
         if (each > largest) largest = each;
     }
-    out_.sockets_bytes = known ? largest * out_.hub.sessions() : 0;
+    out_.sockets_bytes = known ? largest * (out_.hub.sessions() + out_.kafka.sessions()) : 0;
 }
 
 Status Planner::run() {
@@ -216,6 +244,7 @@ Status Planner::run() {
     add("process", 1, costs_.process_bytes, "program image, stacks, C library: measured bound");
     add("event loop", 1, costs_.env_bytes, "loop, files, timers, the library's pool", "limits.parked_fetches");
     add_connections();
+    add_kafka();
     add_store();
     add_rest();
     add_flash();
@@ -228,7 +257,10 @@ Status Planner::run() {
 EnvNeeds env_needs(const config::Config& config) {
     // One timer for each fetch that waits; the broker, the store and the server have a handful.
     constexpr std::size_t timers_of_our_own = 24;
-    return {config.limits.connections + spare_connections(config.limits.connections), config.limits.parked_fetches + timers_of_our_own, config.listener_count};
+    kafka::HubOptions kafka;
+    kafka.connections = kafka_connections(config);
+    return {config.limits.connections + spare_connections(config.limits.connections) + kafka.sessions(), config.limits.parked_fetches + kafka.timers() + timers_of_our_own,
+            config.listener_count};
 }
 
 Status make_budget(const config::Config& config, const PlatformCosts& costs, std::string_view software, Budget& out, config::ProblemSink& problems) {

@@ -8,6 +8,7 @@
 #include "broker/broker.h"
 #include "config/config.h"
 #include "server/compact/hub.h"
+#include "server/kafka/hub.h"
 
 namespace rivulet::server {
 
@@ -36,7 +37,7 @@ struct BudgetLine {
 };
 
 struct Budget {
-    static constexpr std::size_t lines_max = 32;
+    static constexpr std::size_t lines_max = 48;
 
     BudgetLine lines[lines_max];
     std::size_t line_count = 0;
@@ -50,6 +51,7 @@ struct Budget {
 
     broker::BrokerOptions broker;    // dir is a view into the configuration that it was made of
     compact::HubOptions hub;
+    kafka::HubOptions kafka;
 
     std::span<const BudgetLine> memory_lines() const { return {lines, line_count}; }
     std::span<const BudgetLine> flash_lines() const { return {flash, flash_count}; }

@@ -8,7 +8,7 @@ using env::LogLevel;
 using env::LogLine;
 
 Server::Server(env::Env& env, Arena& arena, const config::Config& config, const Budget& budget, ServerListener& listener)
-    : env_(env), config_(config), listener_(listener), broker_(env, arena, budget.broker), hub_(env, arena, broker_, budget.hub) {
+    : env_(env), config_(config), listener_(listener), broker_(env, arena, budget.broker), hub_(env, arena, broker_, budget.hub), kafka_(env, arena, broker_, budget.kafka) {
     arena.take_bytes(static_cast<std::size_t>(budget.reserved_bytes));
 }
 
@@ -71,6 +71,7 @@ Status Server::listen() {
         options.receive_buffer_bytes = listener.receive_buffer;
         Door& door = doors_[listener_count_];
         door.server = this;
+        door.protocol = listener.protocol;
         // A view of the configuration in force, where it needs a restart to change.
         if (!listener.advertise.view().empty()) door.advertised = env::parse_endpoint(listener.advertise.view()).value();
         const auto opened = env_.network().listen(listener.bind_address(), options, door);
@@ -98,36 +99,37 @@ void Server::on_timer() {
     const Instant now = env_.now();
     if (finished_) return;
     if (stopping_) {
-        if (store_stopped_ && hub_.sessions_open() == 0) return finish(store_status_);
+        if (store_stopped_ && sessions_open() == 0) return finish(store_status_);
         if (now >= stop_deadline_) {
-            LogLine(env_, LogLevel::warning) << "not everything ended within broker.drain_timeout: " << hub_.sessions_open() << " connections are cut off";
-            hub_.abort();
+            LogLine(env_, LogLevel::warning) << "not everything ended within broker.drain_timeout: " << sessions_open() << " connections are cut off";
+            abort_connections();
             return finish(store_stopped_ ? store_status_ : Status(fail(Error::timed_out)));
         }
     }
     hub_.on_tick(now);
+    kafka_.on_tick(now);
     if (now >= report_due_ && !stopping_) report(now);
     env_.arm(*this, now + (stopping_ ? stop_tick_ns : tick_ns));
 }
 
 Server::Totals Server::totals() const {
-    return {hub_.statistics(), broker_.store().commit_statistics(), broker_.store().checkpoint_bytes()};
+    return {hub_.statistics(), kafka_.statistics(), broker_.store().commit_statistics(), broker_.store().checkpoint_bytes()};
 }
 
 void Server::report(Instant now) {
     const Totals at = totals();
     const std::uint64_t seconds = static_cast<std::uint64_t>((now - report_due_ + report_ns) / ns_per_s);
     report_due_ = now + report_ns;
-    const std::uint64_t readings = at.hub.readings - reported_.hub.readings;
-    const std::uint64_t payload = at.hub.reading_bytes - reported_.hub.reading_bytes;
+    const std::uint64_t readings = at.hub.readings - reported_.hub.readings + at.kafka.records - reported_.kafka.records;
+    const std::uint64_t payload = at.hub.reading_bytes - reported_.hub.reading_bytes + at.kafka.batch_bytes - reported_.kafka.batch_bytes;
     const std::uint64_t flash = at.commits.written_bytes - reported_.commits.written_bytes + at.checkpoint_bytes - reported_.checkpoint_bytes;
-    const std::uint64_t fetched = at.hub.fetched_bytes - reported_.hub.fetched_bytes;
+    const std::uint64_t fetched = at.hub.fetched_bytes - reported_.hub.fetched_bytes + at.kafka.fetched_bytes - reported_.kafka.fetched_bytes;
     const std::uint64_t commits = at.commits.commits - reported_.commits.commits;
-    const std::uint64_t refused = at.hub.refused - reported_.hub.refused;
+    const std::uint64_t refused = at.hub.refused - reported_.hub.refused + at.kafka.refused - reported_.kafka.refused;
     reported_ = at;
     if (readings == 0 && fetched == 0 && flash == 0) return;
     LogLine line(env_, LogLevel::info);
-    line << hub_.connections() << " connections; in " << readings / seconds << " readings/s, " << payload / seconds << " B/s; out " << fetched / seconds << " B/s; flash "
+    line << hub_.connections() + kafka_.connections() << " connections; in " << readings / seconds << " readings/s, " << payload / seconds << " B/s; out " << fetched / seconds << " B/s; flash "
          << flash / seconds << " B/s in " << commits << " commits";
     if (payload != 0) {
         const std::uint64_t hundredths = flash * 100 / payload;
@@ -193,14 +195,20 @@ void Server::stop() {
     if (!serving_) return finish({});
     stop_deadline_ = env_.now() + config_.broker.drain_timeout_ms * ns_per_ms;
     hub_.drain();
+    kafka_.drain();
     broker_.stop();
     env_.arm(*this, env_.now());
+}
+
+void Server::abort_connections() {
+    hub_.abort();
+    kafka_.abort();
 }
 
 void Server::stop_now() {
     if (finished_) return;
     stopping_ = true;
-    hub_.abort();
+    abort_connections();
     finish(store_stopped_ ? store_status_ : Status(fail(Error::canceled)));
 }
 

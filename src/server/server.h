@@ -1,5 +1,5 @@
 // A broker with its listeners: listening, recovery, serving, reloading, stopping. Knows the world through env alone, so it runs in the simulator as it is.
-// Owns:     the Broker, the compact hub, the configuration in force, what is reserved for TLS: all of Budget::arena_bytes but the environment's part.
+// Owns:     the Broker, the hubs of both protocols, the configuration in force, what is reserved for TLS: all of Budget::arena_bytes but the environment's part.
 // Bounds:   the Budget. Nothing allocates after construction.
 // Errors:   open(): those of store/opening.h and of creating topics; listen(): those of Network::listen. Disk errors while serving: the log goes offline, reads go on.
 // Guarantee: stop() ends within broker.drain_timeout, whatever clients do; what was acknowledged is durable then as ever.
@@ -47,6 +47,7 @@ public:
     std::span<env::Listener* const> listeners() const { return {listeners_, listener_count_}; }
     broker::Broker& broker() { return broker_; }
     compact::Hub& hub() { return hub_; }
+    kafka::Hub& kafka() { return kafka_; }
 
 private:
     static constexpr std::int64_t tick_ns = ns_per_s;
@@ -55,9 +56,14 @@ private:
 
     // One for each listener: a connection is told the address that its own listener advertises.
     struct Door final : env::Acceptor {
-        env::ConnectionHandler* on_accept(env::Connection& connection) override { return server->stopping_ ? nullptr : server->hub_.accept(connection, advertised); }
+        env::ConnectionHandler* on_accept(env::Connection& connection) override {
+            if (server->stopping_) return nullptr;
+            if (protocol == config::Protocol::kafka) return server->kafka_.accept(connection, advertised);
+            return server->hub_.accept(connection, advertised);
+        }
         Server* server = nullptr;
         env::Endpoint advertised;
+        config::Protocol protocol{};
     };
 
     void on_offline(Failure failure) override;
@@ -66,10 +72,13 @@ private:
     Status seed(const config::TopicSection& section);
     void compare(const config::TopicSection& section, const broker::Topic& topic);
     void report(Instant now);
+    std::size_t sessions_open() const { return hub_.sessions_open() + kafka_.sessions_open(); }
+    void abort_connections();
     void finish(Status status);
 
     struct Totals {
         compact::HubStatistics hub;
+        kafka::HubStatistics kafka;
         store::Committer::Statistics commits;
         std::uint64_t checkpoint_bytes = 0;
     };
@@ -80,6 +89,7 @@ private:
     ServerListener& listener_;
     broker::Broker broker_;
     compact::Hub hub_;
+    kafka::Hub kafka_;
     Door doors_[config::listeners_max];
     env::Listener* listeners_[config::listeners_max] = {};
     std::size_t listener_count_ = 0;

@@ -108,7 +108,6 @@ void Store::on_offline(Failure failure) {
     }
 }
 
-// The topic's limit, and what a commit group can take.
 std::uint32_t Store::batch_limit(const Log& log) const {
     return log.batch_bytes_max < state_.options.batch_bytes_max ? log.batch_bytes_max : state_.options.batch_bytes_max;
 }

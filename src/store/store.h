@@ -96,6 +96,8 @@ public:
 
     // Of the topic. What the log's sessions have stored so far is known when it comes again, though it may be too large by now.
     void set_batch_limit(Log& log, std::uint32_t bytes);
+    // Of one batch: the topic's limit, and what a commit group can take.
+    std::uint32_t batch_limit(const Log& log) const;
 
     // --- Reads.
     ReadOutcome read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter) {
@@ -154,7 +156,6 @@ private:
     void on_readable(Log& log) override { listener_->on_readable(log); }
     void on_offline(Failure failure) override;
     Status writable(const Log& log) const;
-    std::uint32_t batch_limit(const Log& log) const;
     Status room_to_wait(std::uint64_t bytes) const;  // busy: what is not durable yet is all that one commit may have
     Status ensure_ceiling(Log& log, std::int64_t records);
     template <class Batch>

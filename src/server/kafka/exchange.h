@@ -43,6 +43,14 @@ public:
     Progress answer(Response& response, std::uint64_t ticket = 0) {
         return answer_with([](void* message, wire::kafka::Codec& codec) { static_cast<Response*>(message)->describe(codec); }, &response, ticket);
     }
+    // In another version than that of the request: where that is not known.
+    template <class Response>
+    Progress answer_as(Response& response, std::int16_t version) {
+        wire::kafka::RequestHeader header = header_;
+        header.version = version;
+        header.flexible = wire::kafka::api_info(header.api).flexible(version);
+        return Exchange(hub_, session_, header, body_).answer(response);
+    }
     // Ends the connection.
     Progress fail(Failure failure, std::string_view text = {});
 
@@ -58,5 +66,7 @@ private:
 
 // The code that Kafka's clients know an error by.
 std::int16_t code_of(Error error);
+// What a client believes to be the epoch of a log; -1: it does not say (KIP-320).
+Error check_epoch(const store::Log& log, Epoch believed);
 
 }  // namespace rivulet::server::kafka

@@ -1,5 +1,8 @@
 #include "server/kafka/fetch.h"
 
+#include <algorithm>
+
+#include "server/kafka/handlers.h"
 #include "server/kafka/hub.h"
 
 namespace rivulet::server::kafka {
@@ -98,12 +101,11 @@ bool FetchPlan::add_all(Exchange& exchange, const FetchRequest& request) {
 }
 
 Error FetchPlan::judge(const broker::Topic* topic, FetchCell& cell) const {
-    const store::Log* const log = topic && cell.partition >= 0 ? hub_.broker().partition(*topic, static_cast<std::uint64_t>(cell.partition)) : nullptr;
-    if (!log) return Error::unknown_topic_or_partition;
-    cell.log = log->id;
-    if (cell.leader_epoch.value >= 0 && cell.leader_epoch < log->epoch) return Error::fenced_epoch;
-    if (cell.leader_epoch > log->epoch) return Error::unknown_epoch;
-    if (cell.offset < log->start || cell.offset > log->end) return Error::offset_out_of_range;
+    const store::Log* const found = topic && cell.partition >= 0 ? hub_.broker().partition(*topic, static_cast<std::uint64_t>(cell.partition)) : nullptr;
+    if (!found) return Error::unknown_topic_or_partition;
+    cell.log = found->id;
+    if (const Error error = check_epoch(*found, cell.leader_epoch); error != Error::none) return error;
+    if (cell.offset < found->start || cell.offset > found->end) return Error::offset_out_of_range;
     return Error::none;
 }
 
@@ -126,13 +128,13 @@ FetchPlan::Gathered FetchPlan::gather() {
 
 bool FetchPlan::read(FetchCell& cell) {
     store::Store& store = hub_.broker().store();
-    store::Log* const log = store.find(cell.log);
-    if (!log) {
+    store::Log* const found = store.find(cell.log);
+    if (!found) {
         cell.error = Error::unknown_topic_or_partition;
         failed_ = true;
         return true;
     }
-    if (cell.offset >= log->high_watermark() && cell.offset <= log->end) return true;
+    if (cell.offset >= found->high_watermark() && cell.offset <= found->end) return true;
     Stream* const stream = hub_.take_stream();
     if (!stream) {
         full_ = streams_ != 0 || failed_;
@@ -141,7 +143,7 @@ bool FetchPlan::read(FetchCell& cell) {
     }
     store::ReadWaiter& waiter = *this;
     const std::size_t left = bytes_max_ - std::min(bytes_, bytes_max_);
-    switch (store.read(*log, cell.offset, std::min<std::size_t>(cell.bytes_max, left), stream->view, waiter)) {
+    switch (store.read(*found, cell.offset, std::min<std::size_t>(cell.bytes_max, left), stream->view, waiter)) {
         case store::ReadOutcome::data:
             // The first batch comes whole whatever its size, but only one.
             if (streams_ != 0 && stream->view.bytes > left) {
@@ -194,7 +196,7 @@ Progress FetchPlan::resume(Exchange& exchange) {
 void FetchPlan::wait() {
     store::Store& store = hub_.broker().store();
     for (FetchCell* cell = first_; cell; cell = cell->next)
-        if (store::Log* const log = store.find(cell->log)) hub_.broker().watch(*log, *cell);
+        if (store::Log* const found = store.find(cell->log)) hub_.broker().watch(*found, *cell);
     hub_.parked().push_back(*this);
 }
 
@@ -261,9 +263,9 @@ void FetchPlan::operator()(std::size_t, FetchResponse::Partition& partition) {
     partition.error_code = code_of(cell.error);
     partition.high_watermark = partition.last_stable_offset = partition.log_start_offset = Offset(-1);
     if (!read_committed_) partition.aborted_transactions = Array<FetchResponse::AbortedTransaction>::none();
-    if (const store::Log* const log = cell.error == Error::none || cell.error == Error::offset_out_of_range ? hub_.broker().store().find(cell.log) : nullptr) {
-        partition.high_watermark = partition.last_stable_offset = log->high_watermark();
-        partition.log_start_offset = log->start;
+    if (const store::Log* const found = cell.error == Error::none || cell.error == Error::offset_out_of_range ? hub_.broker().store().find(cell.log) : nullptr) {
+        partition.high_watermark = partition.last_stable_offset = found->high_watermark();
+        partition.log_start_offset = found->start;
     }
     if (!cell.stream) return;
     partition.records.length = cell.stream->view.bytes;

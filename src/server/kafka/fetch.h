@@ -96,6 +96,6 @@ private:
     bool reading_ = false;         // from flash
 };
 
-Progress handle_fetch(Exchange& exchange);
+
 
 }  // namespace rivulet::server::kafka

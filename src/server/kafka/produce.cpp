@@ -8,8 +8,10 @@ namespace rivulet::server::kafka {
 namespace {
 
 using wire::kafka::Codec;
-using wire::kafka::ProduceRequest;
+using wire::kafka::ProducePartitionHead;
+using wire::kafka::ProduceRequestHead;
 using wire::kafka::ProduceResponse;
+using wire::kafka::ProduceTopicHead;
 
 constexpr std::size_t partition_answer_bytes = 64;
 constexpr std::size_t topic_answer_bytes = 16 + config::topic_name_bytes_max;
@@ -35,16 +37,12 @@ void ProduceInHand::drop(broker::Broker& broker) {
 ProduceInHand::Step ProduceInHand::take(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
     consumed_ = 0;
     for (;;) {
-        const std::size_t before = consumed_;
-        const At at = at_;
         const Bytes rest = bytes.subspan(consumed_);
         const Step outcome = step(hub, session, rest.first(rest.size() < left_ ? rest.size() : left_), direct_max);
-        left_ -= consumed_ - before;
-        if (outcome != Step::more || (at == at_ && consumed_ == before)) return outcome;
+        if (outcome != Step::further) return outcome;
     }
 }
 
-// Step::more is also that it got further.
 ProduceInHand::Step ProduceInHand::step(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
     switch (at_) {
         case At::head: return take_head(session, bytes, direct_max);
@@ -55,9 +53,9 @@ ProduceInHand::Step ProduceInHand::step(Hub& hub, Session& session, Bytes bytes,
         case At::discarding: return discard(session, bytes);
         case At::partition_end:
         case At::topic_end: return take_tags(bytes, direct_max);
-        case At::end: return finish(hub, session, bytes, direct_max);
+        case At::end: return finish(session, bytes, direct_max);
     }
-    return Step::more;
+    return Step::further;
 }
 
 // ---- heads ----
@@ -67,11 +65,11 @@ ProduceInHand::Step ProduceInHand::take_part(Part& part, Bytes bytes, std::size_
     Codec codec(bytes, header_.version, header_.flexible);
     part.describe(codec);
     if (codec.ok()) {
-        consumed_ += codec.position();
+        consume(codec.position());
         return Step::done;
     }
     // It may just not be there whole.
-    if (bytes.size() < left_ && bytes.size() < direct_max) return more(bytes.size() + 1);
+    if (codec.truncated() && bytes.size() < left_ && bytes.size() < direct_max) return more(bytes.size() + 1);
     return fail_with(fail(Error::malformed, static_cast<std::int64_t>(left_)));
 }
 
@@ -89,53 +87,53 @@ bool ProduceInHand::room(Session& session, std::size_t bytes) { return !answers_
 
 ProduceInHand::Step ProduceInHand::take_head(Session& session, Bytes bytes, std::size_t direct_max) {
     if (!session.reserve(Session::answer_room)) return Step::blocked;
-    ProduceRequest::Head head;
+    ProduceRequestHead head;
     const Step taken = take_part(head, bytes, direct_max);
     if (taken != Step::done) return taken;
     if (head.acks < -1 || head.acks > 1) request_error_ = Error::invalid_required_acks;
     else if (head.transactional_id) request_error_ = Error::transactions_unsupported;
     answers_ = head.acks != 0;
-    topics_left_ = head.topics;
+    topics_left_ = static_cast<std::uint32_t>(head.topic_count);
     if (answers_) {
         session.outbox().begin_answer();
         Writer out(session.outbox().free_room());
         wire::kafka::begin_response(out, header_);
         session.outbox().written(out.size());
-        write(session, [&](Codec& codec) { codec.count(head.topics); });
+        write(session, [&](Codec& codec) { codec.length(head.topic_count); });
     }
     at_ = topics_left_ != 0 ? At::topic : At::end;
-    return Step::more;
+    return Step::further;
 }
 
 ProduceInHand::Step ProduceInHand::take_topic(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
     if (!room(session, topic_answer_bytes)) return Step::blocked;
-    ProduceRequest::TopicHead head;
+    ProduceTopicHead head;
     const Step taken = take_part(head, bytes, direct_max);
     if (taken != Step::done) return taken;
     // Longer names than a topic can have would not fit what is reserved for the answer.
     if (head.name.size() > config::topic_name_bytes_max) return fail_with(fail(Error::invalid_topic, static_cast<std::int64_t>(head.name.size())));
     const broker::Topic* const topic = hub.broker().find_topic(head.name);
     topic_ = topic ? topic->id : Uuid{};
-    partitions_left_ = head.partitions;
+    partitions_left_ = static_cast<std::uint32_t>(head.partition_count);
     write(session, [&](Codec& codec) {
         codec.field(head.name);
-        codec.count(head.partitions);
+        codec.length(head.partition_count);
     });
     at_ = partitions_left_ != 0 ? At::partition : At::topic_end;
-    return Step::more;
+    return Step::further;
 }
 
 ProduceInHand::Step ProduceInHand::take_partition(Bytes bytes, std::size_t direct_max) {
-    ProduceRequest::PartitionHead head;
+    ProducePartitionHead head;
     const Step taken = take_part(head, bytes, direct_max);
     if (taken != Step::done) return taken;
     partition_ = head.index;
-    records_left_ = head.records_bytes < 0 ? 0 : static_cast<std::size_t>(head.records_bytes);
-    if (records_left_ > left_) return fail_with(fail(Error::malformed, head.records_bytes));
+    records_left_ = head.records_length < 0 ? 0 : static_cast<std::size_t>(head.records_length);
+    if (records_left_ > left_) return fail_with(fail(Error::malformed, head.records_length));
     error_ = request_error_;
     if (records_left_ == 0 && error_ == Error::none) error_ = Error::invalid_record;
     at_ = At::records;
-    return Step::more;
+    return Step::further;
 }
 
 // ---- batches ----
@@ -147,14 +145,13 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
     const broker::Topic* const topic = broker.topics().find(topic_);
     const store::Log* const log = topic && partition_ >= 0 ? broker.partition(*topic, static_cast<std::uint64_t>(partition_)) : nullptr;
     if (error_ == Error::none && !log) error_ = Error::unknown_topic_or_partition;
-    if (error_ == Error::none) error_ = judge(*log);
     if (error_ != Error::none) return refuse(error_);
     log_ = log->id;
     memory_ = log->memory;
     record::ValidateOptions options;
     options.framed_bytes = records_left_;
     options.batch_bytes_max = broker.store().batch_limit(*log);
-    options.zstd_allowed = header_.version >= wire::kafka::produce_zstd_from;
+    options.zstd_allowed = header_.version >= produce_zstd_from;
     if (records_left_ > options.batch_bytes_max) return refuse(Error::batch_too_large);
     if (records_left_ <= direct_max && bytes.size() < records_left_) return more(records_left_);
     validator_.emplace(options);
@@ -169,16 +166,14 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
         return Step::blocked;
     }
     at_ = At::staging;
-    return Step::more;
+    return Step::further;
 }
-
-Error ProduceInHand::judge(const store::Log&) const { return Error::none; }
 
 ProduceInHand::Step ProduceInHand::take_staged(Hub& hub, Session& session, Bytes bytes) {
     const Bytes piece = bytes.first(bytes.size() < records_left_ ? bytes.size() : records_left_);
     if (records_left_ != 0) {
         if (piece.empty()) return more(1);
-        consumed_ += piece.size();
+        consume(piece.size());
         records_left_ -= piece.size();
         if (!validator_->feed(piece)) {
             const Error error = validator_->finish().error();
@@ -221,7 +216,7 @@ ProduceInHand::Step ProduceInHand::append(Hub& hub, Session& session, Batch& bat
     result.base_offset = appended->base;
     result.log_append_time_ms = appended->log_append_time;
     result.log_start_offset = log->start;
-    consumed_ += records_left_;
+    consume(records_left_);
     records_left_ = 0;
     return answered(session, result);
 }
@@ -231,12 +226,12 @@ ProduceInHand::Step ProduceInHand::refuse(Error error) {
     error_ = error;
     worst_ = error;
     at_ = At::discarding;
-    return Step::more;
+    return Step::further;
 }
 
 ProduceInHand::Step ProduceInHand::discard(Session& session, Bytes bytes) {
     const std::size_t n = bytes.size() < records_left_ ? bytes.size() : records_left_;
-    consumed_ += n;
+    consume(n);
     records_left_ -= n;
     if (records_left_ != 0) return more(1);
     if (!room(session, partition_answer_bytes)) return Step::blocked;
@@ -250,7 +245,7 @@ ProduceInHand::Step ProduceInHand::discard(Session& session, Bytes bytes) {
 ProduceInHand::Step ProduceInHand::answered(Session& session, const ProduceResponse::Partition& result) {
     write(session, [partition = result](Codec& codec) mutable { partition.describe(codec); });
     at_ = At::partition_end;
-    return Step::more;
+    return Step::further;
 }
 
 // ---- ends ----
@@ -269,17 +264,17 @@ ProduceInHand::Step ProduceInHand::take_tags(Bytes bytes, std::size_t direct_max
         --topics_left_;
         at_ = topics_left_ != 0 ? At::topic : At::end;
     }
-    return Step::more;
+    return Step::further;
 }
 
-ProduceInHand::Step ProduceInHand::finish(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
+ProduceInHand::Step ProduceInHand::finish(Session& session, Bytes bytes, std::size_t direct_max) {
     if (!room(session, end_answer_bytes)) return Step::blocked;
     struct Tags {
         void describe(Codec& codec) { codec.tags(); }
     } tags;
     const Step taken = take_part(tags, bytes, direct_max);
     if (taken != Step::done) return taken;
-    if (left_ != consumed_) return fail_with(fail(Error::malformed, static_cast<std::int64_t>(left_)));
+    if (left_ != 0) return fail_with(fail(Error::malformed, static_cast<std::int64_t>(left_)));
     if (!answers_) return worst_ == Error::none ? Step::done : fail_with(fail(worst_));
     write(session, [&](Codec& codec) {
         std::int32_t throttle_time_ms = 0;

@@ -15,6 +15,10 @@
 
 namespace rivulet::server::kafka {
 
+// Older ones carry record formats of before Kafka 0.11: they are told, because librdkafka before 2.11.1 looks for them, and refused.
+constexpr std::int16_t produce_version_min = 3;
+constexpr std::int16_t produce_zstd_from = 7;
+
 class ProduceInHand final : public ListNode<ProduceInHand, LazyPoolTag> {
 public:
     // `bytes`: of the request behind its header.
@@ -27,6 +31,7 @@ public:
         more,     // needs wanted() bytes at once
         blocked,  // room in the store or for the answer: again, when there is
         failed,   // failure()
+        further,  // goes on at once; not of take()
     };
     // Takes from the front of `bytes`, the next ones of the connection; consumed(): so many. `direct_max`: what a receive buffer holds, so that smaller batches can be taken whole from there.
     Step take(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
@@ -48,18 +53,20 @@ private:
     Step take_staged(Hub& hub, Session& session, Bytes bytes);
     Step discard(Session& session, Bytes bytes);
     Step take_tags(Bytes bytes, std::size_t direct_max);
-    Step finish(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
+    Step finish(Session& session, Bytes bytes, std::size_t direct_max);
     template <class Batch>
     Step append(Hub& hub, Session& session, Batch& batch);
     Step refuse(Error error);
     Step answered(Session& session, const wire::kafka::ProduceResponse::Partition& result);
     bool room(Session& session, std::size_t bytes);
-    void next_partition();
+    void consume(std::size_t bytes) {
+        consumed_ += bytes;
+        left_ -= bytes;
+    }
     Step more(std::size_t bytes) { wanted_ = bytes; return Step::more; }
     Step fail_with(Failure failure) { failure_ = failure; return Step::failed; }
     template <class Part>
     Step take_part(Part& part, Bytes bytes, std::size_t direct_max);
-    Error judge(const store::Log& log) const;
     template <class Encode>
     void write(Session& session, Encode encode);
     wire::kafka::Codec encoder(Writer& out) const { return wire::kafka::Codec(out, header_.version, header_.flexible); }

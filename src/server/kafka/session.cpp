@@ -117,7 +117,7 @@ Progress Session::take(Budget& budget) {
             return Progress::more;
         }
         if (!header) return fail(header.failure());
-        if (header->version < wire::kafka::produce_version_min) return fail(rivulet::fail(Error::unsupported_version, header->version), "records older than Kafka 0.11's");
+        if (header->version < produce_version_min) return fail(rivulet::fail(Error::unsupported_version, header->version), "records older than Kafka 0.11's");
         produce_ = hub_.take_produce();
         produce_->begin(*header, frame_bytes - header->bytes, hub_.env().now());
         consume(length_bytes + header->bytes);
@@ -171,6 +171,7 @@ Progress Session::take_produce(Budget& budget) {
         case ProduceInHand::Step::blocked:
             return Progress::blocked;
         case ProduceInHand::Step::failed:
+        case ProduceInHand::Step::further:
             return fail(produce_->failure(), "in a produce request");
     }
     return Progress::ended;

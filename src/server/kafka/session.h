@@ -64,8 +64,10 @@ public:
 
     // --- for handlers
     bool reserve(std::size_t bytes);
-    Progress answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, std::uint64_t ticket);
+    Progress answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, std::uint64_t commit);
     Progress fail(Failure failure, std::string_view text = {});
+    // The answer in hand, which ProduceInHand has written, is complete.
+    void finish_produce(std::uint64_t commit);
     // The record batches of the answer that was just encoded, at this position of what was.
     void insert(Stream& stream, std::size_t position);
     void park(Parked& parked, const wire::kafka::RequestHeader& header);
@@ -119,8 +121,8 @@ private:
     void on_committed(Error error) override;
     void on_stream_sent(Stream& stream) override;
     bool refill(Stream& stream) override;
+    void finish(std::uint64_t commit, std::size_t inserted_bytes);
     void await_commit();
-    void take_output(MutableBytes buffer);
     void give_output();
     bool wait_output(bool large);
     void check_sending(Instant now);

@@ -61,7 +61,7 @@ void Session::give_output() {
 
 // ---- answers ----
 
-Progress Session::answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, std::uint64_t ticket) {
+Progress Session::answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, std::uint64_t commit) {
     if (!reserve(answer_room)) return Progress::blocked;
     for (;;) {
         Writer out(outbox_.free_room());
@@ -70,17 +70,24 @@ Progress Session::answer(const wire::kafka::RequestHeader& header, void (*encode
         encode(message, codec);
         hub_.env().charge(out.size() + 64);
         if (out.ok()) {
-            wire::kafka::finish_frame(out, 0, codec.inserted_bytes());
             outbox_.begin_answer();
             outbox_.written(out.size());
-            outbox_.finish_answer(ticket, hub_.broker().durable_ticket());
-            await_commit();
-            hub_.flush_soon(*this);
+            finish(commit, codec.inserted_bytes());
             return Progress::done;
         }
         if (outbox_.used() == 0 && outbox_.capacity() > output_bytes) return fail(rivulet::fail(Error::frame_too_large), "the answer does not fit limits.kafka_response_bytes");
         if (!reserve(outbox_.room() + 1)) return Progress::blocked;
     }
+}
+
+void Session::finish_produce(std::uint64_t commit) { finish(commit, 0); }
+
+void Session::finish(std::uint64_t commit, std::size_t inserted_bytes) {
+    const MutableBytes frame = outbox_.answer_so_far();
+    store_be(frame.data(), static_cast<std::int32_t>(frame.size() - 4 + inserted_bytes));
+    outbox_.finish_answer(commit, hub_.broker().durable_ticket());
+    await_commit();
+    hub_.flush_soon(*this);
 }
 
 void Session::insert(Stream& stream, std::size_t position) { outbox_.insert(stream, position); }

@@ -1,0 +1,22 @@
+#include "server/kafka/exchange.h"
+
+#include "server/kafka/hub.h"
+
+namespace rivulet::server::kafka {
+
+broker::Broker& Exchange::broker() { return hub_.broker(); }
+
+bool Exchange::reserve(std::size_t bytes) { return session_.reserve(bytes < hub_.options().response_bytes ? bytes : hub_.options().response_bytes); }
+
+Progress Exchange::answer_with(Encode encode, void* message, std::uint64_t ticket) { return session_.answer(header_, encode, message, ticket); }
+
+Progress Exchange::fail(Failure failure, std::string_view text) { return session_.fail(failure, text); }
+
+std::int16_t code_of(Error error) { return error_info(error).kafka_code; }
+
+Error check_epoch(const store::Log& log, Epoch believed) {
+    if (believed.value < 0 || believed == log.epoch) return Error::none;
+    return believed < log.epoch ? Error::fenced_epoch : Error::unknown_epoch;
+}
+
+}  // namespace rivulet::server::kafka
