@@ -12,7 +12,7 @@ import time
 
 sys.dont_write_bytecode = True  # the folders are part of the source tree
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "sensor", "python"))
-from _cli import DEADLINE, Failed, expect, main, test, wait_for, with_broker
+from _cli import Broker, DEADLINE, Failed, expect, main, test, wait_for, with_broker
 import rivulet_sensor
 from rivulet_sensor import EARLIEST, LATEST, UNSTAMPED, Client, Refused, RivuletError, crc32c, parse_batches
 
@@ -412,6 +412,42 @@ def no_use_in_trying_again(client):
     finally:
         rivulet_sensor._FINAL = final
     expect(client.all_of("t") == "", "the broker is well")
+
+
+@test
+def a_broker_with_the_least_limits(folder):
+    broker = Broker(folder, "--set", "limits.aliases_per_connection=1", "--set", "limits.frame_bytes=1K", "--set", "limits.credit_bytes=1K")
+    try:
+        with Client("127.0.0.1", broker.port, timeout=3, retry_seconds=1) as sensor:
+            names = ["a", "b", "c"]
+            for name in names:
+                sensor.create_topic(name)
+            for i in range(300):  # more topics than aliases, in turn, before any of it is sent
+                sensor.put(names[i % 3], str(i))
+            sensor.flush()
+            for at, name in enumerate(names):
+                expect([int(r.value) for r in all_records(sensor, name)] == list(range(at, 300, 3)), "stored once and in order: " + name)
+            largest = 1024 - 40 - 10  # what put() counts for a reading's fields, and for its frame
+            sensor.put("a", bytes(largest))
+            sensor.flush()
+            fails(18, sensor.put, "a", bytes(largest + 1))  # at once, as it would never have credit
+            started = time.monotonic()
+            fails(7, sensor.put, "y" * 2000, b"x")
+            fails(7, sensor.create_topic, "z" * 2000)
+            expect(time.monotonic() - started < 0.5, "there is no use in trying again")
+            sensor.put("b", b"goes on")
+    finally:
+        broker.stop()
+
+
+@test
+def a_session_of_64_bits(_):
+    for wrong in (-1, 1 << 64):
+        try:
+            Client(session=wrong)
+            raise Failed(f"taken: {wrong}")
+        except ValueError:
+            pass
 
 
 @against_broker

@@ -42,8 +42,9 @@ ERRORS = {
     41: "unknown_epoch", 48: "busy", 49: "too_many_connections", 51: "too_many_sessions", 53: "timed_out", 54: "shutting_down",
     55: "session_moved", 72: "store_offline", 86: "canceled",
 }
-_FINAL = {2, 3, 4, 5, 55}             # of a connection: no use in trying again
+_FINAL = {2, 3, 4, 5, 7, 55}          # of a connection: no use in trying again
 _FRAME_MAX = 1024               # before the answer to OPEN
+_FRAME_BYTES = 10               # of a frame of readings, beside them
 
 
 class RivuletError(Exception):
@@ -206,6 +207,8 @@ class Client:
     def __init__(self, host="127.0.0.1", port=9192, *, session=None, name="python", timeout=10.0, retry_seconds=60.0,
                  window_bytes=1 << 20, frame_limit=2 << 20):
         """session: a number kept by the caller, so that a broker's log tells sensors apart; by default random. One client each."""
+        if session is not None and not 0 <= session < 1 << 64:
+            raise ValueError("session %r" % session)
         self._address = (host, port)
         self._session = int.from_bytes(os.urandom(8), "little") or 1 if session is None else session
         self._incarnation = int.from_bytes(os.urandom(4), "little")
@@ -242,7 +245,7 @@ class Client:
             encoded += _zigzag(len(name)) + name + (_zigzag(-1) if content is None else _zigzag(len(content)) + content)
         size = len(value or b"") + len(key or b"") + len(encoded) + 40
         self._with_connection(lambda: self._know(alias))
-        if size > min(self._window_bytes, self.opened["frame_limit"], self.opened["credit"] + 1024):
+        if size > self._window_bytes or size + _FRAME_BYTES > min(self.opened["frame_limit"], self.opened["credit"] + 1024):
             raise RivuletError(18)
         while self._waiting_bytes + size > self._window_bytes:
             self._with_connection(self._wait_for_ack)
@@ -404,6 +407,11 @@ class Client:
 
     def _know(self, alias):
         """Until the broker has confirmed it. One that it has refused is asked for again: the topic may exist by now."""
+        # With all aliases in use, a new one takes that of readings which are still to be sent, and these would take it back before it is confirmed.
+        while alias not in self._aliases and len(self._aliases) >= self.opened["aliases_max"] and self._sent < len(self._waiting):
+            self._progress()
+            if self._sent < len(self._waiting):
+                self._progress(time.monotonic() + self._timeout)
         deadline = time.monotonic() + self._timeout
         while self._aliases.get(alias, (0, None))[1] != ():
             self._announce(alias)
@@ -451,7 +459,7 @@ class Client:
             if not known or known[1] is None:
                 self._announce(first.alias)
                 return
-            batch, size = [], 10
+            batch, size = [], _FRAME_BYTES
             for at in range(self._sent, len(self._waiting)):
                 reading = self._waiting[at]
                 size += reading.size
@@ -459,7 +467,7 @@ class Client:
                 if batch and (size > limit or size > self._credit or not _alike(first, reading)):
                     break
                 batch.append(reading)
-            if first.size + 10 > self._credit:
+            if first.size + _FRAME_BYTES > self._credit:
                 return
             attributes = (first.key is not None) | (2 if first.headers else 0) | (4 if first.value is None else 0)
             flags = (FLAG_0 if self._alias_last == known[0] else 0) | (FLAG_1 if first.time is None else 0) | (FLAG_2 if attributes else 0)
