@@ -12,7 +12,7 @@ import time
 
 sys.dont_write_bytecode = True  # the folders are part of the source tree
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "sensor", "python"))
-from _cli import Broker, DEADLINE, Failed, expect, main, test, wait_for, with_broker
+from _cli import Broker, DEADLINE, Failed, NotPermitted, expect, main, test, wait_for, with_broker
 import rivulet_sensor
 from rivulet_sensor import EARLIEST, LATEST, UNSTAMPED, Client, Refused, RivuletError, crc32c, parse_batches
 
@@ -189,6 +189,21 @@ def why_there_is_no_connection(_):
         process.terminate()
         _, err = process.communicate(timeout=DEADLINE)
     expect(err.count("refused") == 1, f"told once, and why: {err}")
+
+
+@against_broker
+def a_name_with_two_addresses(client):
+    client.create("temps", 1)
+    folder = os.path.dirname(client.broker.data)
+    hosts = os.path.join(folder, "hosts")
+    with open(hosts, "w", encoding="utf-8") as file:
+        file.write("127.0.0.1 dual\n::1 dual\n")  # the broker listens on the first, which is tried behind the other
+    inside = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts]
+    if subprocess.run([*inside, "true"], capture_output=True, timeout=DEADLINE, check=False).returncode != 0:
+        raise NotPermitted("a mount of its own")
+    out, err = ended(subprocess.Popen([*inside, PUSH_CSV, "dual", str(client.broker.port), "temps", write_csv(folder, 3)], stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True))
+    expect("acknowledged 3 of 3" in out, out + err)
 
 
 @against_broker

@@ -33,6 +33,7 @@ typedef struct {
     int connecting; /* connect() is under way */
     uint32_t pause_ms, pause_from;
     uint32_t settled_at; /* when it last got further */
+    unsigned address;    /* which of the host's to try */
     int told;            /* why there is no connection, as it was last said */
     int file;            /* -1: at its end */
     int file_failed;
@@ -92,9 +93,18 @@ static void disconnect(program *p) {
     rvs_disconnected(&p->sensor);
 }
 
+/* The next time, the next address: a name may have two, one of them with nobody there (localhost is ::1 and 127.0.0.1). */
+static void connect_failed(program *p, int error) {
+    tell_why(p, error, strerror(error));
+    ++p->address;
+    p->connecting = 0;
+    disconnect(p);
+}
+
 static void start_connecting(program *p) {
-    struct addrinfo hints, *found = NULL;
+    struct addrinfo hints, *found = NULL, *to;
     const int on = 1;
+    unsigned i;
     int error;
     memset(&hints, 0, sizeof hints);
     hints.ai_socktype = SOCK_STREAM;
@@ -105,16 +115,17 @@ static void start_connecting(program *p) {
         tell_why(p, -1000 - error, gai_strerror(error));
         return;
     }
-    p->fd = socket(found->ai_family, found->ai_socktype, found->ai_protocol);
+    for (to = found, i = 0; i != p->address && to->ai_next; ++i) to = to->ai_next;
+    if (i != p->address) to = found;
+    if (to == found) p->address = 0;
+    p->fd = socket(to->ai_family, to->ai_socktype, to->ai_protocol);
     if (p->fd >= 0) {
         fcntl(p->fd, F_SETFL, O_NONBLOCK);
         setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         p->connecting = 1;
-        if (connect(p->fd, found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) {
-            tell_why(p, errno, strerror(errno));
-            p->connecting = 0;
-            disconnect(p);
-        }
+        if (connect(p->fd, to->ai_addr, to->ai_addrlen) != 0 && errno != EINPROGRESS) connect_failed(p, errno);
+    } else {
+        ++p->address; /* of a family that this machine lacks */
     }
     freeaddrinfo(found);
 }
@@ -145,18 +156,13 @@ static void turn(program *p, int lines) {
         int error = 0;
         socklen_t size = sizeof error;
         if (events[0].revents == 0) {
-            if (now_ms() - p->pause_from > PAUSE_MAX_MS) {
-                tell_why(p, ETIMEDOUT, strerror(ETIMEDOUT));
-                p->connecting = 0;
-                disconnect(p);
-            }
+            if (now_ms() - p->pause_from > PAUSE_MAX_MS) connect_failed(p, ETIMEDOUT);
             return;
         }
         p->connecting = 0;
         getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &size);
         if (error != 0) {
-            tell_why(p, error, strerror(error));
-            disconnect(p);
+            connect_failed(p, error);
             return;
         }
         p->told = 0;
