@@ -456,6 +456,28 @@ def a_broker_with_the_least_limits(folder):
 
 
 @test
+def answers_that_no_broker_gives(_):
+    def open_answer(version=1, frame_limit=65536, aliases=16):
+        numbers = b"".join(rivulet_sensor._varint(n) for n in (1, 1, 0, 1000, 0, frame_limit, aliases, 16, 0))
+        frame = rivulet_sensor._varint(len(numbers) + 5) + b"\x01" + bytes([version]) + numbers + b"\0"
+        return frame + (crc32c(frame) & 0xFFFF).to_bytes(2, "little")
+
+    for code, answer in ((3, open_answer(version=2)), (2, open_answer(frame_limit=1023)), (2, open_answer(aliases=0)), (None, open_answer())):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = Client(port=listener.getsockname()[1], timeout=5, retry_seconds=0.2)
+            broker = threading.Thread(target=lambda: connections.append(listener.accept()[0]) or connections[-1].sendall(answer))
+            connections = []
+            broker.start()
+            if code is None:
+                client.connect()
+            else:
+                fails(code, client.connect)
+            client._disconnect()
+            broker.join()
+            connections[0].close()
+
+
+@test
 def a_session_of_64_bits(_):
     for wrong in (-1, 1 << 64):
         try:
