@@ -146,7 +146,7 @@ constexpr Option bench_consume_options[] = {
     {"connections", "N", "connections that share the partitions (default 1)"},
     {"offset", "earliest|latest", "from where (default earliest)"},
     {"duration", "DUR", "end after this time (default: at what was the end at the start; with --offset latest 10s, unless --records is given)"},
-    {"records", "N", "end after so many records"},
+    {"records", "N", "end after so many records, or more"},
     bootstrap_option, json_option, help_option};
 constexpr Example bench_consume_examples[] = {{"rivulet bench consume load --connections 4 --records 1000000", ""}};
 

@@ -4,6 +4,7 @@ With names of tests as arguments: those alone. OUT names the build folder, where
 """
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import time
 
 sys.dont_write_bytecode = True  # the folders are part of the source tree
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "sensor", "python"))
-from _cli import DEADLINE, Failed, expect, main, test, with_broker
+from _cli import Broker, DEADLINE, Failed, NotPermitted, expect, main, test, wait_for, with_broker
 import rivulet_sensor
 from rivulet_sensor import EARLIEST, LATEST, UNSTAMPED, Client, Refused, RivuletError, crc32c, parse_batches
 
@@ -144,6 +145,68 @@ def times_as_dates(client):
 
 
 @against_broker
+def lines_that_are_no_readings_as_a_whole(client):
+    client.create("odd", 1)
+    path = os.path.join(os.path.dirname(client.broker.data), "odd.csv")
+    with open(path, "wb") as file:
+        # The rest of a line that is too long has the form of a reading, as what is before a NUL has.
+        file.write(b"1,first\n2," + b",".join(b"%d" % i for i in range(1000)) + b"\n3,a\0b\n-18446744073709551615,no\n -18446744073709551615,no\n"
+                   b"2023-02-29 00:00:00,no\n2023-04-31 00:00:00,no\n2100-02-29 00:00:00,no\n" + b"4,\n5," + b"x" * 982 + b"\r\n2000-02-29 00:00:00,last")
+    out, err = ended(push_csv(client, "odd", path))
+    expect("acknowledged 4 of 4" in out and err.count("skipped") == 7, out + err)
+    expect(client.all_of("odd", "%T %v\n").splitlines() == ["1 first", "4 ", "5 " + "x" * 982, "951782400000 last"], client.all_of("odd", "%T %v\n"))
+
+
+@against_broker
+def lines_that_come_slowly(client):
+    client.create("live", 1)
+    process = push_csv(client, "live", "-", stdin=subprocess.PIPE)
+    for count in (1, 2):
+        process.stdin.write(f"{count},{count}\n{count}0,")
+        process.stdin.flush()
+        wait_for(lambda: len(client.all_of("live").split()) == 2 * count - 1, "a line is stored while the next has not come", 10)
+        process.stdin.write("rest\n")
+    ended(process)
+    expect(client.all_of("live", "%T=%v ") == "1=1 10=rest 2=2 20=rest ", client.all_of("live", "%T=%v "))
+
+
+@against_broker
+def a_file_that_cannot_be_read(client):
+    client.create("temps", 1)
+    _, err = ended(push_csv(client, "temps", "/"), 3)
+    expect("cannot be read to its end" in err, err)
+
+
+@test
+def why_there_is_no_connection(_):
+    with socket.socket() as held:  # bound, not listening: refused
+        held.bind(("127.0.0.1", 0))
+        process = subprocess.Popen([PUSH_CSV, "127.0.0.1", str(held.getsockname()[1]), "temps", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True)
+        process.stdin.write("1,a\n")
+        process.stdin.flush()
+        time.sleep(1)
+        process.terminate()
+        _, err = process.communicate(timeout=DEADLINE)
+    expect(err.count("refused") == 1, f"told once, and why: {err}")
+
+
+@against_broker
+def a_name_with_two_addresses(client):
+    client.create("temps", 1)
+    folder = os.path.dirname(client.broker.data)
+    hosts = os.path.join(folder, "hosts")
+    with open(hosts, "w", encoding="utf-8") as file:
+        file.write("127.0.0.1 dual\n::1 dual\n")  # the broker listens on the first, which is tried behind the other
+    inside = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts]
+    if subprocess.run([*inside, "true"], capture_output=True, timeout=DEADLINE, check=False).returncode != 0:
+        raise NotPermitted("a mount of its own")
+    out, err = ended(subprocess.Popen([*inside, PUSH_CSV, "dual", str(client.broker.port), "temps", write_csv(folder, 3)], stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True))
+    expect("acknowledged 3 of 3" in out, out + err)
+
+
+@against_broker
 def a_topic_that_never_comes(client):
     process = push_csv(client, "never", write_csv(os.path.dirname(client.broker.data), 5))
     time.sleep(4)
@@ -155,7 +218,8 @@ def a_topic_that_never_comes(client):
 
 @test
 def usage(_):
-    for arguments in ([], ["-x"], ["a", "1", "t", "/nowhere/at/all"], ["a", "1", "t"]):
+    for arguments in ([], ["-x"], ["a", "1", "t", "/nowhere/at/all"], ["a", "1", "t"], ["-p", "abc", "a", "1", "t", "/dev/null"],
+                      ["-p", "4294967296", "a", "1", "t", "/dev/null"], ["-p", "-1", "a", "1", "t", "/dev/null"], ["-s", "mine", "a", "1", "t", "/dev/null"]):
         done = subprocess.run([PUSH_CSV, *arguments], capture_output=True, timeout=DEADLINE, check=False)
         expect(done.returncode == 2 and done.stderr, f"{arguments}: exit {done.returncode}")
 
@@ -363,6 +427,64 @@ def no_use_in_trying_again(client):
     finally:
         rivulet_sensor._FINAL = final
     expect(client.all_of("t") == "", "the broker is well")
+
+
+@test
+def a_broker_with_the_least_limits(folder):
+    broker = Broker(folder, "--set", "limits.aliases_per_connection=1", "--set", "limits.frame_bytes=1K", "--set", "limits.credit_bytes=1K")
+    try:
+        with Client("127.0.0.1", broker.port, timeout=3, retry_seconds=1) as sensor:
+            names = ["a", "b", "c"]
+            for name in names:
+                sensor.create_topic(name)
+            for i in range(300):  # more topics than aliases, in turn, before any of it is sent
+                sensor.put(names[i % 3], str(i))
+            sensor.flush()
+            for at, name in enumerate(names):
+                expect([int(r.value) for r in all_records(sensor, name)] == list(range(at, 300, 3)), "stored once and in order: " + name)
+            largest = 1024 - 40 - 10  # what put() counts for a reading's fields, and for its frame
+            sensor.put("a", bytes(largest))
+            sensor.flush()
+            fails(18, sensor.put, "a", bytes(largest + 1))  # at once, as it would never have credit
+            started = time.monotonic()
+            fails(7, sensor.put, "y" * 2000, b"x")
+            fails(7, sensor.create_topic, "z" * 2000)
+            expect(time.monotonic() - started < 0.5, "there is no use in trying again")
+            sensor.put("b", b"goes on")
+    finally:
+        broker.stop()
+
+
+@test
+def answers_that_no_broker_gives(_):
+    def open_answer(version=1, frame_limit=65536, aliases=16):
+        numbers = b"".join(rivulet_sensor._varint(n) for n in (1, 1, 0, 1000, 0, frame_limit, aliases, 16, 0))
+        frame = rivulet_sensor._varint(len(numbers) + 5) + b"\x01" + bytes([version]) + numbers + b"\0"
+        return frame + (crc32c(frame) & 0xFFFF).to_bytes(2, "little")
+
+    for code, answer in ((3, open_answer(version=2)), (2, open_answer(frame_limit=1023)), (2, open_answer(aliases=0)), (None, open_answer())):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = Client(port=listener.getsockname()[1], timeout=5, retry_seconds=0.2)
+            broker = threading.Thread(target=lambda: connections.append(listener.accept()[0]) or connections[-1].sendall(answer))
+            connections = []
+            broker.start()
+            if code is None:
+                client.connect()
+            else:
+                fails(code, client.connect)
+            client._disconnect()
+            broker.join()
+            connections[0].close()
+
+
+@test
+def a_session_of_64_bits(_):
+    for wrong in (-1, 1 << 64):
+        try:
+            Client(session=wrong)
+            raise Failed(f"taken: {wrong}")
+        except ValueError:
+            pass
 
 
 @against_broker

@@ -35,15 +35,15 @@ UNSTAMPED = object()            # in place of a timestamp: the broker stamps
 ACKS = {"none": 0, "leader": 1, "all": 2}
 DURABILITY = {0: "disk", 1: "memory"}
 ERRORS = {
-    1: "unknown", 2: "malformed", 3: "unsupported_version", 4: "unsupported", 5: "invalid_argument", 6: "out_of_order",
-    7: "frame_too_large", 8: "unknown_alias", 9: "integrity", 10: "credit_exceeded", 18: "batch_too_large", 20: "invalid_timestamp",
-    32: "unknown_topic_or_partition", 33: "topic_exists", 34: "invalid_topic", 35: "invalid_partitions",
-    36: "invalid_replication_factor", 37: "invalid_config", 38: "limit_reached", 39: "offset_out_of_range", 40: "fenced_epoch",
-    41: "unknown_epoch", 48: "busy", 49: "too_many_connections", 51: "too_many_sessions", 53: "timed_out", 54: "shutting_down",
-    55: "session_moved", 72: "store_offline", 86: "canceled",
+    1: "unknown", 2: "malformed", 3: "unsupported_version", 4: "unsupported", 5: "invalid_argument", 6: "out_of_order", 7: "frame_too_large",
+    8: "unknown_alias", 9: "integrity", 10: "credit_exceeded", 18: "batch_too_large", 20: "invalid_timestamp", 32: "unknown_topic_or_partition",
+    33: "topic_exists", 34: "invalid_topic", 35: "invalid_partitions", 36: "invalid_replication_factor", 37: "invalid_config", 38: "limit_reached",
+    39: "offset_out_of_range", 40: "fenced_epoch", 41: "unknown_epoch", 48: "busy", 49: "too_many_connections", 51: "too_many_sessions",
+    53: "timed_out", 54: "shutting_down", 55: "session_moved", 72: "store_offline", 86: "canceled",
 }
-_FINAL = {2, 3, 4, 5, 55}             # of a connection: no use in trying again
+_FINAL = {2, 3, 4, 5, 7, 55}          # of a connection: no use in trying again
 _FRAME_MAX = 1024               # before the answer to OPEN
+_FRAME_BYTES = 10               # of a frame of readings, beside them
 
 
 class RivuletError(Exception):
@@ -151,10 +151,7 @@ class _Body:
         return [self.varint() for _ in range(n)]
 
     def pairs(self):
-        found = {}
-        for key in iter(self.text, ""):
-            found[key] = self.text()
-        return found
+        return {key: self.text() for key in iter(self.text, "")}
 
     def more(self):
         return self.at < len(self.data)
@@ -189,9 +186,7 @@ def parse_batches(data, from_offset=0):
                 record.take(1)
                 time_delta, offset_delta = record.zigzag(), record.zigzag()
                 key, value = record.nullable(), record.nullable()
-                headers = []
-                for _ in range(record.zigzag()):
-                    headers.append((record.take(record.zigzag()).decode("utf-8", "replace"), record.nullable()))
+                headers = [(record.take(record.zigzag()).decode("utf-8", "replace"), record.nullable()) for _ in range(record.zigzag())]
                 if base + offset_delta >= from_offset:
                     when = max_time if attributes & 8 else base_time + time_delta
                     records.append(Record(base + offset_delta, when, key, value, headers))
@@ -206,6 +201,8 @@ class Client:
     def __init__(self, host="127.0.0.1", port=9192, *, session=None, name="python", timeout=10.0, retry_seconds=60.0,
                  window_bytes=1 << 20, frame_limit=2 << 20):
         """session: a number kept by the caller, so that a broker's log tells sensors apart; by default random. One client each."""
+        if session is not None and not 0 <= session < 1 << 64:
+            raise ValueError("session %r" % session)
         self._address = (host, port)
         self._session = int.from_bytes(os.urandom(8), "little") or 1 if session is None else session
         self._incarnation = int.from_bytes(os.urandom(4), "little")
@@ -242,7 +239,7 @@ class Client:
             encoded += _zigzag(len(name)) + name + (_zigzag(-1) if content is None else _zigzag(len(content)) + content)
         size = len(value or b"") + len(key or b"") + len(encoded) + 40
         self._with_connection(lambda: self._know(alias))
-        if size > min(self._window_bytes, self.opened["frame_limit"], self.opened["credit"] + 1024):
+        if size > self._window_bytes or size + _FRAME_BYTES > min(self.opened["frame_limit"], self.opened["credit"] + 1024):
             raise RivuletError(18)
         while self._waiting_bytes + size > self._window_bytes:
             self._with_connection(self._wait_for_ack)
@@ -290,8 +287,7 @@ class Client:
 
     def create_topic(self, name, partitions=0, replication_factor=0, config=None):
         body = _block(name) + _varint(partitions) + _varint(replication_factor)
-        for key, value in (config or {}).items():
-            body += _block(key) + _block(str(value))
+        body += b"".join(_block(key) + _block(str(value)) for key, value in (config or {}).items())
         answer, _ = self._request(TOPIC_CREATE, body + _block(""))
         made = Topic(name, bytes(answer.take(16)).hex(), *answer.varints(2), None)
         answer.end()
@@ -391,19 +387,21 @@ class Client:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)
         self._received, self._out = bytearray(), bytearray()
-        self._sum_in = self._sum_out = self._sent = 0  # _sent: readings of the window that this connection has sent
+        self._sum_in = self._sum_out = self._step = self._sent = 0  # _sent: readings of the window that this connection has sent
         self._credit = 1024
         self._time = self._waiting[0].time or 0 if self._waiting else 0
-        self._step = 0
         self._aliases, self._alias_last = {}, None  # alias -> [id, its answer: None, () if it is good, or why it is not]
-        self._closing = False
-        self.opened = {}
+        self._closing, self.opened = False, {}
         body = b"rv" + _varint(1) + _varint(1) + struct.pack("<QI", self._session, self._incarnation) + _varint(self._sequence)
         self._send_frame(OPEN, body + _zigzag(self._time) + _varint(self._frame_limit) + _block(self._name))
         self._until(lambda: self.opened)
 
     def _know(self, alias):
         """Until the broker has confirmed it. One that it has refused is asked for again: the topic may exist by now."""
+        # With all aliases in use, a new one takes that of readings which are still to be sent, and these would take it back before it is confirmed.
+        while alias not in self._aliases and len(self._aliases) >= self.opened["aliases_max"] and self._sent < len(self._waiting):
+            self._progress()
+            self._progress(time.monotonic() + self._timeout if self._sent < len(self._waiting) else None)
         deadline = time.monotonic() + self._timeout
         while self._aliases.get(alias, (0, None))[1] != ():
             self._announce(alias)
@@ -451,7 +449,7 @@ class Client:
             if not known or known[1] is None:
                 self._announce(first.alias)
                 return
-            batch, size = [], 10
+            batch, size = [], _FRAME_BYTES
             for at in range(self._sent, len(self._waiting)):
                 reading = self._waiting[at]
                 size += reading.size
@@ -459,7 +457,7 @@ class Client:
                 if batch and (size > limit or size > self._credit or not _alike(first, reading)):
                     break
                 batch.append(reading)
-            if first.size + 10 > self._credit:
+            if first.size + _FRAME_BYTES > self._credit:
                 return
             attributes = (first.key is not None) | (2 if first.headers else 0) | (4 if first.value is None else 0)
             flags = (FLAG_0 if self._alias_last == known[0] else 0) | (FLAG_1 if first.time is None else 0) | (FLAG_2 if attributes else 0)
@@ -561,6 +559,8 @@ class Client:
             opened["software"] = body.text()
             opened["clock_trusted"] = bool(flags & FLAG_0)
             body.end()
+            if opened["version"] != 1 or opened["frame_limit"] < _FRAME_MAX or opened["aliases_max"] == 0:
+                raise RivuletError(2 if opened["version"] == 1 else 3)
             # Numbers are implied, so nothing can be skipped on this connection by what last_sequence says.
             self._credit += opened["credit"]
             self.forgotten |= opened["session_state"] == 3 and self._sent_to > self._sequence
@@ -583,7 +583,7 @@ class Client:
             raise RivuletError(2)
         if flags & FLAG_0:
             first, count, error = body.varints(3)
-            if first < 1 or first + count - 1 > self._sent:
+            if first < 1 or count < 1 or first + count - 1 > self._sent:
                 raise RivuletError(2)
             self._refused += [(error, self._waiting[first + i - 1]) for i in range(count)]
         body.end()
