@@ -49,7 +49,7 @@ out := $(BUILD)/$(toolchain)-$(kind)
 # ---- flags ----
 std := -std=c++23
 optimize := -O2
-# For what runs once or by hand; the broker's own work is built for speed.
+# For what runs once or by hand, and for the descriptions of messages, of which there are many; the broker's own work is built for speed.
 optimize_size := -Os
 kind_flags := -fno-pie
 kind_link := -static -Wl,--gc-sections
