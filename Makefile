@@ -49,7 +49,7 @@ out := $(BUILD)/$(toolchain)-$(kind)
 # ---- flags ----
 std := -std=c++23
 optimize := -O2
-# For what runs once or by hand; the broker's own work is built for speed.
+# For what runs once or by hand, and for the descriptions of messages, of which there are many; the broker's own work is built for speed.
 optimize_size := -Os
 kind_flags := -fno-pie
 kind_link := -static -Wl,--gc-sections
@@ -90,7 +90,7 @@ flags_of = $(strip $(if $(filter %.c src/sensor/%.h,$1),$(c_flags),$(cxx_flags) 
   $(if $(filter tests/%,$1),-fexceptions -Wno-conversion -Itests $(doctest_flags),-fno-exceptions)) \
   $(if $(filter src/main.cpp platform/% tests/platform/% tests/size/% tests/bench/%,$1),$(uv_flags) $(mbedtls_flags)) \
   $(if $(filter src/config/%,$1),$(inih_flags)) \
-  $(if $(filter src/cli/% src/config/% src/store/offline/%,$1),$(optimize_size)) $(if $(filter src/cli/version.cpp,$1),-I$(out)) \
+  $(if $(filter src/cli/% src/config/% src/store/offline/% src/wire/kafka/%,$1),$(optimize_size)) $(if $(filter src/cli/version.cpp,$1),-I$(out)) \
   $(if $(filter src/sensor/examples/%,$1),-Isrc/sensor) \
   $(CPPFLAGS) $(if $(filter %.c,$1),$(CFLAGS),$(CXXFLAGS)))
 compiler_of = $(if $(filter %.c,$1),$(CC),$(CXX))

@@ -116,6 +116,30 @@ void Codec::content(Records& value, std::int32_t length) {
     }
 }
 
+void Codec::any_array(AnyArray& array, bool nullable, One each) {
+    std::int32_t count = array.null_ ? -1 : static_cast<std::int32_t>(array.count_);
+    length(count, nullable);
+    any_items(array, count, each);
+}
+
+void Codec::any_items(AnyArray& array, std::int32_t count, One each) {
+    if (out_) {
+        Codec decoded(array.bytes_, array.version_, array.flexible_);
+        for (std::size_t i = 0; i < array.count_ && out_->ok(); ++i) each(*this, array, &decoded, i);
+        return;
+    }
+    array = {};
+    array.null_ = count < 0;
+    if (!holds(count)) return;
+    Reader start = in_;
+    for (std::int32_t i = 0; i < count && in_.ok(); ++i) each(*this, array, nullptr, 0);
+    if (!in_.ok()) return;
+    array.count_ = static_cast<std::size_t>(count);
+    array.bytes_ = start.bytes(in_.position() - start.position());
+    array.version_ = version_;
+    array.flexible_ = flexible_;
+}
+
 void Codec::short_text(std::optional<std::string_view>& value) {
     const bool flexible = flexible_;
     flexible_ = false;

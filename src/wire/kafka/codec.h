@@ -1,6 +1,6 @@
 // Fields of Kafka's messages, in both directions from one description.
-// A message is a struct with `void describe(Codec&)`, which names its fields in order, under conditions of the version. The same description checks and decodes a request, encodes a
-// response, and does the opposite for a client.
+// A message is a struct with `void describe(Codec&)`, which names its fields in order, under conditions of the version. The same description checks and decodes a request,
+// encodes a response, and does the opposite for a client.
 // Owns:     nothing. What is decoded are scalars, and views of the frame: as long as that stands.
 // Bounds:   no allocation. Decoding walks each field once, arrays within arrays once more per level when they are iterated. A count is bounded by the bytes that are left,
 //           a string by Kafka's 32767 bytes.
@@ -21,8 +21,8 @@ namespace rivulet::wire::kafka {
 
 class Codec;
 
-// Record batches of a produce request or a fetch response. Decoded, they are `bytes`. Encoded, only their length is written, and where they belong is noted: they are sent from where they
-// are, or stand in `bytes` if `position` is null.
+// Record batches of a produce request or a fetch response. Decoded, they are `bytes`. Encoded, only their length is written, and where they belong is noted: they are sent from
+// where they are, or stand in `bytes` if `position` is null.
 struct Records {
     Bytes bytes;
     bool null = false;
@@ -32,10 +32,28 @@ struct Records {
     std::int32_t encoded_length() const { return null ? -1 : static_cast<std::int32_t>(position ? length : bytes.size()); }
 };
 
+// What an array is, whatever its items are.
+class AnyArray {
+public:
+    std::size_t size() const { return count_; }
+    bool empty() const { return count_ == 0; }
+    bool null() const { return null_; }
+
+protected:
+    friend class Codec;
+    Bytes bytes_;
+    std::size_t count_ = 0;
+    void* source_ = nullptr;
+    void (*fill_)(void* source, std::size_t index, void* item) = nullptr;
+    std::int16_t version_ = 0;
+    bool flexible_ = false;
+    bool null_ = false;
+};
+
 // An array inside of a message: decoded, a lazy range over the frame, which can be iterated any number of times; to be encoded, a count and a source of its items, or
 // what was decoded.
 template <class T>
-class Array {
+class Array : public AnyArray {
 public:
     class Iterator;
 
@@ -46,27 +64,14 @@ public:
         Array array;
         array.count_ = count;
         array.source_ = &source;
-        array.fill_ = [](void* from, std::size_t index, T& item) { (*static_cast<Source*>(from))(index, item); };
+        array.fill_ = [](void* from, std::size_t index, void* item) { (*static_cast<Source*>(from))(index, *static_cast<T*>(item)); };
         return array;
     }
     static Array none() { Array array; array.null_ = true; return array; }
 
-    std::size_t size() const { return count_; }
-    bool empty() const { return count_ == 0; }
-    bool null() const { return null_; }
     // Of what was decoded.
     Iterator begin() const { return Iterator(*this, count_); }
     Iterator end() const { return Iterator(*this, 0); }
-
-private:
-    friend class Codec;
-    Bytes bytes_;
-    std::size_t count_ = 0;
-    void* source_ = nullptr;
-    void (*fill_)(void*, std::size_t, T&) = nullptr;
-    std::int16_t version_ = 0;
-    bool flexible_ = false;
-    bool null_ = false;
 };
 
 class Codec {
@@ -106,16 +111,16 @@ public:
     void field(std::optional<Bytes>& value);
     void field(Records& value);
     template <class T>
-    void field(Array<T>& array, bool nullable = false);
+    void field(Array<T>& array, bool nullable = false) { any_array(array, nullable, one<T>); }
     // A string whose length is an int16 in flexible versions too: the client id of the request header.
     void short_text(std::optional<std::string_view>& value);
     template <class... T>
     void fields(T&... values) { (field(values), ...); }
 
-    // An array or Records in two steps, for who decodes a stream: the count or length, of which nothing is held against the bytes that are left, then what it counts. -1: null.
+    // An array or Records in two steps, for who decodes a stream: the count or length, which is not held against the bytes that are left, then what it counts. -1: null.
     void length(std::int32_t& value, bool nullable = false);
     template <class T>
-    void items(Array<T>& array, std::int32_t count);
+    void items(Array<T>& array, std::int32_t count) { any_items(array, count, one<T>); }
     void content(Records& value, std::int32_t length);
 
     // A tagged field that is known, which is written if it is `present`.
@@ -155,6 +160,17 @@ private:
     void view(std::optional<Bytes>& value, Width width, bool nullable);
     std::uint32_t read_varint();
     void write_tags(std::span<const Tagged> known);
+    // One item of an array: from its source, or from what was decoded (`from`), if it is to be encoded.
+    using One = void (*)(Codec&, const AnyArray&, Codec* from, std::size_t index);
+    template <class T>
+    static void one(Codec& codec, const AnyArray& array, Codec* from, std::size_t index) {
+        T value{};
+        if (array.fill_) array.fill_(array.source_, index, &value);
+        else if (from) from->item(value);
+        codec.item(value);
+    }
+    void any_array(AnyArray& array, bool nullable, One each);
+    void any_items(AnyArray& array, std::int32_t count, One each);
     void refuse() { wrong_ = true; in_.invalidate(); }
 
     Reader in_;
@@ -185,43 +201,7 @@ private:
     T item_{};
 };
 
-template <class T>
-void Codec::field(Array<T>& array, bool nullable) {
-    std::int32_t count = array.null_ ? -1 : static_cast<std::int32_t>(array.count_);
-    length(count, nullable);
-    items(array, count);
-}
-
-template <class T>
-void Codec::items(Array<T>& array, std::int32_t count) {
-    if (out_ && array.fill_) {
-        for (std::size_t i = 0; i < array.count_ && out_->ok(); ++i) {
-            T value{};
-            array.fill_(array.source_, i, value);
-            item(value);
-        }
-        return;
-    }
-    if (out_) {
-        for (T value : array) item(value);
-        return;
-    }
-    array = {};
-    array.null_ = count < 0;
-    if (!holds(count)) return;
-    Reader start = in_;
-    for (std::int32_t i = 0; i < count && in_.ok(); ++i) {
-        T value{};
-        item(value);
-    }
-    if (!in_.ok()) return;
-    array.count_ = static_cast<std::size_t>(count);
-    array.bytes_ = start.bytes(in_.position() - start.position());
-    array.version_ = version_;
-    array.flexible_ = flexible_;
-}
-
-// A whole message. malformed: with the position.
+// A whole message. malformed: with the position of bytes that are too many, or the size of the frame.
 template <class T>
 Result<T> decode(Bytes frame, std::int16_t version, bool flexible) {
     T message{};
