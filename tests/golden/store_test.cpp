@@ -67,20 +67,21 @@ constexpr std::string_view records_bytes =
     "20 21 20 a0a1a2a3a4a5a6a7a8a9aaabacadaeaf 06 6d6574657273 10 02 00 01 01 80f0b252";
 
 constexpr std::string_view checkpoint_start =
-    "52564c43484b5054 0100 0000 9b000000"
+    "52564c43484b5054 0100 0000 b2000000"
     "00112233445566778899aabbccddeeff 0500000000000000"
     "0010800100000000 8877665544332211 0030000100000000"
     "0300000000000000 0020800100000000"
     "0100000000000000 2000000000000000"
     "0000800000000000 20000000 00001000 00001100"
-    "67a0ce7c 1200000000000000";
-constexpr std::string_view checkpoint_crc = "ff1b7b43";
+    "bcc0d712 1200000000000000";
+constexpr std::string_view checkpoint_crc = "eda6e236";
 constexpr std::string_view checkpoint_body =
     "0100 0100 16000000 10 01 64 ee05 e405 a09c01 80a0800c e807 02 02 00 03 f403"
     "0200 0100 07000000 10 d804 80a0800c"
     "0300 0100 04000000 11 03 09 02"
     "0400 0100 1a000000 02 a0a1a2a3a4a5a6a7a8a9aaabacadaeaf 01 0068e5cf8b010000"
     "0500 0100 0f000000 efbefecacefaedfe 04030201 11 ac02"
+    "0600 0100 0f000000 8180808030 10 01 ac02 02 02 e405 00 04"
     "2000 0100 21000000 20 a0a1a2a3a4a5a6a7a8a9aaabacadaeaf 06 6d6574657273 10 02 00 01 01 80f0b252";
 
 // A page that has `start` and, in its last bytes, `crc`.
@@ -134,6 +135,27 @@ TEST_CASE("commit group") {
         CHECK(crc32c(Bytes(golden).subspan(header->payload_position() + extent.position, extent.bytes)) == extent.crc);
     }
     CHECK_FALSE(reader.next(extent));
+    CHECK(reader.error() == Error::none);
+}
+
+TEST_CASE("an extent with batches of idempotent producers") {
+    const Buffer golden = test::from_spaced_hex("10 40 f403 02 03 07 0a f2df4127");
+    Extent extent = test::sample::group().extents[1];
+    extent.flags = extent_producers;
+    extent.position = 0;
+    Buffer bytes(64);
+    TableWriter table(bytes, Timestamp(1'700'000'000'000));
+    std::uint32_t crc_at = 0;
+    REQUIRE(table.add(extent, crc_at));
+    CHECK(same(Bytes(bytes).first(table.bytes()), golden));
+    GroupHeader header = test::sample::group().header;
+    header.extent_count = 1;
+    header.payload_bytes = extent.bytes;
+    TableReader reader(header, golden);
+    Extent read;
+    REQUIRE(reader.next(read));
+    CHECK(read == extent);
+    CHECK_FALSE(reader.next(read));
     CHECK(reader.error() == Error::none);
 }
 
@@ -292,7 +314,12 @@ TEST_CASE("checkpoint") {
     SessionImage session;
     REQUIRE(decode_session(sessions, session));
     CHECK((session.session == 0xfeedfacecafebeef && session.incarnation == 0x01020304 && session.log == LogId(17) && session.last_sequence == 300));
+    Reader producers = chunk(Section::producers);
+    ProducerImage producer;
+    REQUIRE(decode_producer(producers, producer));
+    CHECK((producer.producer == 0x300000001 && producer.log == LogId(16) && producer.epoch == 1 && producer.first_sequence == 300 && producer.count == 2));
+    CHECK((producer.spans[0] == 2 && producer.bases[0] == Offset(740) && producer.spans[1] == 0 && producer.bases[1] == Offset(747)));
     Reader catalogue = chunk(Section::catalogue);
     CHECK(same(catalogue.block(), test::sample::catalogue_entry()));
-    CHECK((logs.at_end() && truncations.at_end() && fences.at_end() && boots.at_end() && sessions.at_end() && catalogue.at_end() && in.at_end()));
+    CHECK((logs.at_end() && truncations.at_end() && fences.at_end() && boots.at_end() && sessions.at_end() && producers.at_end() && catalogue.at_end() && in.at_end()));
 }

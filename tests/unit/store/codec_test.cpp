@@ -317,7 +317,7 @@ TEST_CASE("table: a full buffer takes nothing of an entry") {
 
 TEST_CASE("table: bounds of an entry") {
     CHECK(HandMade().entry(16, 0, 5, 2, 1, 10).read() == Error::none);
-    CHECK(HandMade().entry(16, 64, 5, 2, 1, 10).read() == Error::store_newer);
+    CHECK(HandMade().entry(16, 128, 5, 2, 1, 10).read() == Error::store_newer);
     CHECK(HandMade().entry(16, 128, 5, 2, 1, 10).read() == Error::store_newer);
     // The offset behind the last is one too.
     CHECK(HandMade().entry(16, 0, i64_max - 1, 0, 1, 10).read() == Error::none);

@@ -280,14 +280,14 @@ TEST_CASE("checkpoint: chunk header") {
         store_le(bytes + 2, version);
         return decode_chunk_header(bytes);
     };
-    for (const unsigned section : {1U, 5U, 32U, 33U, 65535U}) {
+    for (const unsigned section : {1U, 6U, 32U, 33U, 65535U}) {
         const auto chunk = decode(static_cast<std::uint16_t>(section), 1);
         REQUIRE(chunk.ok());
         CHECK(static_cast<std::uint16_t>(chunk->section) == section);
         CHECK(chunk->length == 77);
     }
     CHECK(decode(0, 1).error() == Error::corrupt);
-    CHECK(decode(6, 1).error() == Error::store_newer);
+    CHECK(decode(7, 1).error() == Error::store_newer);
     CHECK(decode(31, 1).error() == Error::store_newer);
     CHECK(decode(1, 2).error() == Error::store_newer);
     CHECK(decode_chunk_header(Bytes(bytes).first(7)).error() == Error::corrupt);

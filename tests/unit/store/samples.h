@@ -251,6 +251,7 @@ inline Buffer checkpoint_body() {
     chunk(store::Section::fences, [](Writer& w) { store::encode_fence({LogId(17), Offset(3), Offset(9), store::FenceCause::lost_group}, w); });
     chunk(store::Section::boots, [](Writer& w) { store::encode_boot({2, boot_id(), true, 1'700'000'000'000}, w); });
     chunk(store::Section::sessions, [](Writer& w) { store::encode_session({0xfeedfacecafebeef, 0x01020304, LogId(17), 300}, w); });
+    chunk(store::Section::producers, [](Writer& w) { store::encode_producer({0x300000001, LogId(16), 1, 300, 2, {2, 0}, {Offset(740), Offset(747)}}, w); });
     chunk(store::Section::catalogue, [](Writer& w) { w.block(catalogue_entry()); });
     return body;
 }
