@@ -67,7 +67,7 @@ void Broker::reload(const config::TopicSection& defaults, std::int64_t retention
 
 void Broker::apply_config(Topic& topic) {
     for (std::uint32_t p = 0; p < topic.partitions; ++p) {
-        store::Log* const log = store_.find(topic.first_log + p);
+        store::Log* const log = partition(topic, p);
         if (!log) continue;
         log->log_append_time = topic.config.timestamp_type == config::TimestampType::log_append_time;
         log->commit_interval_ns = topic.config.commit_interval_ms() * ns_per_ms;

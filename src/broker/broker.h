@@ -46,20 +46,32 @@ public:
     void reload(const config::TopicSection& defaults, std::int64_t retention_check_ns, config::ClockTrust clock_trust);
 
     // --- Topics
+    static constexpr std::int64_t count_default = -1;  // Kafka's number for it; others below 1 are refused
     struct TopicRequest {
         std::string_view name;
-        std::uint32_t partitions = 0;          // 0: the default
-        std::uint32_t replication_factor = 0;  // 0: the default
+        std::int64_t partitions = count_default;
+        std::int64_t replication_factor = count_default;
         config::TopicConfig config;            // with its overrides set; others follow the defaults
     };
     struct TopicChanged {
         Topic* topic = nullptr;                // nullptr once deleted
         std::uint64_t ticket = 0;
     };
-    // `why` gets a sentence on failure where the error does not say all.
+    // `why` gets a sentence on failure where the error does not say all. The first mistake counts, in Kafka's order: name, topic_exists, partitions, replication
+    // factor, configuration, limits.
     Result<TopicChanged> create_topic(const TopicRequest& request, Text& why);
-    // `config`: the topic's, with overrides changed. invalid_config: durability, which is for life.
-    Result<TopicChanged> alter_topic(Topic& topic, const config::TopicConfig& config, Text& why);
+    // What create_topic() would make, and nothing is made: `planned` has all but an id.
+    Status check_create(const TopicRequest& request, Topic& planned, Text& why);
+    // The topic of that name with all defaults, if auto.create.topics.enable is on: otherwise, and for names of internal topics (`__`), unknown_topic_or_partition.
+    Result<TopicChanged> auto_create(std::string_view name, Text& why);
+    // `config`: the topic's, with overrides changed. invalid_config: durability, which is for life. `partitions`: as many as there are or more, and then both come
+    // with one record; invalid_partitions: fewer. Readings that were placed before stay where they are.
+    Result<TopicChanged> alter_topic(Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Text& why);
+    // What alter_topic() would say; `planned` is what the topic would become.
+    Status check_alter(const Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Topic& planned, Text& why) const;
+    // Kafka's CreatePartitions: to more than there are, otherwise invalid_partitions.
+    Result<TopicChanged> grow_topic(Topic& topic, std::int64_t partitions, Text& why);
+    Status check_grow(const Topic& topic, std::int64_t partitions, Text& why) const;
     Result<TopicChanged> delete_topic(std::string_view name);
     // A configuration as new topics have it, to set overrides in.
     config::TopicConfig default_config() const;
@@ -68,8 +80,15 @@ public:
     Topic* find_topic(std::string_view name) { return topics_.find(name); }
     TopicTable& topics() { return topics_; }
     store::Log* partition(const Topic& topic, std::uint64_t index) {
-        return index < topic.partitions ? store_.find(topic.first_log + index) : nullptr;
+        return index < topic.partitions ? store_.find(topic.log_of(static_cast<std::uint32_t>(index))) : nullptr;
     }
+    // Of the topic whose partition 0 is this log; nullptr once it is deleted.
+    store::Log* partition(LogId first_log, std::uint64_t index) {
+        const store::Log* const first = store_.find(first_log);
+        return first ? partition(topics_.at_slot(first->owner), index) : nullptr;
+    }
+    // Nothing below `before` is served again; -1: below the high watermark. Durable with the ticket. offset_out_of_range: beyond it, the detail says where it is.
+    Result<std::uint64_t> delete_records(store::Log& log, Offset before);
 
     // --- Appends. busy: wait with wait_for_room() and try again.
     // Batches of producers, validated. On a log with LogAppendTime they are stamped, with the mark of an untrusted clock where that is so.
@@ -138,10 +157,13 @@ private:
     bool encode_checkpoint(store::Section section, LogId bound, std::uint64_t& cursor, Writer& out) override;
     std::span<const store::Section> checkpoint_sections() const override;
 
-    Status check_request(const TopicRequest& request, Topic& topic, Text& why) const;
+    Status check_counts(const TopicRequest& request, Topic& topic, Text& why) const;
+    Status check_logs(std::uint32_t more, Text& why) const;
+    Status plan_growth(Topic& planned, std::uint32_t partitions, Text& why) const;
     Status check_catalogue(std::size_t added, std::size_t removed, Text& why) const;
     Status restore_topic(Bytes entry);
-    void remove_topics(LogId first, std::uint32_t count);
+    void restore_logs(const Topic& topic);
+    void remove_topics(store::LogRange logs, const Topic* except = nullptr);
     // Topics that recovery makes up for logs of which none is known.
     Status make_up_topic(LogId log);
     bool made_up(const Topic& topic);

@@ -2,27 +2,80 @@
 
 namespace rivulet::broker {
 
+LogId Topic::log_of(std::uint32_t partition) const {
+    RIVULET_CHECK(partition < partitions);
+    std::size_t i = 0;
+    for (; partition >= range_slots[i].count; ++i) partition -= range_slots[i].count;
+    return range_slots[i].first + partition;
+}
+
+bool Topic::has(LogId log) const {
+    for (const store::LogRange& range : ranges())
+        if (range.has(log)) return true;
+    return false;
+}
+
+bool Topic::add_range(store::LogRange range) {
+    if (range_count != 0 && range_slots[range_count - 1].end() == range.first) {
+        range_slots[range_count - 1].count += range.count;
+    } else {
+        if (range_count == topic_ranges_max) return false;
+        range_slots[range_count++] = range;
+    }
+    partitions += range.count;
+    return true;
+}
+
+void Topic::cut_ranges(LogId bound) {
+    while (range_count != 0 && range_slots[range_count - 1].end() > bound) {
+        store::LogRange& last = range_slots[range_count - 1];
+        const std::uint32_t kept = last.first < bound ? static_cast<std::uint32_t>(bound.value - last.first.value) : 0;
+        partitions -= last.count - kept;
+        last.count = kept;
+        if (kept != 0) break;
+        --range_count;
+    }
+}
+
 void encode_catalogue_entry(const Topic& topic, Writer& out) {
+    RIVULET_CHECK(topic.range_count != 0);
     out.bytes(topic.id.bytes);
     out.text(topic.name.view());
-    out.varint(topic.first_log.value);
-    out.varint(topic.partitions);
-    out.varint(0);  // first partition: CreatePartitions will write further entries
+    out.varint(topic.first_log().value);
+    out.varint(topic.ranges().front().count);
+    out.varint(topic.range_count - 1);
+    for (const store::LogRange& range : topic.ranges().subspan(1)) {
+        out.varint(range.first.value);
+        out.varint(range.count);
+    }
     config::encode(topic.config, out);
 }
+
+namespace {
+
+// False: not one of a topic that has these before it.
+bool decode_range(Reader& in, Topic& topic) {
+    constexpr std::uint64_t partitions_most = 0xffffffff;
+    const LogId first(in.varint());
+    const std::uint64_t count = in.varint();
+    if (!in.ok() || count == 0 || count > partitions_most - topic.partitions || first.value > UINT64_MAX - count) return false;
+    if (topic.range_count != 0 && first < topic.ranges().back().end()) return false;
+    return topic.add_range({first, static_cast<std::uint32_t>(count)});
+}
+
+}  // namespace
 
 Status decode_catalogue_entry(Reader& in, const config::TopicConfig& defaults, Topic& out) {
     const Bytes id = in.bytes(16);
     const std::string_view name = in.text();
-    const std::uint64_t first_log = in.varint();
-    const std::uint64_t partitions = in.varint();
-    const std::uint64_t first_partition = in.varint();
-    if (!in.ok() || !config::valid_topic_name(name) || partitions == 0 || partitions > 0xffffffff) return fail(Error::malformed);
-    if (first_partition != 0) return fail(Error::store_newer);
+    out.range_count = out.partitions = 0;
+    if (!in.ok() || !config::valid_topic_name(name) || !decode_range(in, out)) return fail(Error::malformed);
+    const std::uint64_t further = in.varint();
+    if (in.ok() && further >= topic_ranges_max) return fail(Error::store_newer);
+    for (std::uint64_t i = 0; i < further; ++i)
+        if (!decode_range(in, out)) return fail(Error::malformed);
     copy(id, out.id.bytes);
     RIVULET_CHECK(out.name.assign(name));
-    out.first_log = LogId(first_log);
-    out.partitions = static_cast<std::uint32_t>(partitions);
     return config::decode(in, defaults, out.config);
 }
 
@@ -82,7 +135,7 @@ Topic* TopicTable::find(const Uuid& id) {
 
 Topic* TopicTable::find_log(LogId log) {
     for (std::uint32_t rank = 0; rank < count_; ++rank)
-        if (log >= at(rank).first_log && log < at(rank).first_log + at(rank).partitions) return &at(rank);
+        if (at(rank).has(log)) return &at(rank);
     return nullptr;
 }
 
@@ -107,9 +160,12 @@ void TopicTable::remove(Topic& topic) {
     order_[count_] = slot;
 }
 
-void TopicTable::set_config(Topic& topic, const config::TopicConfig& config) {
+void TopicTable::update(Topic& topic, const Topic& changed) {
     catalogue_bytes_ -= broker::catalogue_bytes(topic);
-    topic.config = config;
+    topic.range_slots = changed.range_slots;
+    topic.range_count = changed.range_count;
+    topic.partitions = changed.partitions;
+    topic.config = changed.config;
     catalogue_bytes_ += broker::catalogue_bytes(topic);
 }
 

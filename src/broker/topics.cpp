@@ -1,4 +1,4 @@
-// Topics: creation, deletion, and what recovery and checkpoint make of them.
+// Topics: creation, alteration, deletion.
 #include "broker/broker.h"
 #include "env/log.h"
 
@@ -6,8 +6,7 @@ namespace rivulet::broker {
 
 namespace {
 
-constexpr store::Section sections[] = {store::Section::catalogue};
-constexpr std::string_view recovered_prefix = "recovered.";
+constexpr std::string_view internal_prefix = "__";
 
 }  // namespace
 
@@ -17,22 +16,28 @@ config::TopicConfig Broker::default_config() const {
     return config;
 }
 
-Status Broker::check_request(const TopicRequest& request, Topic& topic, Text& why) const {
-    if (!config::valid_topic_name(request.name)) {
-        why << "a topic name has 1 to " << config::topic_name_bytes_max << " of a-z A-Z 0-9 . _ - and is neither \".\" nor \"..\"";
-        return fail(Error::invalid_topic);
+Status Broker::check_counts(const TopicRequest& request, Topic& topic, Text& why) const {
+    if (request.partitions != count_default && (request.partitions < 1 || request.partitions > INT32_MAX)) {
+        why << "the number of partitions is above 0, or -1 for the default";
+        return fail(Error::invalid_partitions);
     }
-    const std::uint32_t factor = request.replication_factor != 0 ? request.replication_factor : options_.defaults.replication_factor;
+    topic.partitions = request.partitions != count_default ? static_cast<std::uint32_t>(request.partitions) : options_.defaults.partitions;
+    if (request.replication_factor != count_default && request.replication_factor < 1) {
+        why << "the replication factor is above 0, or -1 for the default";
+        return fail(Error::invalid_replication_factor);
+    }
+    const std::int64_t factor = request.replication_factor != count_default ? request.replication_factor : options_.defaults.replication_factor;
     if (factor > 1) {
         why << "replication factor " << factor << ": this is a single board";
         return fail(Error::invalid_replication_factor);
     }
-    topic.partitions = request.partitions != 0 ? request.partitions : options_.defaults.partitions;
-    topic.config = request.config;
-    config::follow(topic.config, options_.defaults.config);
-    // Durability is part of what the journal knows of a log, so it is the topic's own from now on.
-    topic.config.overrides |= 1U << (static_cast<unsigned>(config::TopicKey::durability) - 1);
-    return config::check(topic.config, options_.store.batch_bytes_max, why);
+    return {};
+}
+
+Status Broker::check_logs(std::uint32_t more, Text& why) const {
+    if (more <= options_.store.logs_max - store_.log_count()) return {};
+    why << more << " more partitions: " << store_.log_count() << " of limits.partitions = " << options_.store.logs_max << " are in use";
+    return fail(Error::limit_reached);
 }
 
 // A checkpoint must always have room for all topics.
@@ -42,24 +47,37 @@ Status Broker::check_catalogue(std::size_t added, std::size_t removed, Text& why
     return fail(Error::limit_reached);
 }
 
-Result<Broker::TopicChanged> Broker::create_topic(const TopicRequest& request, Text& why) {
-    Topic topic;
-    RIVULET_TRY(check_request(request, topic, why));
+Status Broker::check_create(const TopicRequest& request, Topic& planned, Text& why) {
+    if (!config::valid_topic_name(request.name)) {
+        why << "a topic name has 1 to " << config::topic_name_bytes_max << " of a-z A-Z 0-9 . _ - and is neither \".\" nor \"..\"";
+        return fail(Error::invalid_topic);
+    }
     if (topics_.find(request.name)) return fail(Error::topic_exists);
+    planned = Topic();
+    RIVULET_CHECK(planned.name.assign(request.name));
+    RIVULET_TRY(check_counts(request, planned, why));
+    planned.config = request.config;
+    config::follow(planned.config, options_.defaults.config);
+    // Durability is part of what the journal knows of a log, so it is the topic's own from now on.
+    planned.config.overrides |= 1U << (static_cast<unsigned>(config::TopicKey::durability) - 1);
+    RIVULET_TRY(config::check(planned.config, options_.store.batch_bytes_max, why));
     if (topics_.count() == options_.topics_max) {
         why << "limits.topics = " << options_.topics_max << " is reached";
         return fail(Error::limit_reached);
     }
-    if (topic.partitions > options_.store.logs_max - store_.log_count()) {
-        why << topic.partitions << " more partitions: " << store_.log_count() << " of limits.partitions = " << options_.store.logs_max << " are in use";
-        return fail(Error::limit_reached);
-    }
+    RIVULET_TRY(check_logs(planned.partitions, why));
+    const store::LogRange logs{store_.next_log_id(), planned.partitions};
+    planned.partitions = 0;
+    RIVULET_CHECK(planned.add_range(logs));
+    return check_catalogue(catalogue_bytes(planned), 0, why);
+}
+
+Result<Broker::TopicChanged> Broker::create_topic(const TopicRequest& request, Text& why) {
+    Topic topic;
+    RIVULET_TRY(check_create(request, topic, why));
     std::array<std::uint8_t, 16> random{};
     env_.entropy(random);
     topic.id = uuid_from_random(random);
-    RIVULET_CHECK(topic.name.assign(request.name));
-    topic.first_log = store_.next_log_id();
-    RIVULET_TRY(check_catalogue(catalogue_bytes(topic), 0, why));
     std::uint8_t buffer[catalogue_entry_bytes_max];
     Writer entry(buffer);
     encode_catalogue_entry(topic, entry);
@@ -69,38 +87,90 @@ Result<Broker::TopicChanged> Broker::create_topic(const TopicRequest& request, T
     const Result<Topic*> added = topics_.add(topic);
     RIVULET_CHECK(added.ok());
     apply_config(**added);
-    env::LogLine(env_, env::LogLevel::info) << "topic " << request.name << " created: " << topic.partitions << " partitions, logs from " << topic.first_log.value;
+    env::LogLine(env_, env::LogLevel::info) << "topic " << request.name << " created: " << topic.partitions << " partitions, logs from " << topic.first_log().value;
     return TopicChanged{*added, ticket};
 }
 
-Result<Broker::TopicChanged> Broker::alter_topic(Topic& topic, const config::TopicConfig& config, Text& why) {
+Result<Broker::TopicChanged> Broker::auto_create(std::string_view name, Text& why) {
+    if (!options_.defaults.auto_create || name.starts_with(internal_prefix)) return fail(Error::unknown_topic_or_partition);
+    TopicRequest request;
+    request.name = name;
+    request.config = default_config();
+    return create_topic(request, why);
+}
+
+Status Broker::plan_growth(Topic& planned, std::uint32_t partitions, Text& why) const {
+    if (partitions < planned.partitions) {
+        why << "the topic has " << planned.partitions << " partitions: there cannot be fewer";
+        return fail(Error::invalid_partitions);
+    }
+    if (partitions == planned.partitions) return {};
+    const std::uint32_t more = partitions - planned.partitions;
+    RIVULET_TRY(check_logs(more, why));
+    if (planned.add_range({store_.next_log_id(), more})) return {};
+    why << "the topic was given more partitions " << topic_ranges_max - 1 << " times, between which other topics came, and it cannot be once more";
+    return fail(Error::limit_reached);
+}
+
+Status Broker::check_alter(const Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Topic& planned, Text& why) const {
+    planned = topic;
+    planned.config = config;
+    RIVULET_TRY(plan_growth(planned, partitions, why));
     if (config.durability != topic.config.durability || config.is_set(config::TopicKey::durability) != topic.config.is_set(config::TopicKey::durability)) {
         why << "durability cannot be altered: create another topic";
         return fail(Error::invalid_config);
     }
     RIVULET_TRY(config::check(config, options_.store.batch_bytes_max, why));
-    Topic altered = topic;
-    altered.config = config;
-    RIVULET_TRY(check_catalogue(catalogue_bytes(altered), catalogue_bytes(topic), why));
+    return check_catalogue(catalogue_bytes(planned), catalogue_bytes(topic), why);
+}
+
+Result<Broker::TopicChanged> Broker::alter_topic(Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Text& why) {
+    Topic altered;
+    RIVULET_TRY(check_alter(topic, config, partitions, altered, why));
     std::uint8_t buffer[catalogue_entry_bytes_max];
     Writer entry(buffer);
     encode_catalogue_entry(altered, entry);
     RIVULET_CHECK(entry.ok());
-    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, store_.append_record(store::RecordType::topic, entry.written()));
-    topics_.set_config(topic, config);
+    const std::uint32_t more = altered.partitions - topic.partitions;
+    const bool memory = config.durability == config::Durability::memory;
+    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, more != 0 ? store_.create_logs(more, memory, entry.written()) : store_.append_record(store::RecordType::topic, entry.written()));
+    topics_.update(topic, altered);
     apply_config(topic);
-    env::LogLine(env_, env::LogLevel::info) << "topic " << topic.name.view() << " altered";
+    env::LogLine line(env_, env::LogLevel::info);
+    line << "topic " << topic.name.view() << " altered";
+    if (more != 0) line << ": " << topic.partitions << " partitions, " << more << " more";
     return TopicChanged{&topic, ticket};
+}
+
+Status Broker::check_grow(const Topic& topic, std::int64_t partitions, Text& why) const {
+    if (partitions <= topic.partitions || partitions > INT32_MAX) {
+        why << "the topic has " << topic.partitions << " partitions: " << partitions << " would not be an increase";
+        return fail(Error::invalid_partitions);
+    }
+    Topic planned;
+    return check_alter(topic, topic.config, static_cast<std::uint32_t>(partitions), planned, why);
+}
+
+Result<Broker::TopicChanged> Broker::grow_topic(Topic& topic, std::int64_t partitions, Text& why) {
+    RIVULET_TRY(check_grow(topic, partitions, why));
+    return alter_topic(topic, topic.config, static_cast<std::uint32_t>(partitions), why);
+}
+
+Result<std::uint64_t> Broker::delete_records(store::Log& log, Offset before) {
+    const Offset end = log.high_watermark();
+    if (before.value == -1) before = end;
+    if (before.value < 0 || before > end) return fail(Error::offset_out_of_range, end.value);
+    return store_.set_start(log, before);
 }
 
 Result<Broker::TopicChanged> Broker::delete_topic(std::string_view name) {
     Topic* const topic = topics_.find(name);
     if (!topic) return fail(Error::unknown_topic_or_partition);
-    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, store_.delete_logs(topic->first_log, topic->partitions));
+    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, store_.delete_logs(topic->ranges()));
     // Fetches that wait for it are told on their next try.
     for (Fetch* fetch = parked_.front(); fetch;) {
         Fetch* const next = parked_.next(*fetch);
-        if (fetch->log >= topic->first_log && fetch->log < topic->first_log + topic->partitions) {
+        if (topic->has(fetch->log)) {
             List<Fetch, FetchTag>::remove(*fetch);
             fetch->parked_ = false;
             fresh_.push_back(*fetch);
@@ -112,167 +182,5 @@ Result<Broker::TopicChanged> Broker::delete_topic(std::string_view name) {
     topics_.remove(*topic);
     return TopicChanged{nullptr, ticket};
 }
-
-Status Broker::restore_topic(Bytes entry) {
-    Topic topic;
-    Reader in(entry);
-    RIVULET_TRY(decode_catalogue_entry(in, options_.defaults.config, topic));
-    if (Topic* known = topics_.find(topic.id)) {
-        topics_.set_config(*known, topic.config);
-        return {};
-    }
-    // Logs of it may have come back before without it (on_orphan): they are its own again.
-    remove_topics(topic.first_log, topic.partitions);
-    LogId moved{0};
-    if (Topic* const holder = topics_.find(topic.name.view())) {
-        if (made_up(*holder)) {
-            moved = holder->first_log;
-        } else {
-            // A name is given again when the topic that had it is deleted, and not before.
-            env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << ": the record of its deletion is damaged; logs " << holder->first_log.value << " to "
-                                                     << (holder->first_log + (holder->partitions - 1)).value << " are deleted, since it was created again with logs from "
-                                                     << topic.first_log.value;
-            store_.forget_logs(holder->first_log, holder->partitions);
-        }
-        topics_.remove(*holder);
-    }
-    Result<Topic*> added = topics_.add(topic);
-    if (!added && give_up_made_up()) added = topics_.add(topic);
-    if (!added) {
-        env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << ": limits.topics = " << options_.topics_max << " is less than this store has: at least "
-                                                 << topics_.count() + 1 << " is needed";
-        return added.failure();
-    }
-    while (topics_.catalogue_bytes() > catalogue_bytes_max_ && give_up_made_up()) {}
-    store_.claim_logs(topic.first_log, topic.partitions, topic.config.durability == config::Durability::memory);
-    // Without room it is seen to at the end (name_unnamed_logs).
-    if (moved.value != 0) static_cast<void>(make_up_topic(moved));
-    return {};
-}
-
-void Broker::remove_topics(LogId first, std::uint32_t count) {
-    for (std::uint32_t rank = topics_.count(); rank-- > 0;) {
-        Topic& topic = topics_.at(rank);
-        if (first <= topic.first_log && topic.first_log < first + count) topics_.remove(topic);
-    }
-}
-
-Status Broker::on_checkpoint_chunk(store::Section section, Bytes chunk) {
-    if (section != store::Section::catalogue) return fail(Error::store_newer, static_cast<std::int64_t>(section));
-    std::uint64_t topics = topics_.count();
-    for (Reader in(chunk); !in.at_end() && in.ok(); ++topics) in.block();
-    if (topics > options_.topics_max) {
-        env::LogLine(env_, env::LogLevel::error) << "limits.topics = " << options_.topics_max << " is less than this store has: at least " << topics << " is needed";
-        return fail(Error::limit_reached);
-    }
-    Reader in(chunk);
-    while (!in.at_end()) {
-        const Bytes entry = in.block();
-        if (!in.ok()) return fail(Error::corrupt);
-        RIVULET_TRY(restore_topic(entry));
-    }
-    return {};
-}
-
-Status Broker::on_record(store::RecordType type, LogId first, std::uint32_t count, Bytes body) {
-    switch (type) {
-        case store::RecordType::log_create:
-        case store::RecordType::topic:
-            return restore_topic(body);
-        case store::RecordType::log_delete:
-            remove_topics(first, count);
-            return {};
-        default:
-            return fail(Error::store_newer, static_cast<std::int64_t>(type));
-    }
-}
-
-bool Broker::has_recovered_topics() {
-    for (std::uint32_t rank = 0; rank < topics_.count(); ++rank)
-        if (topics_.at(rank).name.view().starts_with(recovered_prefix)) return true;
-    return false;
-}
-
-Status Broker::on_orphan(store::Log& log) {
-    if (!topics_.find_log(log.id)) return make_up_topic(log.id);
-    log.orphan = false;
-    return {};
-}
-
-bool Broker::made_up(const Topic& topic) {
-    const store::Log* const log = store_.find(topic.first_log);
-    return log && log->orphan;
-}
-
-Status Broker::make_up_topic(LogId log) {
-    // Users have topics of such names, too.
-    char name[64];
-    std::size_t bytes = 0;
-    for (std::uint32_t n = 0; bytes == 0 || topics_.find(std::string_view(name, bytes)); ++n) {
-        Text text(name);
-        text << recovered_prefix << log.value;
-        if (n != 0) text << '.' << n;
-        bytes = text.view().size();
-    }
-    Topic topic;
-    std::array<std::uint8_t, 16> random{};
-    env_.entropy(random);
-    topic.id = uuid_from_random(random);
-    RIVULET_CHECK(topic.name.assign(std::string_view(name, bytes)));
-    topic.first_log = log;
-    topic.partitions = 1;
-    topic.config = default_config();
-    if (topics_.catalogue_bytes() + catalogue_bytes(topic) > catalogue_bytes_max_) return fail(Error::limit_reached);
-    const Result<Topic*> added = topics_.add(topic);
-    return added ? Status() : Status(added.failure());
-}
-
-// A topic that was created needs its room; the log stays.
-bool Broker::give_up_made_up() {
-    for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
-        if (!made_up(topics_.at(rank))) continue;
-        topics_.remove(topics_.at(rank));
-        return true;
-    }
-    return false;
-}
-
-// Logs whose topic found no room in the course of recovery, or was lost by an earlier version.
-void Broker::name_unnamed_logs() {
-    std::uint32_t left = 0;
-    for (std::uint32_t rank = 0; rank < store_.log_count(); ++rank) {
-        const LogId log = store_.log_at(rank).id;
-        if (topics_.find_log(log)) continue;
-        if (!make_up_topic(log)) {
-            ++left;
-            continue;
-        }
-        env::LogLine(env_, env::LogLevel::warning) << "log " << log.value << " has no topic: it comes back as a topic of its own";
-    }
-    if (left != 0)
-        env::LogLine(env_, env::LogLevel::error) << left << " logs have no topic, and there is no room for more: they are kept, and come back at a start with limits.topics = "
-                                                 << topics_.count() + left << " or fewer topics";
-}
-
-bool Broker::encode_checkpoint(store::Section, LogId bound, std::uint64_t& cursor, Writer& out) {
-    // The cursor is the first log id not yet written: names may come and go in between, log ids only grow.
-    for (;;) {
-        Topic* next = nullptr;
-        for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
-            Topic& topic = topics_.at(rank);
-            if (topic.first_log.value >= cursor && topic.first_log < bound && (!next || topic.first_log < next->first_log)) next = &topic;
-        }
-        env_.charge(topics_.count() * 16);
-        if (!next) return false;
-        if (out.room() < catalogue_entry_bytes_max + 2 || out.size() > 4096) return true;
-        std::uint8_t buffer[catalogue_entry_bytes_max];
-        Writer entry(buffer);
-        encode_catalogue_entry(*next, entry);
-        out.block(entry.written());
-        cursor = next->first_log.value + 1;
-    }
-}
-
-std::span<const store::Section> Broker::checkpoint_sections() const { return sections; }
 
 }  // namespace rivulet::broker

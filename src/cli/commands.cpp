@@ -57,12 +57,14 @@ constexpr Option delete_options[] = {bootstrap_option, help_option};
 constexpr Example delete_examples[] = {{"rivulet topic delete temps", "its records are gone for good"}};
 
 constexpr Option alter_options[] = {
+    {"partitions", "N", "as many as there are, or more; keys are spread over all of them from then on"},
     {"config", "KEY=VALUE", "the setting's new value, may be given again", true},
     {"delete-config", "KEY", "back to the broker's [defaults], may be given again", true},
     bootstrap_option, help_option};
 constexpr Example alter_examples[] = {
     {"rivulet topic alter temps --config retention.ms=7d --config commit.interval.ms=0", "all of it or none"},
     {"rivulet topic alter temps --delete-config retention.ms", ""},
+    {"rivulet topic alter temps --partitions 8", "producers that are connected go on with the number that they began with"},
 };
 
 // ---- produce ----
@@ -161,7 +163,9 @@ constexpr Command table[] = {
     {"topic create", "NAME", 1, 1, "create a topic", "Exit 1 if there is one of that name.", create_options, create_examples, topic_create, {}},
     {"topic list", "", 0, 0, "all topics", "", list_options, list_examples, topic_list, {}},
     {"topic describe", "[NAME]", 0, 1, "settings and partitions of one topic, or of all", "", list_options, describe_examples, topic_describe, {}},
-    {"topic alter", "NAME", 1, 1, "change a topic's settings", "At once and for good; exit 1 if the topic is not there, 2 if a setting is wrong. Durability is for life.", alter_options, alter_examples, topic_alter, {}},
+    {"topic alter", "NAME", 1, 1, "change a topic's settings, or add partitions",
+     "At once and for good, all of it or none; exit 1 if the topic is not there, 2 if a setting is wrong. Durability is for life, and\n"
+     "partitions never get fewer.", alter_options, alter_examples, topic_alter, {}},
     {"topic delete", "NAME", 1, 1, "delete a topic and its records", "", delete_options, delete_examples, topic_delete, {}},
     {"produce", "TOPIC", 1, 1, "put the lines of standard input into a topic",
      "One record per line, an empty line is an empty record; the line end (LF or CRLF) is not part of it.\n"

@@ -157,6 +157,7 @@ int topic_describe(Arguments& arguments, CliContext& context, Output& output) {
 int topic_alter(Arguments& arguments, CliContext& context, Output& output) {
     protocol::TopicAlter alter;
     alter.name = arguments.operands()[0];
+    alter.partitions = static_cast<std::uint64_t>(arguments.number("partitions", 0, 1, 1'000'000));
     std::vector<protocol::ConfigPair> config;
     for (const auto& [key, value] : arguments.pairs("config")) {
         // On the wire an empty value takes the key back to its default, which is another option here.
@@ -167,7 +168,7 @@ int topic_alter(Arguments& arguments, CliContext& context, Output& output) {
         if (key.empty()) arguments.refuse("--delete-config needs a key");
         config.push_back({key, {}});
     }
-    if (config.empty()) arguments.refuse("nothing to change: give --config or --delete-config");
+    if (config.empty() && alter.partitions == 0) arguments.refuse("nothing to change: give --partitions, --config or --delete-config");
     const client::Bootstrap bootstrap = bootstrap_of(arguments);
     if (!arguments.ok()) return usage(output, arguments);
     Caller caller(context, output);

@@ -54,6 +54,7 @@ struct Key {
     std::span<const Choice> choices{};
     std::string_view above{};                // why values above the maximum are refused, where that is not just a bound
     std::uint8_t number = 0;                 // of a topic-level key: TopicKey
+    bool list = false;                       // a choice of several words, with commas between them
 
     constexpr bool is_text() const { return type == KeyType::text || type == KeyType::address || type == KeyType::endpoint; }
 };

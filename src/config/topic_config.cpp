@@ -30,6 +30,28 @@ Failure say_unknown(std::string_view name, Text& why) {
     return fail(Error::invalid_config);
 }
 
+// Up to the next comma, which goes too.
+std::string_view take_word(std::string_view& list) {
+    const std::size_t comma = list.find(',');
+    const std::string_view word = list.substr(0, comma);
+    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    return word;
+}
+
+bool has_word(std::string_view list, std::string_view word) {
+    while (!list.empty())
+        if (take_word(list) == word) return true;
+    return false;
+}
+
+// The words of `from` that `without` has not.
+void add_words(std::string_view from, std::string_view without, Text& out) {
+    while (!from.empty()) {
+        const std::string_view word = take_word(from);
+        if (!has_word(without, word)) out << (out.size() != 0 ? "," : "") << word;
+    }
+}
+
 }  // namespace
 
 TopicConfig::TopicConfig() { assign_defaults(topic_keys(), this); }
@@ -54,6 +76,29 @@ Status reset(TopicConfig& config, std::string_view name, const TopicConfig& defa
     copy_value(*key, &defaults, &config);
     config.overrides &= ~bit(*key);
     return {};
+}
+
+Status alter(TopicConfig& config, AlterOperation operation, std::string_view name, std::string_view value, const TopicConfig& defaults, Text& why) {
+    if (operation == AlterOperation::set) return set(config, name, value, why);
+    if (operation == AlterOperation::remove) return reset(config, name, defaults, why);
+    const Key* const key = find(name);
+    if (!key) return say_unknown(name, why);
+    if (!key->list) {
+        why << name << ": not a list, which alone can be appended to or subtracted from";
+        return fail(Error::invalid_config);
+    }
+    char before_buffer[topic_value_text_max];
+    char after_buffer[160];
+    Text before(before_buffer);
+    Text after(after_buffer);
+    print(config, static_cast<TopicKey>(key->number), before);
+    add_words(before.view(), operation == AlterOperation::subtract ? value : std::string_view(), after);
+    if (operation == AlterOperation::append) add_words(value, before.view(), after);
+    if (after.cut()) {
+        why << name << ": longer than " << sizeof after_buffer << " bytes";
+        return fail(Error::invalid_config);
+    }
+    return set(config, name, after.view(), why);
 }
 
 void follow(TopicConfig& config, const TopicConfig& defaults) {

@@ -82,6 +82,9 @@ constexpr std::size_t topic_value_text_max = 32;  // what print() writes
 Status set(TopicConfig& config, std::string_view key, std::string_view value, Text& why);
 // The key follows the defaults again.
 Status reset(TopicConfig& config, std::string_view key, const TopicConfig& defaults, Text& why);
+// As IncrementalAlterConfigs says it (KIP-339), by Kafka's numbers; remove is reset(). append and subtract, of words with commas between them, are for lists alone.
+enum class AlterOperation : std::uint8_t { set, remove, append, subtract };
+Status alter(TopicConfig& config, AlterOperation operation, std::string_view key, std::string_view value, const TopicConfig& defaults, Text& why);
 // Keys that are not set take the values of `defaults`; which are set does not change.
 void follow(TopicConfig& config, const TopicConfig& defaults);
 // What one key cannot see by itself: a batch larger than [limits] batch_bytes.

@@ -57,7 +57,7 @@ constexpr Key table[] = {
      .reloadable = true, .choices = overflow_choices, .number = number_of(TopicKey::overflow)},
     {.name = "cleanup.policy", .type = KeyType::choice, .default_text = "delete",
      .access = number_at<&TopicConfig::cleanup_policy>(), .why = "How old records go: whole, by age, bytes or the store's end.",
-     .reloadable = true, .choices = cleanup_choices, .number = number_of(TopicKey::cleanup_policy)},
+     .reloadable = true, .choices = cleanup_choices, .number = number_of(TopicKey::cleanup_policy), .list = true},
     {.name = "min.insync.replicas", .type = KeyType::integer, .default_text = "1", .minimum = 1, .maximum = 1,
      .access = number_at<&TopicConfig::min_insync_replicas>(), .why = "Replicas that must hold a record before acks=all is answered.",
      .reloadable = true, .above = "this version runs on a single board: 1", .number = number_of(TopicKey::min_insync_replicas)},

@@ -20,6 +20,16 @@ constexpr SessionIndex no_session = 0xffffffff;
 struct DirtyTag;
 struct CommitTag;
 
+// `count` logs with ids from `first` on: what one record creates or deletes.
+struct LogRange {
+    LogId first{0};
+    std::uint32_t count = 0;
+
+    LogId end() const { return first + count; }
+    bool has(LogId log) const { return log >= first && log < end(); }
+    bool operator==(const LogRange&) const = default;
+};
+
 // A position in a chain of blocks.
 struct ChainPosition {
     BlockIndex block = no_block;
@@ -45,6 +55,7 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     bool log_append_time = false;
 
     Offset start{0};            // first offset that may be served
+    std::uint64_t start_ticket = 0;     // with which the last LOG_START becomes durable
     Offset end{0};              // next offset to give out (log end offset), open pack included
     Offset closed_end{0};       // end of the closed batches
     Offset durable_end{0};      // everything below is on flash

@@ -155,11 +155,13 @@ void Store::delete_log(Log& log) {
     state_.remove_log(log);
 }
 
-Result<std::uint64_t> Store::delete_logs(LogId first, std::uint32_t count) {
-    RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
-    encode(LogDeleteRecord{first, count}, *records);
-    for (std::uint32_t i = 0; i < count; ++i)
-        if (Log* log = state_.logs.find(first + i)) delete_log(*log);
+Result<std::uint64_t> Store::delete_logs(std::span<const LogRange> ranges) {
+    RIVULET_TRY_ASSIGN(Writer * records, committer_.records(ranges.size() * 64));
+    for (const LogRange& range : ranges) {
+        encode(LogDeleteRecord{range.first, range.count}, *records);
+        for (std::uint32_t i = 0; i < range.count; ++i)
+            if (Log* log = state_.logs.find(range.first + i)) delete_log(*log);
+    }
     committer_.note_records(0);
     return committer_.open_ticket();
 }
@@ -181,9 +183,10 @@ void Store::forget_logs(LogId first, std::uint32_t count) {
 Result<std::uint64_t> Store::set_start(Log& log, Offset start) {
     if (start > log.high_watermark()) return fail(Error::offset_out_of_range, start.value);
     RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
-    if (start <= log.start) return committer_.durable_ticket();
+    if (start <= log.start) return log.start_ticket;
     encode(LogStartRecord{log.id, start}, *records);
     log.start = start;
+    log.start_ticket = committer_.open_ticket();
     state_.fences.raise_start(log.id, start);
     committer_.note_records(log.commit_interval_ns);
     return committer_.open_ticket();

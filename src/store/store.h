@@ -63,7 +63,13 @@ public:
     LogId next_log_id() const { return state_.next_log_id; }
     // `count` logs with ids from next_log_id(); `catalogue` is kept in the record for the layer above.
     Result<std::uint64_t> create_logs(std::uint32_t count, bool memory, Bytes catalogue);
-    Result<std::uint64_t> delete_logs(LogId first, std::uint32_t count);
+    // All of them with one commit, or none.
+    Result<std::uint64_t> delete_logs(std::span<const LogRange> ranges);
+    Result<std::uint64_t> delete_logs(LogId first, std::uint32_t count) {
+        const LogRange range{first, count};
+        return delete_logs({&range, 1});
+    }
+    // Up to the high watermark. Where the log starts there or later already, the ticket is that of the record which said so.
     Result<std::uint64_t> set_start(Log& log, Offset start);
     // Cuts the log at `end`, a batch's base; what is appended afterwards has at least `epoch`. busy until a commit has taken what lies below `end`.
     Result<std::uint64_t> truncate(Log& log, Offset end, Epoch epoch);

@@ -77,11 +77,18 @@ def settings_change_at_once_and_stay(rv):
     expect(setting("retention.bytes") == "65536", "all or none")
     rv("topic", "alter", "temps", "--config", "durability=memory", code=2).says("durability")
     rv("topic", "alter", "nobody", "--config", "retention.ms=1d", code=1).says("unknown topic")
+    rv("topic", "alter", "temps", "--partitions", "5", "--config", "retention.bytes=never", code=2)
+    rv("topic", "alter", "temps", "--partitions", "1", code=2).says("there cannot be fewer")
+    partitions = lambda: len(json.loads(rv("topic", "describe", "temps", "--json", code=0).out)[0]["partitions"])
+    expect(partitions() == 2, "neither")
+    rv("topic", "alter", "temps", "--partitions", "5", code=0)
+    expect(partitions() == 5, "more partitions")
     rv("topic", "alter", "temps", "--delete-config", "retention.ms", code=0)
     expect(setting("retention.ms") == "-1", "back to the default")
     rv.broker.kill()
     rv.broker.start()
     expect(setting("commit.interval.ms") == "0" and setting("retention.bytes") == "65536" and setting("retention.ms") == "-1", "after a kill")
+    expect(partitions() == 5, "after a kill")
 
 
 if __name__ == "__main__":

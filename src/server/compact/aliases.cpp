@@ -38,7 +38,7 @@ Alias& AliasPool::load(CellIndex index) {
     const Error error = from.failed ? static_cast<Error>(from.partitions) : Error::none;
     const std::uint32_t partitions = from.failed ? 0U : from.partitions;
     loaded_ = {LogId(std::uint64_t{from.first_log[1]} << 32 | from.first_log[0]), partitions, from.partition, error, from.id, from.key_bytes,
-               static_cast<wire::compact::Placement>(from.placement), from.settles_at_once};
+               static_cast<wire::compact::Placement>(from.placement), from.settles_at_once, from.one_range};
     return loaded_;
 }
 
@@ -86,6 +86,7 @@ Status AliasPool::put(CellIndex& chain, const Alias& alias, Bytes key) {
     to.key_bytes = static_cast<std::uint8_t>(key.size());
     to.placement = static_cast<std::uint8_t>(alias.placement) & 3U;
     to.settles_at_once = alias.settles_at_once;
+    to.one_range = alias.one_range;
     const std::size_t here = key.size() < key_bytes_here ? key.size() : key_bytes_here;
     copy(key.first(here), to.key);
     key = key.subspan(here);

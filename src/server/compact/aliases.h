@@ -25,6 +25,7 @@ struct Alias {
     std::uint8_t key_bytes = 0;   // of the default key
     wire::compact::Placement placement = wire::compact::Placement::by_key;
     bool settles_at_once = false;  // acks none, or a memory topic
+    bool one_range = true;         // partition p is log first_log + p; otherwise the topic knows
 };
 
 class AliasPool {
@@ -62,6 +63,7 @@ private:
                 std::uint8_t placement : 2;
                 bool settles_at_once : 1;
                 bool failed : 1;
+                bool one_range : 1;
                 std::uint8_t key[key_bytes_here];
             } alias;
             std::uint8_t key[key_alone];

@@ -39,8 +39,9 @@ Session::Progress Session::handle_alias(const frames::FrameView& frame) {
         alias.error = Error::invalid_argument;
         why = "default key longer than 192 bytes";
     } else {
-        alias.first_log = topic->first_log;
+        alias.first_log = topic->first_log();
         alias.partitions = topic->partitions;
+        alias.one_range = topic->range_count == 1;
         alias.settles_at_once = wanted->acks == frames::Acks::none || topic->config.durability == config::Durability::memory;
         std::uint64_t partition = 0;
         if (wanted->placement == frames::Placement::partition) partition = wanted->partition;

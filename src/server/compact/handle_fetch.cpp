@@ -20,6 +20,11 @@ Session::Progress Session::answer_failure(const frames::FrameView& frame, Failur
     return Progress::done;
 }
 
+store::Log* Session::log_of(const Alias& alias, std::uint64_t partition) {
+    broker::Broker& broker = hub_.broker();
+    return alias.one_range ? broker.store().find(alias.first_log + partition) : broker.partition(alias.first_log, partition);
+}
+
 Result<Session::Place> Session::find_place(const frames::LogPlace& wanted) {
     broker::Broker& broker = hub_.broker();
     store::Log* log = nullptr;
@@ -28,7 +33,7 @@ Result<Session::Place> Session::find_place(const frames::LogPlace& wanted) {
         if (!alias) return rivulet::fail(Error::unknown_alias);
         if (alias->error != Error::none) return rivulet::fail(alias->error);
         if (alias->placement != frames::Placement::partition) return rivulet::fail(Error::invalid_argument);
-        log = broker.store().find(alias->first_log + static_cast<std::uint64_t>(alias->partition));
+        log = log_of(*alias, static_cast<std::uint64_t>(alias->partition));
     } else if (const broker::Topic* topic = broker.find_topic(wanted.topic)) {
         log = broker.partition(*topic, wanted.partition);
     }

@@ -59,7 +59,7 @@ Session::Progress Session::take_reading(const Alias& alias, const frames::Readin
     } else if (reading.has_key && alias.placement != frames::Placement::partition) {
         partition = static_cast<std::uint64_t>(record::partition_for_key(reading.key, static_cast<int>(alias.partitions)));
     }
-    store::Log* const log = broker.store().find(alias.first_log + partition);
+    store::Log* const log = log_of(alias, partition);
     if (!log) return refuse(sequence, Error::unknown_topic_or_partition);
 
     const auto appended = broker.append(*log, record, {s_.id, s_.incarnation, sequence, &hold_});

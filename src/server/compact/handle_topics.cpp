@@ -15,6 +15,13 @@ frames::Durability durability_of(const broker::Topic& topic) {
     return topic.config.durability == config::Durability::memory ? frames::Durability::memory : frames::Durability::disk;
 }
 
+constexpr std::uint64_t counts_most = INT32_MAX;
+
+std::uint64_t count_within(std::uint64_t wanted) { return wanted < counts_most ? wanted : counts_most; }
+
+// Here 0 is the default.
+std::int64_t count_of(std::uint64_t wanted) { return wanted != 0 ? static_cast<std::int64_t>(count_within(wanted)) : broker::Broker::count_default; }
+
 // `defaults`: what an empty value takes a key back to; none: an empty value is a value. Ends at the first key that is unknown or comes again, so that the walk is short.
 Status read_config(const frames::List<frames::ConfigPair>& pairs, config::TopicConfig& config, const config::TopicConfig* defaults, Text& why) {
     std::size_t before = 0;
@@ -43,8 +50,8 @@ Session::Progress Session::handle_topic_create(const frames::FrameView& frame) {
     Text why(buffer);
     broker::Broker::TopicRequest request;
     request.name = wanted->name;
-    request.partitions = static_cast<std::uint32_t>(wanted->partitions < UINT32_MAX ? wanted->partitions : UINT32_MAX);
-    request.replication_factor = static_cast<std::uint32_t>(wanted->replication_factor < UINT32_MAX ? wanted->replication_factor : UINT32_MAX);
+    request.partitions = count_of(wanted->partitions);
+    request.replication_factor = count_of(wanted->replication_factor);
     request.config = hub_.broker().default_config();
     if (const Status status = read_config(wanted->config, request.config, nullptr, why); !status) return answer_failure(frame, status.failure(), why.view());
     TopicRequest* const slot = hub_.topic_requests().take();
@@ -69,8 +76,6 @@ Session::Progress Session::handle_topic_alter(const frames::FrameView& frame) {
     if (!output_room(text_bytes_max + 64)) return Progress::blocked;
     broker::Topic* const topic = hub_.broker().find_topic(wanted->name);
     if (!topic) return answer_failure(frame, rivulet::fail(Error::unknown_topic_or_partition));
-    if (wanted->partitions != 0 && wanted->partitions != topic->partitions)
-        return answer_failure(frame, rivulet::fail(Error::unsupported), "the number of partitions cannot be changed in this version");
     char buffer[text_bytes_max];
     Text why(buffer);
     config::TopicConfig config = topic->config;
@@ -78,7 +83,8 @@ Session::Progress Session::handle_topic_alter(const frames::FrameView& frame) {
     if (const Status status = read_config(wanted->config, config, &defaults, why); !status) return answer_failure(frame, status.failure(), why.view());
     TopicRequest* const slot = hub_.topic_requests().take();
     if (!slot) return answer_failure(frame, rivulet::fail(Error::busy), "too many topic changes at once");
-    const auto changed = hub_.broker().alter_topic(*topic, config, why);
+    const std::uint32_t partitions = wanted->partitions != 0 ? static_cast<std::uint32_t>(count_within(wanted->partitions)) : topic->partitions;
+    const auto changed = hub_.broker().alter_topic(*topic, config, partitions, why);
     if (!changed) {
         hub_.topic_requests().give(*slot);
         return answer_failure(frame, changed.failure(), why.view());

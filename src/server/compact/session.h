@@ -164,6 +164,7 @@ private:
         store::Log* log;
         Offset offset;
     };
+    store::Log* log_of(const Alias& alias, std::uint64_t partition);  // nullptr: the topic is deleted
     Result<Place> find_place(const frames::LogPlace& wanted);
     static frames::LogState state_of(const store::Log& log, Offset offset);
     std::size_t most_batches() const;  // bytes in one answer

@@ -69,7 +69,12 @@ bool decode_catalogue_entry(Bytes block, CatalogueEntry& out) {
     out.name = in.text();
     out.first = LogId(in.varint());
     out.partitions = in.varint();
-    out.first_partition = in.varint();
+    const std::uint64_t further = in.varint();
+    for (std::uint64_t i = 0; i < further && in.ok(); ++i) {
+        in.varint();
+        out.partitions += in.varint();
+    }
+    out.ranges = 1 + further;
     out.keys = in.varint();
     if (!in.ok()) return false;
     for (std::uint64_t i = 0; i < out.keys && in.ok(); ++i) {

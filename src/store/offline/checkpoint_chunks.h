@@ -38,9 +38,9 @@ Result<std::uint64_t> count_entries(Section section, Bytes chunk);
 struct CatalogueEntry {
     Uuid topic_id;
     std::string_view name;
-    LogId first;
-    std::uint64_t partitions = 0;
-    std::uint64_t first_partition = 0;
+    LogId first;                   // of partition 0
+    std::uint64_t partitions = 0;  // of all ranges
+    std::uint64_t ranges = 0;      // of logs
     std::uint64_t keys = 0;
 };
 bool decode_catalogue_entry(Bytes block, CatalogueEntry& out);

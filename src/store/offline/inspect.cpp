@@ -91,7 +91,7 @@ void print_topic(const Report& report, Bytes block) {
         return;
     }
     line.text("name", entry.name).uuid("id", entry.topic_id).number("first_log", entry.first.value).number("partitions", entry.partitions);
-    line.number("first_partition", entry.first_partition).number("settings", entry.keys);
+    line.number("ranges", entry.ranges).number("settings", entry.keys);
 }
 
 // Logs and topics as the ruling checkpoint has them.

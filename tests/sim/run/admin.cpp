@@ -80,7 +80,7 @@ void Admin::on_tick() {
     const auto t = static_cast<std::size_t>(random_.below(plan_.topics.size()));
     const History::Topic& topic = history_.topic(t);
     const std::uint64_t partition = random_.below(plan_.topics[t].partitions);
-    const std::uint64_t dice = random_.below(16);
+    const std::uint64_t dice = random_.below(20);
     correlation_asked_ = next_correlation();
     first_found_ = -1;
     if (dice < 3) return describe(t, partition);
@@ -101,6 +101,8 @@ void Admin::on_tick() {
         search(t, partition, std::min(one, other));
     } else if (dice < 14 && topic.there) {
         alter(t);
+    } else if (dice < 18) {
+        ask_growth();
     } else {
         ask_wrong();
     }
@@ -173,7 +175,10 @@ void Admin::alter(std::size_t t) {
             case 0: sent.push_back({"no.such.key", "1"}); expected_ = Error::invalid_config; break;
             case 1: sent.push_back({"durability", topic.memory ? "disk" : "memory"}); expected_ = Error::invalid_config; break;
             case 2: sent.push_back({"retention.ms", "yesterday"}); expected_ = Error::invalid_config; break;
-            default: wanted.partitions = topic.partitions + 1; expected_ = Error::unsupported; break;
+            default:
+                wanted.partitions = topic.partitions > 1 ? topic.partitions - 1 : 100'000;
+                expected_ = topic.partitions > 1 ? Error::invalid_partitions : Error::limit_reached;
+                break;
         }
     } else {
         history_.altering(t, pairs);
@@ -181,6 +186,28 @@ void Admin::alter(std::size_t t) {
     ask_ = Ask::alter;
     topic_ = t;
     emit(1024, [&](Writer& out) { frames::encode_topic_alter(out, correlation_asked_, wanted, sent); });
+}
+
+void Admin::ask_growth() {
+    constexpr std::uint64_t partitions_most = 16;  // the plan's topics leave as many of limits.partitions
+    History::Growth& growth = history_.growth();
+    const std::uint64_t most = growth.asked.empty() ? 0 : *growth.asked.rbegin();
+    if (!growth.exists) {
+        ask_ = Ask::make_growing;
+        growth.asked.insert(partitions_ = 1);
+        frames::TopicCreate wanted;
+        wanted.name = History::growing_name;
+        wanted.partitions = partitions_;
+        emit(512, [&](Writer& out) { frames::encode_topic_create(out, correlation_asked_, wanted, {}); });
+    } else if (most < partitions_most && random_.chance(1, 2)) {
+        ask_ = Ask::grow;
+        growth.asked.insert(partitions_ = random_.between(most + 1, std::min(most + 3, partitions_most)));
+        const frames::ConfigPair pair{"retention.bytes", "20000"};
+        emit(512, [&](Writer& out) { frames::encode_topic_alter(out, correlation_asked_, {History::growing_name, partitions_, {}}, {&pair, random_.below(2)}); });
+    } else {
+        ask_ = Ask::look_at_growing;
+        emit(512, [&](Writer& out) { frames::encode_topic_describe(out, correlation_asked_, {History::growing_name, 0, 1}); });
+    }
 }
 
 void Admin::ask_wrong() {
@@ -229,6 +256,9 @@ void Admin::take(const frames::Answer& answer, const frames::FrameView& frame) {
         case Ask::offsets:
         case Ask::search: return take_offsets(answer);
         case Ask::alter: return take_alter(answer);
+        case Ask::make_growing:
+        case Ask::grow:
+        case Ask::look_at_growing: return take_growth(answer, frame);
         case Ask::wrong:
             if (answer.error != expected_ && !passing(answer.error)) broken("a wrong request was answered with " + error + " and not " + std::string(error_info(expected_).name));
             return;
@@ -272,6 +302,28 @@ void Admin::take_alter(const frames::Answer& answer) {
     const bool none = missing || answer.error == Error::busy;
     if (answer.error != Error::none && !none && !passing(answer.error)) return broken(text);
     history_.altered(topic_, answer.error == Error::none ? Altered::yes : none ? Altered::no : Altered::perhaps);
+}
+
+void Admin::take_growth(const frames::Answer& answer, const frames::FrameView& frame) {
+    History::Growth& growth = history_.growth();
+    if (answer.error == Error::unknown_topic_or_partition) {
+        growth.exists = false;
+        return static_cast<void>(history_.check_growth(0));
+    }
+    if (ask_ == Ask::look_at_growing) {
+        const auto page = answer.error == Error::none ? frames::decode_topic_described(answer.rest, frame.flags) : Result<frames::TopicDescribed>(fail(answer.error));
+        if (!page) return broken("TOPIC_DESCRIBE of what grows: " + std::string(error_info(page.error()).name));
+        return static_cast<void>(history_.check_growth(page->topic.partitions));
+    }
+    if (answer.error == Error::none) {
+        growth.exists = true;
+        growth.answered = std::max(growth.answered, partitions_);
+        return;
+    }
+    // By an earlier request whose answer was lost; or topics came between eight times, or recovered ones have taken the room.
+    const bool fair = answer.error == Error::limit_reached || (ask_ == Ask::make_growing && answer.error == Error::topic_exists);
+    growth.exists |= answer.error == Error::topic_exists;
+    if (!fair && !passing(answer.error)) broken("TOPIC_ALTER of what grows: " + std::string(error_info(answer.error).name) + " " + std::string(answer.text));
 }
 
 void Admin::take_create(const frames::Answer& answer) {

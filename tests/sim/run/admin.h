@@ -1,4 +1,4 @@
-// The operator: creates the topics that are to be there, describes and lists them, alters them, deletes one now and then and makes it again;
+// The operator: creates the topics that are to be there, describes and lists them, alters them, deletes one now and then and makes it again; gives one of its own more partitions;
 // searches by time; asks for what must be refused.
 // Owns:     one request at a time. Thread: turns of its node.
 #pragma once
@@ -14,7 +14,7 @@ public:
     bool done() const;
 
 private:
-    enum class Ask : std::uint8_t { nothing, create, remove, describe, list, metadata, offsets, search, alter, wrong };
+    enum class Ask : std::uint8_t { nothing, create, remove, describe, list, metadata, offsets, search, alter, make_growing, grow, look_at_growing, wrong };
 
     void on_frame(const frames::FrameView& frame) override;
     void on_down() override;
@@ -26,6 +26,8 @@ private:
     void ask_offsets(std::size_t topic, std::uint64_t partition);
     void search(std::size_t topic, std::uint64_t partition, std::int64_t at);
     void alter(std::size_t topic);
+    // The topic that only grows: made, grown, described.
+    void ask_growth();
     void ask_wrong();
     void not_answered();
     void take(const frames::Answer& answer, const frames::FrameView& frame);
@@ -34,6 +36,7 @@ private:
     void take_describe(const frames::Answer& answer, const frames::FrameView& frame);
     void take_offsets(const frames::Answer& answer);
     void take_alter(const frames::Answer& answer);
+    void take_growth(const frames::Answer& answer, const frames::FrameView& frame);
     bool passing(Error error) const;
     bool may_be_missing() const;
 
@@ -51,6 +54,7 @@ private:
     Known first_known_;
     std::int64_t first_found_ = -1;
     bool bad_alteration_ = false;
+    std::uint64_t partitions_ = 0;  // asked for in a growth
     std::int64_t next_at_ = 0;
 };
 

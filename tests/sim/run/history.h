@@ -83,6 +83,16 @@ public:
     void altered(std::size_t topic, Altered how);
     // Whether a description of the topic may say so.
     bool check_setting(std::size_t topic, std::string_view key, std::string_view value);
+    // A topic beside the plan's, which nobody writes to and which only grows.
+    struct Growth {
+        bool exists = false;            // as far as answers tell
+        std::uint64_t answered = 0;     // partitions that it has at least
+        std::set<std::uint64_t> asked;  // it has one of these numbers, never a part of a growth
+    };
+    static constexpr std::string_view growing_name = "growing";
+    Growth& growth() { return growth_; }
+    // 0: it is not there.
+    bool check_growth(std::uint64_t partitions);
     bool ever_set(std::size_t topic, const std::string& key, const std::string& value) const;
 
     // ---- readings ----
@@ -181,6 +191,7 @@ private:
     World& world_;
     const Plan& plan_;
     std::vector<Topic> topics_;
+    Growth growth_;
     std::vector<std::vector<Partition>> partitions_;  // by topic
     std::vector<std::vector<std::vector<Sent>>> readings_;  // by producer, incarnation, sequence - 1
     std::int64_t last_unclean_ = -1;

@@ -93,6 +93,12 @@ bool History::check_setting(std::size_t index, std::string_view key, std::string
     return fail("topic " + plan_.topics[index].name + " has " + std::string(key) + " = " + text + " and not " + setting.value);
 }
 
+bool History::check_growth(std::uint64_t partitions) {
+    const bool known = partitions == 0 || growth_.asked.contains(partitions);
+    if (known && (partitions >= growth_.answered || !strict())) return true;
+    return fail("topic " + std::string(growing_name) + " has " + std::to_string(partitions) + " partitions; answered were " + std::to_string(growth_.answered));
+}
+
 bool History::ever_set(std::size_t index, const std::string& key, const std::string& value) const { return topics_[index].settings.at(key).ever.contains(value); }
 
 // Readings that are too large by the plan may have been taken.

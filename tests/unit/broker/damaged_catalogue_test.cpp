@@ -26,13 +26,13 @@ struct Damaged : ServedBroker {
         REQUIRE(create(name) == Error::none);
         run(ns_per_s);
         add(name, records);
-        return broker().find_topic(name)->first_log;
+        return broker().find_topic(name)->first_log();
     }
     // A topic of two partitions without records; the first log.
     LogId make_two(std::string_view name) {
         REQUIRE(create(name, 2) == Error::none);
         run(ns_per_s);
-        return broker().find_topic(name)->first_log;
+        return broker().find_topic(name)->first_log();
     }
     void add(std::string_view name, int records) {
         for (int i = 0; i < records; ++i) REQUIRE(put(partition(name), std::string(100, 'v')) == Error::none);
@@ -49,7 +49,25 @@ struct Damaged : ServedBroker {
         config::TopicConfig config = topic.config;
         config.retention_ms = 86'400'000;
         config.overrides |= 1U << (static_cast<unsigned>(config::TopicKey::retention_ms) - 1);
-        REQUIRE(act([&] { return broker().alter_topic(topic, config, why).error(); }) == Error::none);
+        REQUIRE(act([&] { return broker().alter_topic(topic, config, topic.partitions, why).error(); }) == Error::none);
+        run(ns_per_s);
+    }
+    // The first of the new logs.
+    LogId grow(std::string_view name, std::int64_t partitions) {
+        char buffer[300];
+        Text why(buffer);
+        broker::Topic& topic = *broker().find_topic(name);
+        const LogId first = broker().store().next_log_id();
+        REQUIRE(act([&] { return broker().grow_topic(topic, partitions, why).error(); }) == Error::none);
+        run(ns_per_s);
+        return first;
+    }
+    store::Log& last_partition(std::string_view name) {
+        broker::Topic& topic = *broker().find_topic(name);
+        return *broker().partition(topic, topic.partitions - 1);
+    }
+    void add_to_last(std::string_view name, int records) {
+        for (int i = 0; i < records; ++i) REQUIRE(put(last_partition(name), std::string(100, 'v')) == Error::none);
         run(ns_per_s);
     }
     // The record of this type about this log, and all that lies in its group.
@@ -120,7 +138,7 @@ struct Damaged : ServedBroker {
         CAPTURE(name);
         const broker::Topic* topic = broker().find_topic(name);
         REQUIRE(topic != nullptr);
-        CHECK(topic->first_log == first);
+        CHECK(topic->first_log() == first);
         REQUIRE(broker().partition(*topic, 0) != nullptr);
         CHECK(partition(name).start == Offset(0));
         CHECK(partition(name).end == Offset(records));
@@ -134,7 +152,7 @@ struct Damaged : ServedBroker {
             logs += topic.partitions;
             for (std::uint32_t p = 0; p < topic.partitions; ++p) {
                 CHECK(broker().partition(topic, p) != nullptr);
-                CHECK(broker().topics().find_log(topic.first_log + p) == &topic);
+                CHECK(broker().topics().find_log(topic.log_of(p)) == &topic);
             }
         }
         CHECK(logs == broker().store().log_count());
@@ -216,7 +234,7 @@ TEST_CASE("damaged catalogue: an altered topic whose creation is lost has its na
             CHECK(served.broker().find_topic("a")->config.retention_ms == 86'400'000);
             // No log is given to two topics.
             served.make("b", 3);
-            CHECK(served.broker().find_topic("b")->first_log > fresh);
+            CHECK(served.broker().find_topic("b")->first_log() > fresh);
             served.expect_whole();
             served.restart();
             served.expect_whole();
@@ -276,7 +294,7 @@ TEST_CASE("damaged catalogue: a later topic whose creation is lost is recovered 
     served.damage(RecordType::log_create, fresh);
     served.damage(RecordType::log_delete, old);
     served.restart();
-    CHECK(served.broker().find_topic("a")->first_log == old);
+    CHECK(served.broker().find_topic("a")->first_log() == old);
     served.expect("recovered." + std::to_string(fresh.value), fresh, 9);
     served.expect_whole();
 }
@@ -385,6 +403,85 @@ TEST_CASE("damaged catalogue: a recovered topic that was deleted and made anew b
     served.restart();
     served.expect(name, users, 3);
     served.expect_whole();
+}
+
+TEST_CASE("damaged catalogue: the record of a growth is lost, a later one of the topic has its logs") {
+    // Without a checkpoint logs that have no records do not come back.
+    for (const bool checkpointed : {false, true}) {
+        CAPTURE(checkpointed);
+        Damaged served;
+        const LogId first = served.make("a", 5);
+        served.make("b", 0);
+        if (checkpointed) served.checkpoint();
+        const LogId grown = served.grow("a", checkpointed ? 3 : 2);
+        served.alter("a");
+        served.damage(RecordType::log_create, grown);
+        served.add("a", 2);
+        served.add_to_last("a", 4);
+        for (int start = 0; start < 3; ++start) {
+            served.restart();
+            served.expect("a", first, 7);
+            REQUIRE(served.broker().find_topic("a")->partitions == (checkpointed ? 3 : 2));
+            CHECK(served.last_partition("a").end == Offset(4));
+            served.expect_whole();
+            if (start == 1) served.checkpoint();
+        }
+    }
+}
+
+TEST_CASE("damaged catalogue: the record of a growth is lost, what was stored there comes back by itself") {
+    Damaged served;
+    const LogId first = served.make("a", 5);
+    served.make("b", 0);
+    const LogId grown = served.grow("a", 2);
+    served.damage(RecordType::log_create, grown);
+    served.add("a", 2);
+    served.add_to_last("a", 4);
+    for (int start = 0; start < 2; ++start) {
+        served.restart();
+        served.expect("a", first, 7);
+        CHECK(served.broker().find_topic("a")->partitions == 1);
+        served.expect("recovered." + std::to_string(grown.value), grown, 4);
+        served.expect_whole();
+    }
+    // The topic grows again, elsewhere.
+    CHECK(served.grow("a", 2) > grown);
+    served.restart();
+    CHECK(served.broker().find_topic("a")->partitions == 2);
+    served.expect_whole();
+}
+
+TEST_CASE("damaged catalogue: the creation of a topic is lost, the record of its growth has all of it") {
+    Damaged served;
+    const LogId first = served.make("a", 5);
+    served.make("b", 0);
+    served.grow("a", 3);
+    served.add_to_last("a", 4);
+    served.damage(RecordType::log_create, first);
+    served.lose_checkpoints();
+    served.restart();
+    served.expect("a", first, 5);
+    REQUIRE(served.broker().find_topic("a")->partitions == 3);
+    CHECK(served.last_partition("a").end == Offset(4));
+    served.expect_whole();
+}
+
+TEST_CASE("damaged catalogue: the deletion of a topic that had grown is lost, its name was given again") {
+    Damaged served;
+    const LogId first = served.make("a", 5);
+    served.make("b", 0);
+    const LogId grown = served.grow("a", 3);
+    served.add_to_last("a", 4);
+    served.drop("a");
+    const LogId fresh = served.make("a", 9);
+    served.damage(RecordType::log_delete, first);
+    for (int start = 0; start < 2; ++start) {
+        served.restart();
+        served.expect("a", fresh, 9);
+        CHECK(served.broker().store().find(first) == nullptr);
+        CHECK(served.broker().store().find(grown) == nullptr);
+        served.expect_whole();
+    }
 }
 
 TEST_CASE("catalogue: limits.topics below what the store has is refused, with the value that is needed") {

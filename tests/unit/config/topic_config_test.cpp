@@ -103,6 +103,36 @@ TEST_CASE("refusals") {
     CHECK(config == before);
 }
 
+TEST_CASE("incremental alterations: set, back to the default, lists") {
+    TopicConfig defaults;
+    defaults.retention_ms = 7000;
+    TopicConfig config = defaults;
+    char buffer[256];
+    const auto change = [&](AlterOperation operation, std::string_view key, std::string_view value) {
+        Text why(buffer);
+        const Error error = alter(config, operation, key, value, defaults, why).error();
+        return Outcome{error, std::string(why.view())};
+    };
+    CHECK(change(AlterOperation::set, "retention.ms", "5000").error == Error::none);
+    CHECK(config.retention_ms == 5000);
+    CHECK(change(AlterOperation::remove, "retention.ms", "").error == Error::none);
+    CHECK(config.retention_ms == 7000);
+    CHECK_FALSE(config.is_set(TopicKey::retention_ms));
+    const TopicConfig before = config;
+    CHECK(change(AlterOperation::append, "retention.ms", "5").why == "retention.ms: not a list, which alone can be appended to or subtracted from");
+    CHECK(change(AlterOperation::subtract, "durability", "disk").error == Error::invalid_config);
+    CHECK(change(AlterOperation::append, "windmill", "1").why == "windmill: unknown key");
+    CHECK(change(AlterOperation::append, "segment.bytes", "1").error == Error::unsupported);
+    CHECK(change(AlterOperation::append, "cleanup.policy", "compact").error == Error::unsupported);
+    CHECK(change(AlterOperation::append, "cleanup.policy", std::string(200, 'x')).error == Error::invalid_config);
+    CHECK(change(AlterOperation::subtract, "cleanup.policy", "delete").why == "cleanup.policy = : must be delete");
+    CHECK(config == before);
+    CHECK(change(AlterOperation::append, "cleanup.policy", "delete").error == Error::none);
+    CHECK(change(AlterOperation::subtract, "cleanup.policy", "compact").error == Error::none);
+    CHECK(printed(config, TopicKey::cleanup_policy) == "delete");
+    CHECK(config.is_set(TopicKey::cleanup_policy));
+}
+
 TEST_CASE("a batch larger than the limits") {
     TopicConfig config;
     char buffer[128];

@@ -1,6 +1,7 @@
 #include "unit/server/served.h"
 
 #include "record/batch.h"
+#include "record/partitioner.h"
 
 using namespace rivulet;
 using test::Client;
@@ -331,7 +332,7 @@ TEST_CASE("topics: altered at once, for good, all pairs or none") {
     CHECK(alter(3, {{"durability", "memory"}}) == Error::invalid_config);
     CHECK(alter(4, {{"max.message.bytes", "1M"}}) == Error::invalid_config);
     CHECK(alter(5, {{"no.such.key", "1"}}) == Error::invalid_config);
-    CHECK(alter(6, {}, 9) == Error::unsupported);
+    CHECK(alter(6, {}, 3) == Error::invalid_partitions);
     CHECK(alter(7, {{"retention.ms", ""}, {"retention.ms", "1"}}) == Error::invalid_config);
     CHECK(alter(8, {{"commit.interval.ms", ""}}) == Error::none);
     CHECK(config().commit_interval_ms() == 100);
@@ -343,6 +344,61 @@ TEST_CASE("topics: altered at once, for good, all pairs or none") {
     REQUIRE(served.until([&] { return served.program != nullptr; }));
     CHECK(config().retention_ms == 5000);
     CHECK(!config().is_set(config::TopicKey::commit_interval_ms));
+}
+
+TEST_CASE("topics: more partitions at once with a setting; who has an alias goes on with the number that it was opened with") {
+    Served served;
+    Client& client = opened(served);
+    const auto alter = [&](std::uint64_t n, std::uint64_t partitions, std::vector<frames::ConfigPair> pairs) {
+        client.encode([&](Writer& w) { frames::encode_topic_alter(w, n, {"temps", partitions, {}}, pairs); });
+        REQUIRE(served.until(client, Kind::topic_alter, n));
+        return answer(client.last(Kind::topic_alter)).error;
+    };
+    const auto put_keyed = [&](std::uint64_t alias, std::string_view key) {
+        frames::Reading reading;
+        reading.stamped = true;
+        reading.time = Timestamp(1'700'000'000'000);
+        reading.has_key = true;
+        reading.key = as_bytes(key);
+        Status status;
+        client.encode([&](Writer& w) { status = frames::encode_put(w, client.sum, client.puts, alias, reading); });
+        REQUIRE(status.ok());
+    };
+    const auto open_by_key = [&](std::uint64_t id) {
+        client.encode([&](Writer& w) { frames::encode_alias(w, client.sum, {id, frames::Placement::by_key, frames::Acks::leader, true, "temps", 0, {}}); });
+        REQUIRE(served.until(client, Kind::alias, id + 1));
+    };
+    broker::Broker& broker = served.program->server->broker();
+    const auto partitions_of = [&](std::string_view key, int of) { return static_cast<std::uint64_t>(record::partition_for_key(as_bytes(key), of)); };
+    std::string key = "a";
+    while (partitions_of(key, 10) < 4) key += 'a';  // one that moves to a new partition
+    open_by_key(0);
+    CHECK(alter(1, 11, {{"retention.ms", "never"}}) == Error::invalid_config);
+    CHECK(alter(2, 5000, {}) == Error::limit_reached);
+    CHECK(broker.find_topic("temps")->partitions == 4);
+    CHECK(alter(3, 10, {{"retention.ms", "5000000"}}) == Error::none);
+    CHECK(broker.find_topic("temps")->config.retention_ms == 5'000'000);
+    open_by_key(1);
+    client.alias(2, "temps", 9);
+    client.alias(3, "temps", 10);
+    REQUIRE(served.until(client, Kind::alias, 4));
+    CHECK(frames::decode_aliased(client.last(Kind::alias).body)->error == Error::unknown_topic_or_partition);
+    put_keyed(0, key);
+    put_keyed(1, key);
+    CHECK(client.put(2, "direct"));
+    served.send(client);
+    REQUIRE(served.until([&] { return acked(client) == 3; }));
+    const std::uint64_t moved = partitions_of(key, 10);
+    CHECK(stored(served, client, "temps", partitions_of(key, 4)) == 1);
+    CHECK(stored(served, client, "temps", moved) == (moved == 9 ? 2 : 1));
+    CHECK(stored(served, client, "temps", 9) >= 1);
+    // Nothing is put into another topic's log once this one is gone.
+    client.encode([&](Writer& w) { frames::encode_topic_delete(w, 4, {"temps"}); });
+    REQUIRE(served.until(client, Kind::topic_delete));
+    put_keyed(1, key);
+    served.send(client);
+    REQUIRE(served.until([&] { return acked(client) == 4; }));
+    CHECK(client.refused == 1);
 }
 
 TEST_CASE("LogAppendTime: records have the broker's time, whatever they came with") {

@@ -243,7 +243,7 @@ TEST_CASE("retention overtakes a follower without credit: it goes on at the log 
     const std::string value(4000, 'v');
     const auto& broker = served.program->server->broker();
     auto& store = const_cast<store::Store&>(broker.store());
-    const LogId log = served.program->server->broker().find_topic("temps")->first_log;
+    const LogId log = served.program->server->broker().find_topic("temps")->first_log();
     for (int round = 0; round < 2000 && store.find(log)->start.value < 5; ++round) write(served, writer, 0, 2, value);
     REQUIRE(store.find(log)->start.value >= 5);
     credit(reader, 1, 1 << 24);

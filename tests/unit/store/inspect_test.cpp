@@ -31,7 +31,7 @@ TEST_CASE("inspect: overview") {
     CHECK(lines.has("logs=1 truncations=1 fences=1 boots=1 sessions=1 producers=1 topics=1 other_bytes=0"));
     CHECK(lines.has("checkpoint area=1 state=none"));
     CHECK(lines.has("log log=16 memory=yes start=100 end=750 last_stable=740 bytes=20000 last_extent=25169920 ceiling=1000 epochs=2@0,3@500"));
-    CHECK(lines.has("topic name=meters id=a0a1a2a3-a4a5-a6a7-a8a9-aaabacadaeaf first_log=16 partitions=2"));
+    CHECK(lines.has("topic name=meters id=a0a1a2a3-a4a5-a6a7-a8a9-aaabacadaeaf first_log=16 partitions=2 ranges=1 settings=1"));
     REQUIRE(lines.of("segment ").size() == 3);
     CHECK(lines.of("segment ")[0].starts_with("segment sequence=1 slot=1 header=ok run=1 groups="));
     CHECK(lines.of("segment ")[0].ends_with("footer=ok logs=2"));
