@@ -128,6 +128,8 @@ public:
 
     bool clock_trusted() const { return clock_.trusted(); }
     Timestamp wall() const { return env_.wall(); }
+    // The time of what happens now, as ClockTrust has it.
+    Timestamp stamp() const { return clock_.stamp(env_); }
     store::Store& store() { return store_; }
     const store::Store& store() const { return store_; }
     env::Env& env() { return env_; }

@@ -1,0 +1,83 @@
+// What a session's request to a group waits for: the rebalance, the assignment. Each is embedded in its session or a pooled slot; waiting never allocates.
+// Owns:     nothing; cancel (Coordinator::cancel) before it goes away. Thread: loop only; callbacks never come from within the call that began the wait.
+#pragma once
+
+#include "broker/groups/group.h"
+
+namespace rivulet::broker {
+
+// A member as the leader is told of it.
+struct JoinedMember {
+    std::string_view id;
+    std::string_view instance;  // empty: a dynamic member
+    Bytes metadata;             // for the protocol of the generation
+};
+
+// The members of the generation: for the leader alone, empty for others.
+class JoinedMembers {
+public:
+    JoinedMembers() = default;
+    JoinedMembers(GroupTable& table, const BlobPool& blobs, Group& group);
+    std::uint32_t count() const { return group_ ? group_->member_count : 0; }
+    bool next(JoinedMember& out);
+    void rewind();
+
+private:
+    GroupTable* table_ = nullptr;
+    const BlobPool* blobs_ = nullptr;
+    Group* group_ = nullptr;
+    Member* at_ = nullptr;
+};
+
+// Its views stand during the callback, until something is asked of the Coordinator.
+struct JoinAnswer {
+    Error error = Error::none;
+    std::string_view member;         // its id; also with member_id_required: to join with
+    std::int32_t generation = -1;
+    std::string_view protocol_type;
+    std::string_view protocol;
+    std::string_view leader;         // its id; empty: some other member
+    bool skip_assignment = false;    // KIP-814: the leader is to assign nothing, though it is told of the members
+    JoinedMembers members;
+};
+
+class JoinWaiter : public ListNode<JoinWaiter> {
+public:
+    virtual void on_joined(const JoinAnswer& answer) = 0;
+    bool waiting() const { return coordinator_ != nullptr; }
+
+protected:
+    ~JoinWaiter() = default;
+
+private:
+    friend class Coordinator;
+    Coordinator* coordinator_ = nullptr;  // while it waits
+    Member* member_ = nullptr;
+    Error error_ = Error::none;
+    bool skip_assignment_ = false;
+    bool hide_leader_ = false;
+};
+
+struct SyncAnswer {
+    Error error = Error::none;
+    std::string_view protocol_type;
+    std::string_view protocol;
+    Bytes assignment;
+};
+
+class SyncWaiter : public ListNode<SyncWaiter> {
+public:
+    virtual void on_synced(const SyncAnswer& answer) = 0;
+    bool waiting() const { return coordinator_ != nullptr; }
+
+protected:
+    ~SyncWaiter() = default;
+
+private:
+    friend class Coordinator;
+    Coordinator* coordinator_ = nullptr;
+    Member* member_ = nullptr;
+    Error error_ = Error::none;
+};
+
+}  // namespace rivulet::broker
