@@ -166,8 +166,11 @@ Result<std::uint64_t> Broker::delete_records(store::Log& log, Offset before) {
 Result<Broker::TopicChanged> Broker::delete_topic(std::string_view name) {
     Topic* const topic = topics_.find(name);
     if (!topic) return fail(Error::unknown_topic_or_partition);
-    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, store_.delete_logs(topic->ranges()));
     // Fetches that wait for it are told on their next try.
+    for (std::uint32_t p = 0; p < topic->partitions; ++p)
+        if (const store::Log* const log = partition(*topic, p)) watches_.note(log->slot);
+    wake_soon();
+    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, store_.delete_logs(topic->ranges()));
     for (Fetch* fetch = parked_.front(); fetch;) {
         Fetch* const next = parked_.next(*fetch);
         if (topic->has(fetch->log)) {
@@ -177,7 +180,6 @@ Result<Broker::TopicChanged> Broker::delete_topic(std::string_view name) {
         }
         fetch = next;
     }
-    wake_soon();
     env::LogLine(env_, env::LogLevel::info) << "topic " << name << " deleted";
     topics_.remove(*topic);
     return TopicChanged{nullptr, ticket};

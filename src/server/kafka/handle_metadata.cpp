@@ -70,7 +70,7 @@ Result<std::uint64_t> create_missing(broker::Broker& broker, const MetadataReque
         if (!topic.name || broker.find_topic(*topic.name) || !config::valid_topic_name(*topic.name)) continue;
         char buffer[160];
         Text why(buffer);
-        const auto created = broker.create_topic({*topic.name, 0, 0, broker.default_config()}, why);
+        const auto created = broker.auto_create(*topic.name, why);
         if (created) ticket = created->ticket;
         else if (created.error() == Error::busy) return created.failure();
     }
