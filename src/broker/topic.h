@@ -31,6 +31,7 @@ struct Topic {
     LogId first_log() const { return range_slots[0].first; }  // of partition 0
     LogId log_of(std::uint32_t partition) const;
     bool has(LogId log) const;
+    std::uint32_t partition_of(LogId log) const;  // that it has
     // These logs as the last partitions, joined to the range before where they follow it. False: there is no room for another range.
     bool add_range(store::LogRange range);
     // Without the partitions whose logs have this id or a higher one.
