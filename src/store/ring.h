@@ -19,8 +19,8 @@ public:
 
     // A whole batch; its base offset and epoch are set in RAM, and log.end, closed_end move past it. Any open pack was closed before.
     Status append(Log& log, Bytes batch);
-    // One reading into the log's open pack, which is begun if there is none. Only log.end moves.
-    Status add_reading(Log& log, const record::Reading& reading, std::uint16_t attributes);
+    // One reading into the log's open pack. A new one is begun if there is none, or it has other attributes or no room within the limit. Only log.end moves.
+    Status add_reading(Log& log, const record::Reading& reading, std::uint16_t attributes, std::size_t batch_limit);
     // Writes the pack's header: its records become a closed batch. No-op without an open pack.
     void close_pack(Log& log);
 
@@ -71,6 +71,7 @@ private:
     // Opens a batch: room for its header in one block; notes it in the block.
     ChainPosition begin_batch(Log& log, Offset base);
     void put(Log& log, Bytes bytes);
+    void put_record(Log& log, const record::Reading& reading, std::size_t size);
     void drop_front(Log& log);
     void note_unflushed(Log& log, ChainPosition at, Offset base, std::uint16_t attributes);
 
