@@ -222,7 +222,7 @@ void producers(Recorder& r) {
     r.settle();
     const auto round = [&](std::uint64_t n, std::size_t bytes) {
         for (std::uint64_t k = 0; k < 6; ++k)
-            r.must(r.driver.produce_patiently(log_at(k % 3), static_cast<std::int64_t>(1 + (n + k) % 2), static_cast<std::int32_t>(1 + k % 3), bytes + k * 300, (n + k) % 3 != 0) != 0, "produce");
+            r.must(r.driver.produce_patiently(log_at(k % 3), static_cast<std::int64_t>(1 + (n + k) % 2), static_cast<std::int32_t>(1 + k % 3), bytes + k * 150, (n + k) % 3 != 0) != 0, "produce");
         if (n % 2 == 0) r.must(r.driver.put_patiently(log_at(n % 3), 30, 3) != 0, "put");
         r.settle();
     };
