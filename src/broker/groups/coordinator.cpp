@@ -155,7 +155,7 @@ bool Coordinator::drop_offsets(Group& group, std::uint32_t& left) {
         if (left == 0) return false;
         if (const store::Log* const log = broker_.store().find(offset->log)) {
             const Topic& topic = broker_.topics().at_slot(log->owner);
-            const Result<std::uint64_t> ticket = journal_.remove_offset(group, topic, static_cast<std::uint32_t>(offset->log - topic.first_log));
+            const Result<std::uint64_t> ticket = journal_.remove_offset(group, topic, topic.partition_of(offset->log));
             if (!ticket) return false;
             group.written = *ticket;
         }

@@ -151,7 +151,7 @@ Result<std::uint64_t> Journal::rewrite_offset(const CommittedOffset& offset) {
     const Topic& topic = broker_.topics().at_slot(log->owner);
     Group& group = groups_.groups()[offset.group];
     const OffsetCommit commit{offset.offset, offset.epoch, offset.commit_time, blobs_.text(offset.metadata)};
-    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, write_offset(blobs_.text(group.id), topic, static_cast<std::uint32_t>(offset.log - topic.first_log), commit));
+    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, write_offset(blobs_.text(group.id), topic, topic.partition_of(offset.log), commit));
     group.written = ticket;
     return appended_bytes_;
 }
