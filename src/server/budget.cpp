@@ -37,6 +37,7 @@ private:
     void set_options();
     void add_connections();
     void add_kafka();
+    void add_groups();
     void add_store();
     void add_rest();
     void add_flash();
@@ -95,6 +96,11 @@ void Planner::set_options() {
     kafka.fetch_partitions = limits.fetch_partitions;
     kafka.inflight_bytes = limits.inflight_bytes;
     kafka.node = config_.broker.id;
+
+    broker::GroupOptions& groups = out_.groups;
+    groups.batch_bytes_max = limits.batch_bytes;
+    groups.answer_bytes_max = limits.kafka_response_bytes;
+    groups.clock_floor = clock_floor;
 }
 
 void Planner::add_connections() {
@@ -125,14 +131,27 @@ void Planner::add_kafka() {
     const std::string_view connections = "limits.kafka_connections";
     add("Kafka connections", hub.sessions(), costs_.connection_bytes, "the platform's part, the spare ones included", connections);
     add_sum("Kafka sessions", hub.sessions(), LazyPool<kafka::Session>::memory_bytes(hub.sessions()), "the protocol's part", connections, sizeof(kafka::Session));
-    add_sum("Kafka requests", hub.sessions(), LazyPool<kafka::ProduceInHand>::memory_bytes(hub.sessions()) + LazyPool<kafka::FetchPlan>::memory_bytes(hub.sessions()),
-            "produce requests on their way in, fetches that wait", connections, sizeof(kafka::ProduceInHand) + sizeof(kafka::FetchPlan));
+    add_sum("Kafka requests", hub.sessions(), LazyPool<kafka::ProduceInHand>::memory_bytes(hub.sessions()) + LazyPool<kafka::FetchPlan>::memory_bytes(hub.sessions()) +
+                LazyPool<kafka::GroupWait>::memory_bytes(hub.sessions()),
+            "produce requests on their way in, fetches and members that wait", connections, sizeof(kafka::ProduceInHand) + sizeof(kafka::FetchPlan) + sizeof(kafka::GroupWait));
     add_sum("Kafka receive buffers", 1, ReceivePool::memory_bytes(hub.receive()), "lent while bytes arrive", "limits.kafka_receive_bytes");
     add_sum("Kafka output buffers", hub.output_buffers(), BufferPool::memory_bytes(hub.output_buffers(), kafka::Session::output_bytes), "lent while there is something to send", connections,
             kafka::Session::output_bytes);
     add_sum("Kafka large outputs", hub.large_outputs(), BufferPool::memory_bytes(hub.large_outputs(), hub.response_bytes), "for answers that need one", "limits.kafka_response_bytes", hub.response_bytes);
     add_sum("Kafka fetch partitions", hub.fetch_partitions, LazyPool<kafka::FetchCell>::memory_bytes(hub.fetch_partitions), "of fetches that wait", "limits.fetch_partitions", sizeof(kafka::FetchCell));
     add_sum("Kafka streams", hub.streams(), LazyPool<kafka::Stream>::memory_bytes(hub.streams()), "record batches on their way out", connections, sizeof(kafka::Stream));
+}
+
+void Planner::add_groups() {
+    if (out_.kafka.connections == 0) return;
+    const broker::GroupOptions& groups = out_.groups;
+    const std::uint64_t members = broker::GroupTable::memory_bytes(groups.groups_max, groups.members_max);
+    const std::uint64_t offsets = broker::OffsetTable::memory_bytes(groups.offsets_max);
+    const std::uint64_t texts = broker::BlobPool::memory_bytes(groups.blob_bytes);
+    add_sum("groups", groups.groups_max, members, "consumer groups and their members");
+    add_sum("groups' offsets", groups.offsets_max, offsets, "committed, (group, partition)", {}, sizeof(broker::CommittedOffset));
+    add_sum("groups' bytes", 1, texts, "ids, subscriptions, assignments, metadata");
+    add_sum("groups' log", 1, broker::Coordinator::memory_bytes(groups) - members - offsets - texts, "one record, book-keeping");
 }
 
 void Planner::add_store() {
@@ -245,6 +264,7 @@ Status Planner::run() {
     add("event loop", 1, costs_.env_bytes, "loop, files, timers, the library's pool", "limits.parked_fetches");
     add_connections();
     add_kafka();
+    add_groups();
     add_store();
     add_rest();
     add_flash();

@@ -5,7 +5,7 @@
 // Thread:   any; pure functions.
 #pragma once
 
-#include "broker/broker.h"
+#include "broker/groups/coordinator.h"
 #include "config/config.h"
 #include "server/compact/hub.h"
 #include "server/kafka/hub.h"
@@ -50,6 +50,7 @@ struct Budget {
     std::uint64_t flash_total = 0;
 
     broker::BrokerOptions broker;    // dir is a view into the configuration that it was made of
+    broker::GroupOptions groups;     // of no use without connections of Kafka clients
     compact::HubOptions hub;
     kafka::HubOptions kafka;
 

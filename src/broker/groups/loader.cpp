@@ -16,7 +16,7 @@ void Loader::start(const Topic* topic, Coordinator& coordinator, LoaderListener&
     coordinator_ = &coordinator;
     listener_ = &listener;
     if (topic) {
-        topic_ = topic;
+        first_log_ = topic->first_log();
         partitions_ = topic->partitions;
     }
     next_partition();
@@ -25,7 +25,7 @@ void Loader::start(const Topic* topic, Coordinator& coordinator, LoaderListener&
 // The next one that has something.
 void Loader::next_partition() {
     for (; partition_ < partitions_; ++partition_) {
-        const store::Log* const found = broker_.store().find(topic_->log_of(partition_));
+        const store::Log* const found = broker_.partition(first_log_, partition_);
         if (!found || found->start >= found->high_watermark()) continue;
         bytes_ = 0;
         log = found->id;

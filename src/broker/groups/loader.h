@@ -59,7 +59,7 @@ private:
     MutableBytes record_;
     Coordinator* coordinator_ = nullptr;
     LoaderListener* listener_ = nullptr;
-    const Topic* topic_ = nullptr;  // the internal one, which is never deleted
+    LogId first_log_{0};
     std::uint32_t partitions_ = 0;
     std::uint32_t partition_ = 0;
     Offset end_{0};
