@@ -32,7 +32,6 @@ struct Topic {
     LogId log_of(std::uint32_t partition) const;
     std::uint32_t partition_of(LogId log) const;  // which is one of its logs
     bool has(LogId log) const;
-    std::uint32_t partition_of(LogId log) const;  // that it has
     // These logs as the last partitions, joined to the range before where they follow it. False: there is no room for another range.
     bool add_range(store::LogRange range);
     // Without the partitions whose logs have this id or a higher one.
