@@ -70,6 +70,19 @@ void Planner::set_options() {
     out_.broker.clock_trust = config_.clock.trust;
     out_.broker.clock_floor = clock_floor;
 
+    broker::GroupOptions& groups = out_.groups;
+    groups.groups_max = limits.groups;
+    groups.members_max = limits.members;
+    groups.group_members_max = limits.group_members;
+    groups.blob_bytes = limits.group_bytes;
+    groups.offsets_max = limits.committed_offsets;
+    groups.offset_metadata_bytes_max = config_.broker.offset_metadata_bytes_max;
+    groups.partitions = config_.broker.offsets_topic_partitions;
+    groups.batch_bytes_max = limits.batch_bytes;
+    groups.initial_rebalance_delay_ns = config_.broker.group_initial_rebalance_delay_ms * ns_per_ms;
+    groups.offsets_retention_ns = config_.broker.offsets_retention_ms * ns_per_ms;
+    groups.clock_floor = clock_floor;
+
     compact::HubOptions& hub = out_.hub;
     hub.connections = limits.connections;
     hub.aliases_per_connection = limits.aliases_per_connection;
@@ -123,6 +136,8 @@ void Planner::add_store() {
     part("checkpoint buffer", 1, store::Checkpointer::memory_bytes(store), 0, "one slice", {});
     part("zeroing buffer", 1, store::Zeroer::memory_bytes(), 0, "a store's first lap", {});
     add_sum("broker", 1, broker::Broker::memory_bytes(out_.broker) - parts_, "fences, truncations, epochs, the rest", {});
+    add_sum("consumer groups", limits.groups, broker::Coordinator::memory_bytes(out_.groups), "members, offsets, their names and bytes",
+            "limits.groups, limits.members, limits.group_bytes, limits.committed_offsets");
     add_sum("configuration", 1, Server::memory_bytes() + Reloader::memory_bytes() + serving_bytes_max, "in force, the next one, its text", {});
 }
 
