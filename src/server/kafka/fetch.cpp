@@ -31,36 +31,45 @@ Progress handle_fetch(Exchange& exchange) {
         response.error_code = code_of(Error::fetch_session_not_found);
         return exchange.answer(response);
     }
-    return exchange.hub().take_plan()->begin(exchange, *request);
+    return FetchPlan::begin(exchange, *request);
 }
 
 Progress FetchPlan::begin(Exchange& exchange, const FetchRequest& request) {
+    Hub& hub = exchange.hub();
+    std::size_t topics = 0;
+    std::size_t cells = 0;
+    for (const FetchRequest::Topic& topic : request.topics) {
+        topics += !topic.partitions.empty();
+        cells += topic.partitions.size();
+    }
+    if (cells > hub.options().fetch_partitions) return exchange.fail(fail(Error::limit_reached, static_cast<std::int64_t>(cells)), "more partitions in a fetch than limits.fetch_partitions");
+    if (answer_bytes_max(topics, cells) > hub.options().response_bytes)
+        return exchange.fail(fail(Error::frame_too_large, static_cast<std::int64_t>(cells)), "more partitions in a fetch than an answer of limits.kafka_response_bytes has room for");
+    if (cells > hub.cells_free()) {
+        exchange.session().wait_for_fetch_room();
+        return Progress::blocked;
+    }
+    return hub.take_plan()->start(exchange, request);
+}
+
+Progress FetchPlan::start(Exchange& exchange, const FetchRequest& request) {
     cells_ = topics_ = bytes_ = streams_ = 0;
     first_ = last_ = cursor_ = nullptr;
+    by_id_ = exchange.version() >= by_topic_id;
     read_committed_ = request.isolation_level == 1;
     failed_ = over_ = full_ = reading_ = false;
     const auto positive = [](std::int32_t n) { return n < 0 ? std::size_t{0} : static_cast<std::size_t>(n); };
     bytes_max_ = std::min(positive(request.max_bytes), hub_.options().inflight_bytes);
     bytes_min_ = std::min(positive(request.min_bytes), bytes_max_);
     session = &exchange.session();
-    if (!add_all(exchange, request)) {
-        const bool ever = cells_ < hub_.options().fetch_partitions;
-        release();
-        if (!ever) return exchange.fail(fail(Error::limit_reached), "more partitions in a fetch than limits.fetch_partitions");
-        exchange.session().wait_for_fetch_room();
-        return Progress::blocked;
-    }
-    if (answer_bytes_max() > hub_.options().response_bytes) {
-        release();
-        return exchange.fail(fail(Error::frame_too_large), "more partitions in a fetch than an answer of limits.kafka_response_bytes has room for");
-    }
+    add_all(request);
     const std::int64_t wait_ns = std::min(std::int64_t{request.max_wait_ms} * ns_per_ms, wait_ns_max);
-    if (wait_ns > 0) hub_.env().arm(*this, hub_.env().now() + wait_ns);
+    if (wait_ns > 0 && cells_ != 0) hub_.env().arm(*this, hub_.env().now() + wait_ns);
     else over_ = true;
     if (failed_) {
         // What names a topic that is not there does not stand longer than this call.
         const Progress progress = resume(exchange);
-        if (progress == Progress::blocked) release();
+        if (progress != Progress::done) release();
         return progress;
     }
     exchange.session().park(*this, exchange.header());
@@ -68,15 +77,13 @@ Progress FetchPlan::begin(Exchange& exchange, const FetchRequest& request) {
     return progress == Progress::blocked ? Progress::parked : progress;
 }
 
-bool FetchPlan::add_all(Exchange& exchange, const FetchRequest& request) {
+void FetchPlan::add_all(const FetchRequest& request) {
     broker::Broker& broker = hub_.broker();
-    const bool by_id = exchange.version() >= by_topic_id;
     for (const FetchRequest::Topic& topic : request.topics) {
-        const broker::Topic* const known = by_id ? broker.topics().find(topic.topic_id) : broker.find_topic(topic.topic);
+        const broker::Topic* const known = by_id_ ? broker.topics().find(topic.topic_id) : broker.find_topic(topic.topic);
         bool starts_topic = true;
         for (const FetchRequest::Partition& partition : topic.partitions) {
             FetchCell* const cell = hub_.take_cell();
-            if (!cell) return false;
             (last_ ? last_->next : first_) = cell;
             last_ = cell;
             ++cells_;
@@ -88,16 +95,16 @@ bool FetchPlan::add_all(Exchange& exchange, const FetchRequest& request) {
             cell->partition = partition.partition;
             cell->bytes_max = partition.partition_max_bytes < 0 ? 0 : static_cast<std::uint32_t>(partition.partition_max_bytes);
             cell->starts_topic = starts_topic;
+            cell->known = known != nullptr;
             cell->topic_id = known ? known->id : topic.topic_id;
             cell->unknown = known ? std::string_view() : topic.topic;
             cell->stream = nullptr;
-            cell->error = !known && by_id ? Error::unknown_topic_id : judge(known, *cell);
+            cell->error = !known && by_id_ ? Error::unknown_topic_id : judge(known, *cell);
             failed_ |= cell->error != Error::none;
             starts_topic = false;
         }
     }
     hub_.env().charge(cells_ * 128);
-    return true;
 }
 
 Error FetchPlan::judge(const broker::Topic* topic, FetchCell& cell) const {
@@ -112,6 +119,7 @@ Error FetchPlan::judge(const broker::Topic* topic, FetchCell& cell) const {
 // ---- reading ----
 
 FetchPlan::Gathered FetchPlan::gather() {
+    give_streams();
     bytes_ = 0;
     full_ = false;
     for (FetchCell* cell = first_; cell; cell = cell->next) {
@@ -130,7 +138,7 @@ bool FetchPlan::read(FetchCell& cell) {
     store::Store& store = hub_.broker().store();
     store::Log* const found = store.find(cell.log);
     if (!found) {
-        cell.error = Error::unknown_topic_or_partition;
+        cell.error = by_id_ ? Error::unknown_topic_id : Error::unknown_topic_or_partition;
         failed_ = true;
         return true;
     }
@@ -172,17 +180,14 @@ bool FetchPlan::read(FetchCell& cell) {
 
 bool FetchPlan::enough() const { return bytes_ >= bytes_min_ || failed_ || over_ || full_; }
 
-std::size_t FetchPlan::answer_bytes_max() const { return head_bytes + topics_ * topic_bytes + cells_ * partition_bytes; }
+std::size_t FetchPlan::answer_bytes_max(std::size_t topics, std::size_t cells) { return head_bytes + topics * topic_bytes + cells * partition_bytes; }
 
 Progress FetchPlan::resume(Exchange& exchange) {
     if (reading_) return Progress::parked;
     stop_waiting();
     // Room first: nothing is read, and held, that could not be sent.
-    if (!exchange.session().reserve(answer_bytes_max())) return Progress::blocked;
-    if (gather() == Gathered::waits) {
-        if (!failed_) return Progress::parked;
-        reading_ = false;
-    }
+    if (!exchange.session().reserve(answer_bytes_max(topics_, cells_))) return Progress::blocked;
+    if (gather() == Gathered::waits) return Progress::parked;
     if (!enough()) {
         give_streams();
         wait();
@@ -213,9 +218,10 @@ void FetchPlan::on_timer() {
     session->wake();
 }
 
-void FetchPlan::hurry() {
+bool FetchPlan::hurry() {
     over_ = true;
     session->wake();
+    return true;
 }
 
 void FetchPlan::on_read_ready() {
@@ -227,7 +233,7 @@ void FetchPlan::on_read_ready() {
 
 Progress FetchPlan::answer(Exchange& exchange) {
     for (FetchCell* cell = first_; cell; cell = cell->next) {
-        const bool named = exchange.version() >= by_topic_id || !cell->unknown.empty() || hub_.broker().topics().find(cell->topic_id);
+        const bool named = by_id_ || !cell->known || hub_.broker().topics().find(cell->topic_id);
         if (!named) return exchange.fail(fail(Error::unknown_topic_or_partition), "a topic was deleted while a fetch waited for it");
     }
     FetchResponse response;

@@ -37,8 +37,9 @@ struct FetchCell final : broker::LogWatch, ListNode<FetchCell, LazyPoolTag> {
     std::uint32_t bytes_max = 0;
     Error error = Error::none;
     bool starts_topic = false;     // in the request
+    bool known = false;            // the topic was, by `topic_id`
     Uuid topic_id;
-    std::string_view unknown;      // name of a topic that is not there: a view of the request, answered at once
+    std::string_view unknown;      // if not: its name, a view of the request, which is answered at once
     Stream* stream = nullptr;
     std::size_t stream_position = 0;
 };
@@ -51,10 +52,10 @@ public:
     explicit FetchPlan(Hub& hub) : hub_(hub) {}
 
     // Takes the request in, and answers it if it can. blocked: no cells, or no room for an answer that cannot wait; it is as if it had never begun then.
-    Progress begin(Exchange& exchange, const wire::kafka::FetchRequest& request);
+    static Progress begin(Exchange& exchange, const wire::kafka::FetchRequest& request);
     Progress resume(Exchange& exchange) override;
     void drop() override;
-    void hurry() override;
+    bool hurry() override;
     void on_readable();
 
     // For the encoder: what to answer, item by item, in order.
@@ -64,7 +65,8 @@ public:
 private:
     enum class Gathered : std::uint8_t { all, waits };
 
-    bool add_all(Exchange& exchange, const wire::kafka::FetchRequest& request);
+    Progress start(Exchange& exchange, const wire::kafka::FetchRequest& request);
+    void add_all(const wire::kafka::FetchRequest& request);
     Error judge(const broker::Topic* topic, FetchCell& cell) const;
     Gathered gather();
     bool read(FetchCell& cell);    // false: it waits
@@ -74,7 +76,7 @@ private:
     void stop_waiting();
     void give_streams();
     void release();
-    std::size_t answer_bytes_max() const;
+    static std::size_t answer_bytes_max(std::size_t topics, std::size_t cells);
 
     void on_timer() override;
     void on_read_ready() override;
@@ -89,13 +91,12 @@ private:
     std::size_t bytes_max_ = 0;
     std::size_t bytes_ = 0;        // gathered
     std::size_t streams_ = 0;
+    bool by_id_ = false;           // topics are asked for by their ids
     bool read_committed_ = false;
     bool failed_ = false;          // some partition has an error: it does not wait
     bool over_ = false;            // its time is, or others need its cells
     bool full_ = false;            // there is more than an answer takes
     bool reading_ = false;         // from flash
 };
-
-
 
 }  // namespace rivulet::server::kafka

@@ -14,11 +14,6 @@ Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinato
       cells_(arena, options.connections == 0 ? 0 : options.fetch_partitions),
       streams_(arena, options.streams()) {}
 
-std::size_t Hub::memory_bytes(const HubOptions& options) {
-    return BufferPool::memory_bytes(options.large_outputs(), options.response_bytes) + LazyPool<ProduceInHand>::memory_bytes(options.sessions()) +
-           LazyPool<FetchPlan>::memory_bytes(options.sessions()) + LazyPool<GroupWait>::memory_bytes(options.sessions());
-}
-
 ProduceInHand* Hub::take_produce() {
     ProduceInHand* const produce = produces_.take();
     RIVULET_CHECK(produce);
@@ -35,6 +30,12 @@ FetchPlan* Hub::take_plan() {
     FetchPlan* const plan = plans_.take(*this);
     RIVULET_CHECK(plan);
     return plan;
+}
+
+FetchCell* Hub::take_cell() {
+    FetchCell* const cell = cells_.take();
+    RIVULET_CHECK(cell);
+    return cell;
 }
 
 void Hub::give_cell(FetchCell& cell) {

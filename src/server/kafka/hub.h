@@ -44,7 +44,6 @@ struct HubStatistics {
 class Hub final : public ConnectionHub<Hub, Session> {
 public:
     Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator& groups, const HubOptions& options);
-    static std::size_t memory_bytes(const HubOptions& options);
 
     const HubStatistics& statistics() const { return statistics_; }
 
@@ -68,8 +67,9 @@ public:
     // --- for fetches
     FetchPlan* take_plan();
     void give_plan(FetchPlan& plan) { plans_.give(plan); }
-    // nullptr: none is free now. wait_for_cells() or wait_for_stream(), and wake() comes.
-    FetchCell* take_cell() { return cells_.take(); }
+    // Too few, or nullptr: wait_for_fetch_room().
+    std::size_t cells_free() const { return cells_.count() - cells_.taken(); }
+    FetchCell* take_cell();
     void give_cell(FetchCell& cell);
     Stream* take_stream() { return streams_.take(); }
     void give_stream(Stream& stream);

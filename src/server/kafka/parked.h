@@ -13,8 +13,8 @@ public:
     virtual Progress resume(Exchange& exchange) = 0;
     // The connection goes, or the broker stops: nobody waits for the answer any more, and this is gone.
     virtual void drop() = 0;
-    // It holds what others wait for, and could be answered now.
-    virtual void hurry() {}
+    // It holds what others wait for, and is answered now. False: it cannot be.
+    virtual bool hurry() { return false; }
 
     wire::kafka::RequestHeader header;  // without the client's name
     Session* session = nullptr;

@@ -81,19 +81,27 @@ class KafkaClient final : public env::ConnectionHandler {
 public:
     explicit KafkaClient(Served& served) : served_(served) {}
 
-    // What `request` becomes in that version goes out; the number of its answer.
+    // What `request` becomes in that version, with the number of the next answer.
     template <class Request>
-    std::int32_t send(kafka::Api api, std::int16_t version, Request& request) {
-        std::vector<std::uint8_t> room(256 * 1024);
+    std::vector<std::uint8_t> encode(kafka::Api api, std::int16_t version, Request& request, std::size_t bytes_max = 256 * 1024) {
+        std::vector<std::uint8_t> room(bytes_max);
         Writer writer(room);
         kafka::begin_request(writer, api, version, ++correlation_, "test");
         kafka::Codec codec(writer, version, kafka::api_info(api).flexible(version));
         request.describe(codec);
         kafka::finish_frame(writer, 0);
         REQUIRE(writer.ok());
-        send_bytes(writer.written());
+        room.resize(writer.size());
+        return room;
+    }
+    // That goes out; the number of its answer.
+    template <class Request>
+    std::int32_t send(kafka::Api api, std::int16_t version, Request& request) {
+        send_bytes(encode(api, version, request));
         return correlation_;
     }
+    // The next request gets no answer.
+    void expect_none() { ++received_; }
     void send_bytes(Bytes bytes) {
         out_.insert(out_.end(), bytes.begin(), bytes.end());
         served_.world.after(0, [this] { push(); });
