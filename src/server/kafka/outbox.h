@@ -63,6 +63,7 @@ public:
     std::size_t last_answer() const { return last_answer_; }
     MutableBytes answer_so_far() { return buffer_.subspan(answer_, used_ - answer_); }
     bool answering() const { return answer_ != no_answer; }
+    std::size_t answer_bytes() const { return answering() ? used_ - answer_ : 0; }
     // ticket 0: it waits for none.
     void finish_answer(std::uint64_t ticket, std::uint64_t durable_ticket);
     void drop_answer();

@@ -27,7 +27,7 @@ void ProduceInHand::begin(const wire::kafka::RequestHeader& header, std::size_t 
     answers_ = true;
     request_error_ = worst_ = Error::none;
     ticket_ = 0;
-    since_ = now;
+    began_ = since_ = now;
 }
 
 void ProduceInHand::drop(broker::Broker& broker) {
@@ -52,7 +52,7 @@ ProduceInHand::Step ProduceInHand::step(Hub& hub, Session& session, Bytes bytes,
         case At::staging: return take_staged(hub, session, bytes);
         case At::discarding: return discard(session, bytes);
         case At::partition_end:
-        case At::topic_end: return take_tags(bytes, direct_max);
+        case At::topic_end: return take_tags(session, bytes, direct_max);
         case At::end: return finish(session, bytes, direct_max);
     }
     return Step::further;
@@ -83,7 +83,12 @@ void ProduceInHand::write(Session& session, Encode encode) {
     session.outbox().written(out.size());
 }
 
-bool ProduceInHand::room(Session& session, std::size_t bytes) { return !answers_ || session.reserve(bytes); }
+// done: there is.
+ProduceInHand::Step ProduceInHand::room(Session& session, std::size_t bytes) {
+    if (!answers_) return Step::done;
+    if (session.never_fits(bytes)) return fail_with(fail(Error::frame_too_large, static_cast<std::int64_t>(bytes)));
+    return session.reserve(bytes) ? Step::done : Step::blocked;
+}
 
 ProduceInHand::Step ProduceInHand::take_head(Session& session, Bytes bytes, std::size_t direct_max) {
     if (!session.reserve(Session::answer_room)) return Step::blocked;
@@ -106,7 +111,7 @@ ProduceInHand::Step ProduceInHand::take_head(Session& session, Bytes bytes, std:
 }
 
 ProduceInHand::Step ProduceInHand::take_topic(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
-    if (!room(session, topic_answer_bytes)) return Step::blocked;
+    if (const Step there = room(session, topic_answer_bytes); there != Step::done) return there;
     ProduceTopicHead head;
     const Step taken = take_part(head, bytes, direct_max);
     if (taken != Step::done) return taken;
@@ -139,7 +144,7 @@ ProduceInHand::Step ProduceInHand::take_partition(Bytes bytes, std::size_t direc
 // ---- batches ----
 
 ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
-    if (!room(session, partition_answer_bytes)) return Step::blocked;
+    if (const Step there = room(session, partition_answer_bytes); there != Step::done) return there;
     since_ = hub.env().now();
     broker::Broker& broker = hub.broker();
     const broker::Topic* const topic = broker.topics().find(topic_);
@@ -147,14 +152,14 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
     if (error_ == Error::none && !log) error_ = Error::unknown_topic_or_partition;
     // As Kafka answers.
     if (error_ == Error::none && broker::Coordinator::is_internal(topic->name.view())) error_ = Error::invalid_topic;
-    if (error_ != Error::none) return refuse(error_);
+    if (error_ != Error::none) return refuse(hub, error_);
     log_ = log->id;
     memory_ = log->memory;
     record::ValidateOptions options;
     options.framed_bytes = records_left_;
     options.batch_bytes_max = broker.store().batch_limit(*log);
     options.zstd_allowed = header_.version >= produce_zstd_from;
-    if (records_left_ > options.batch_bytes_max) return refuse(Error::batch_too_large);
+    if (records_left_ > options.batch_bytes_max) return refuse(hub, Error::batch_too_large);
     if (records_left_ <= direct_max && bytes.size() < records_left_) return more(records_left_);
     validator_.emplace(options);
     if (records_left_ <= direct_max) {
@@ -163,7 +168,7 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
         return append(hub, session, batch);
     }
     if (const Status begun = broker.begin_stage(stage_, records_left_); !begun) {
-        if (begun.error() != Error::busy) return refuse(begun.error());
+        if (begun.error() != Error::busy) return refuse(hub, begun.error());
         session.wait_for_room();
         return Step::blocked;
     }
@@ -180,7 +185,7 @@ ProduceInHand::Step ProduceInHand::take_staged(Hub& hub, Session& session, Bytes
         if (!validator_->feed(piece)) {
             const Error error = validator_->finish().error();
             hub.broker().drop(stage_);
-            return refuse(error == Error::none ? Error::invalid_record : error);
+            return refuse(hub, error == Error::none ? Error::invalid_record : error);
         }
         stage_.put(piece);
         if (records_left_ != 0) return more(1);
@@ -194,7 +199,7 @@ ProduceInHand::Step ProduceInHand::append(Hub& hub, Session& session, Batch& bat
     broker::Broker& broker = hub.broker();
     const auto give_up = [&](Error error) {
         drop(broker);
-        return refuse(error);
+        return refuse(hub, error);
     };
     if (const Status valid = validator_->finish(); !valid) return give_up(valid.error());
     if (validator_->header().transactional()) return give_up(Error::transactions_unsupported);
@@ -224,7 +229,8 @@ ProduceInHand::Step ProduceInHand::append(Hub& hub, Session& session, Batch& bat
 }
 
 // What is left of its batch is passed over, then it is answered.
-ProduceInHand::Step ProduceInHand::refuse(Error error) {
+ProduceInHand::Step ProduceInHand::refuse(Hub& hub, Error error) {
+    ++hub.count().refused;
     error_ = error;
     worst_ = error;
     at_ = At::discarding;
@@ -236,7 +242,7 @@ ProduceInHand::Step ProduceInHand::discard(Session& session, Bytes bytes) {
     consume(n);
     records_left_ -= n;
     if (records_left_ != 0) return more(1);
-    if (!room(session, partition_answer_bytes)) return Step::blocked;
+    if (const Step there = room(session, partition_answer_bytes); there != Step::done) return there;
     ProduceResponse::Partition result;
     result.index = partition_;
     result.error_code = code_of(error_);
@@ -253,7 +259,8 @@ ProduceInHand::Step ProduceInHand::answered(Session& session, const ProduceRespo
 // ---- ends ----
 
 // Of a partition or a topic.
-ProduceInHand::Step ProduceInHand::take_tags(Bytes bytes, std::size_t direct_max) {
+ProduceInHand::Step ProduceInHand::take_tags(Session& session, Bytes bytes, std::size_t direct_max) {
+    if (const Step there = room(session, end_answer_bytes); there != Step::done) return there;
     struct Tags {
         void describe(Codec& codec) { codec.tags(); }
     } tags;
@@ -263,6 +270,7 @@ ProduceInHand::Step ProduceInHand::take_tags(Bytes bytes, std::size_t direct_max
         --partitions_left_;
         at_ = partitions_left_ != 0 ? At::partition : At::topic_end;
     } else {
+        write(session, [](Codec& codec) { codec.tags(); });
         --topics_left_;
         at_ = topics_left_ != 0 ? At::topic : At::end;
     }
@@ -270,7 +278,7 @@ ProduceInHand::Step ProduceInHand::take_tags(Bytes bytes, std::size_t direct_max
 }
 
 ProduceInHand::Step ProduceInHand::finish(Session& session, Bytes bytes, std::size_t direct_max) {
-    if (!room(session, end_answer_bytes)) return Step::blocked;
+    if (const Step there = room(session, end_answer_bytes); there != Step::done) return there;
     struct Tags {
         void describe(Codec& codec) { codec.tags(); }
     } tags;

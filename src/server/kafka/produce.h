@@ -1,6 +1,7 @@
 // A produce request on its way in: parsed piece by piece, each batch into the ring as it comes (up to 100 MiB of them, with the memory of one batch).
 // Owns:     the stage of the batch in hand, until that is appended or dropped.
-// Bounds:   a head (of request, topic or partition) fits a receive buffer; a batch max.message.bytes. The answer grows with the partitions that were met, in the output buffer.
+// Bounds:   a head (of request, topic or partition) fits a receive buffer; a batch max.message.bytes. The answer grows with the partitions that were met, in the output buffer, up to
+//           limits.kafka_response_bytes: then the connection ends.
 // Errors:   per partition: corrupt_batch, invalid_record, batch_too_large, unsupported_compression, unknown_topic_or_partition, those of idempotent producers, store_offline; its bytes are passed over then.
 // Guarantee: a batch is appended once it is valid, whole; acks = 0 gets no answer, and an error ends the connection (rule of Kafka's protocol).
 // Thread:   loop only. Format: Kafka's protocol, Produce, key 0; one batch of magic 2 for each partition (KIP-98).
@@ -40,6 +41,7 @@ public:
     Failure failure() const { return failure_; }
 
     bool holds_blocks() const { return stage_.active(); }
+    Instant began() const { return began_; }
     Instant since() const { return since_; }  // when the batch in hand began
 
 private:
@@ -52,13 +54,13 @@ private:
     Step take_records(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
     Step take_staged(Hub& hub, Session& session, Bytes bytes);
     Step discard(Session& session, Bytes bytes);
-    Step take_tags(Bytes bytes, std::size_t direct_max);
+    Step take_tags(Session& session, Bytes bytes, std::size_t direct_max);
     Step finish(Session& session, Bytes bytes, std::size_t direct_max);
     template <class Batch>
     Step append(Hub& hub, Session& session, Batch& batch);
-    Step refuse(Error error);
+    Step refuse(Hub& hub, Error error);
     Step answered(Session& session, const wire::kafka::ProduceResponse::Partition& result);
-    bool room(Session& session, std::size_t bytes);
+    Step room(Session& session, std::size_t bytes);
     void consume(std::size_t bytes) {
         consumed_ += bytes;
         left_ -= bytes;
@@ -89,6 +91,7 @@ private:
     LogId log_{0};
     std::size_t records_left_ = 0;
     std::uint64_t ticket_ = 0;     // of what is to be durable before the answer goes
+    Instant began_;
     Instant since_;
     std::optional<record::Validator> validator_;
     store::Stage stage_;

@@ -29,10 +29,13 @@ MutableBytes Session::receive_buffer() {
     if (s_.phase == Phase::parting) return hub_.sink();
     if (s_.blocked || (s_.phase != Phase::fresh && s_.phase != Phase::open)) return {};
     if (receive_.empty()) {
-        const MutableBytes buffer = hub_.receive_pool().small_buffers().take();
+        BufferPool& pool = hub_.receive_pool().small_buffers();
+        // What follows a request that waits has time: half of the buffers are for others. It is read on when that is answered.
+        if (parked_ && pool.lent() >= pool.count() / 2) return {};
+        const MutableBytes buffer = pool.take();
         if (buffer.empty()) {
             ReceiveWaiter& waiter = *this;
-            if (!waiter.linked()) hub_.receive_pool().small_buffers().wait(waiter);
+            if (!waiter.linked()) pool.wait(waiter);
             hub_.receive_wanted();
             return {};
         }
@@ -74,6 +77,7 @@ void Session::on_received(std::size_t n) {
     if (receive_.empty()) return;
     s_.filled += static_cast<std::uint32_t>(n);
     if (n != 0) s_.heard = hub_.env().now();
+    if (s_.filled == 0) return give_receive_buffer();
     if (s_.blocked || parked_) return;
     Budget budget;
     digest(budget);
@@ -100,14 +104,18 @@ void Session::digest(Budget& budget) {
 Progress Session::take(Budget& budget) {
     if (produce_) return take_produce(budget);
     const Bytes bytes = unread();
-    if (bytes.size() < length_bytes + wire::kafka::request_head_bytes) {
-        await_more(length_bytes + wire::kafka::request_head_bytes);
+    if (bytes.size() < length_bytes) {
+        await_more(length_bytes);
         return Progress::more;
     }
     const auto length = load_be<std::int32_t>(bytes.data());
     if (length < static_cast<std::int32_t>(wire::kafka::request_head_bytes)) return fail(rivulet::fail(Error::malformed, length), "length of a request");
     const auto frame_bytes = static_cast<std::size_t>(length);
     if (frame_bytes > request_bytes_max) return fail(rivulet::fail(Error::frame_too_large, length), "a request of more than 100 MiB");
+    if (bytes.size() < length_bytes + wire::kafka::request_head_bytes) {
+        await_more(length_bytes + wire::kafka::request_head_bytes);
+        return Progress::more;
+    }
     const Bytes frame = bytes.subspan(length_bytes, bytes.size() - length_bytes < frame_bytes ? bytes.size() - length_bytes : frame_bytes);
     if (load_be<std::int16_t>(frame.data()) == static_cast<std::int16_t>(wire::kafka::Api::produce)) {
         const auto header = wire::kafka::decode_request_header(frame);
@@ -252,11 +260,11 @@ void Session::wait_for_fetch_room() {
 
 void Session::run() {
     // The output buffer that was kept for what is done now: flush() gives it back if that needed none.
-    s_.wants_output = s_.wants_large = false;
+    s_.wants_output = false;
     if (outbox_.has_buffer()) hub_.flush_soon(*this);
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
     ReceiveWaiter& waiter = *this;
-    if (waiter.linked()) return;  // for a large buffer
+    if (waiter.linked() && !receive_.empty()) return;  // for a large buffer
     if (parked_ && resume_parked() != Progress::done) return;
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
     s_.blocked = false;
@@ -286,12 +294,23 @@ void Session::check_time(Instant now) {
     if (s_.phase == Phase::parting && now - s_.heard > parting_ns_max) return end();
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
     if (overstays(now)) return give_up_frame();
-    if (produce_ && produce_->holds_blocks() && !s_.blocked && hub_.broker().blocks_wanted() &&
-        (now - produce_->since() > stage_ns_max || now - s_.heard > ReceivePool::stall_ns_max))
-        return give_up_frame();
-    if (s_.blocked || parked_ || !outbox_.empty()) return;
+    // What follows a request that waits keeps a buffer from others.
+    const bool in_the_way = parked_ && !receive_.empty() && hub_.receive_pool().wanted(receive_, s_.proven);
+    if (in_the_way && !parked_->hurry() && now - s_.held_since > ReceivePool::hold_ns_max) return give_up_frame();
+    if (produce_ && delays_others(now)) return give_up_frame();
+    // What others have given back may have gone to one that needed it no more.
+    if (const FetchWaiter& waiter = *this; waiter.linked()) wake();
+    if (s_.blocked || parked_ || (!outbox_.empty() && !produce_)) return;
     const bool late = s_.phase == Phase::fresh ? now - s_.accepted > open_ns_max : now - s_.heard > idle_ns_max;
     if (late) drain(Error::timed_out);
+}
+
+// By a produce request that comes too slowly for what it holds.
+bool Session::delays_others(Instant now) {
+    if (s_.blocked) return false;
+    const bool silent = now - s_.heard > ReceivePool::stall_ns_max;
+    if (produce_->holds_blocks() && hub_.broker().blocks_wanted() && (silent || now - produce_->since() > stage_ns_max)) return true;
+    return output_wanted() && (silent || now - produce_->began() > hindering_ns_max);
 }
 
 void Session::give_receive_buffer() {

@@ -63,7 +63,10 @@ public:
     void give_up_frame();
 
     // --- for handlers
+    // False: blocked, until there is room.
     bool reserve(std::size_t bytes);
+    // The answer in hand has the largest buffer for itself, and not so much room in it.
+    bool never_fits(std::size_t bytes) const;
     Progress answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, const std::uint64_t& commit);
     Progress fail(Failure failure, std::string_view text = {});
     // The answer in hand, which ProduceInHand has written, is complete.
@@ -107,6 +110,7 @@ private:
     void block();
     void adopt(MutableBytes buffer);
     void give_receive_buffer();
+    bool delays_others(Instant now);
     Bytes unread() const { return Bytes(receive_).subspan(s_.position, s_.filled - s_.position); }
     void consume(std::size_t bytes);
     void stop_receiving();
@@ -127,6 +131,7 @@ private:
     void give_output();
     bool wait_output(bool large);
     void check_sending(Instant now);
+    bool output_wanted() const;
     bool hinders();
 
     // What begins anew with each connection.
@@ -143,6 +148,7 @@ private:
         bool blocked = false;
         bool wants_output = false;       // blocked until output has left, or a buffer is there
         bool wants_large = false;        // which is to be a large one
+        bool moved_output = false;       // some has left since
         bool sending = false;
         bool incomplete = false;
         bool proven = false;             // receive_pool.h

@@ -20,8 +20,9 @@ bool Session::reserve(std::size_t bytes) {
         return true;
     }
     if (s_.sending || outbox_.capacity() > output_bytes) {
-        // When what comes before has left.
+        // When some of what comes before has left.
         s_.wants_output = true;
+        if (!s_.sending) s_.moved_output = false;
         hub_.flush_soon(*this);
         return false;
     }
@@ -31,6 +32,8 @@ bool Session::reserve(std::size_t bytes) {
     hub_.output_pool().give(outbox_.adopt(larger));
     return outbox_.room() >= bytes || reserve(bytes);
 }
+
+bool Session::never_fits(std::size_t bytes) const { return outbox_.answer_bytes() + bytes > hub_.options().response_bytes; }
 
 // False: the caller is blocked until there is one.
 bool Session::wait_output(bool large) {
@@ -116,6 +119,7 @@ std::size_t Session::flush() {
         const std::size_t taken = outbox_.send(*connection_);
         hub_.env().charge(taken + 64);
         bytes += taken;
+        s_.moved_output |= taken != 0;
         s_.sending = connection_->sending();
         if (s_.sending) {
             s_.sending_since = s_.moved = hub_.env().now();
@@ -129,7 +133,7 @@ std::size_t Session::flush() {
         if (taken == 0) break;
     }
     if (outbox_.ready()) hub_.flush_soon(*this);
-    if (s_.wants_output) {
+    if (s_.wants_output && s_.moved_output) {
         OutputWaiter& waiter = *this;
         if (!waiter.linked()) wake();
     }
@@ -145,6 +149,7 @@ std::size_t Session::flush() {
 
 void Session::on_sent() {
     s_.sending = false;
+    s_.moved_output = true;
     if (s_.phase == Phase::parting || s_.phase == Phase::gone) return;
     if (!outbox_.finish_streams(*this)) return end();
     hub_.flush_soon(*this);
@@ -165,8 +170,11 @@ void Session::check_sending(Instant now) {
     if (hindering && now - s_.sending_since > hindering_ns_max) return end();
 }
 
+// Somebody would have its output buffer.
+bool Session::output_wanted() const { return outbox_.has_buffer() && (outbox_.capacity() > output_bytes ? hub_.large_outputs() : hub_.output_pool()).starving(); }
+
 bool Session::hinders() {
-    if (outbox_.has_buffer() && (outbox_.capacity() > output_bytes ? hub_.large_outputs().starving() : hub_.output_pool().starving())) return true;
+    if (output_wanted()) return true;
     if (!receive_.empty() && hub_.receive_pool().wanted(receive_, s_.proven)) return true;
     for (Stream* at = outbox_.stream(); at; at = outbox_.next_stream(*at)) {
         if (hub_.streams_wanted()) return true;
