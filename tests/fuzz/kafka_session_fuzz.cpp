@@ -1,5 +1,5 @@
 // Any bytes as what a Kafka client sends to a whole server in the simulated world. The first byte chooses: bit 0 whether the client takes its answers, bits 1-7 how what follows is cut
-// into pieces. What must hold besides no crash: the server's turns stay within their work and allocate nothing (World), it serves others meanwhile, and what the connection held is given back.
+// into pieces. What must hold besides no crash: the server's turns stay within their work (World), it serves others meanwhile, and what the connection held is given back.
 #include <cstdlib>
 #include <memory>
 #include <string_view>

@@ -209,12 +209,12 @@ inline void close(KafkaServed& served, KafkaClient& client) {
     });
     REQUIRE(served.until([&] { return client.closed; }));
 }
-// kafka_config with another number of connections.
-inline std::string with_connections(std::size_t n) {
+// kafka_config with another line in place of this one.
+inline std::string with_line(std::string_view line, std::string_view other) {
     std::string text = kafka_config;
-    const std::string_view key = "kafka_connections = 8";
-    text.replace(text.find(key), key.size(), "kafka_connections = " + std::to_string(n));
+    text.replace(text.find(line), line.size(), other);
     return text;
 }
+inline std::string with_connections(std::size_t n) { return with_line("kafka_connections = 8", "kafka_connections = " + std::to_string(n)); }
 
 }  // namespace rivulet::test

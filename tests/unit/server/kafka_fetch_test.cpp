@@ -86,8 +86,8 @@ TEST_CASE("errors of partitions: unknown 3 and 100, epochs 74 and 75, sessions 7
         if (version >= 13) sound = {"", 0, 0, 1 << 20, -1, id_of(served, "fast")};
         const std::int64_t began = served.world.now();
         const FetchAnswer answer = fetch(client, {sound, from}, {.version = version, .wait_ms = 20000});
-        CHECK(served.world.now() - began < ns_per_s);
         REQUIRE(answer.partitions.size() == 2);
+        if (answer.partitions[1].error != 0) CHECK(served.world.now() - began < ns_per_s);
         CHECK(answer.partitions[0].error == 0);
         CHECK(answer.partitions[1].topic == from.topic);
         CHECK(answer.partitions[1].partition == from.partition);
@@ -101,7 +101,7 @@ TEST_CASE("errors of partitions: unknown 3 and 100, epochs 74 and 75, sessions 7
     other.bytes[3] ^= 1;
     CHECK(code({"", 0, 0, 100, -1, other}, 17) == 100);
     CHECK(code({"temps", 0, 0, 100, epoch + 1}) == 75);
-    if (epoch > 0) CHECK(code({"temps", 0, 0, 100, epoch - 1}) == 74);
+    CHECK(code({"temps", 0, 0, 100, epoch}) == 0);
     const FetchAnswer session = fetch(client, {{"temps"}}, {.session_id = 5, .session_epoch = 1});
     CHECK(session.error == 70);
     CHECK(session.partitions.empty());
@@ -245,4 +245,21 @@ TEST_CASE("more readers than streams and cells: all get everything") {
             CHECK(batches_of(answer.partitions[0].records).size() == 1);
         }
     }
+}
+
+TEST_CASE("what a client believes of the epoch is older after a restart: 74, and what was stored before is served") {
+    KafkaServed served;
+    KafkaClient& before = served.connect_kafka();
+    const std::int32_t epoch = epoch_of(served, "temps", 0).value;
+    REQUIRE(produce(before, {{"temps", {{0, values_batch(2)}}}})[0].error == 0);
+    served.server_node->power_cut();
+    served.server_node->boot();
+    REQUIRE(served.until([&] { return served.program != nullptr; }));
+    KafkaClient& client = served.connect_kafka();
+    CHECK(fetch(client, {{"temps", 0, 0, 100, epoch}}).partitions[0].error == 74);
+    const std::int32_t now = epoch_of(served, "temps", 0).value;
+    CHECK(now > epoch);
+    const auto headers = batches_of(fetch(client, {{"temps", 0, 0, 1000, now}}).partitions[0].records);
+    REQUIRE(headers.size() == 1);
+    CHECK(headers[0].leader_epoch.value == epoch);
 }

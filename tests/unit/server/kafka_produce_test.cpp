@@ -1,5 +1,6 @@
 // Produce requests: in every version and however they are cut, their errors, and what an answer says of flash.
 #include "unit/server/kafka_calls.h"
+#include "wire/kafka/find_coordinator.h"
 
 using namespace rivulet;
 using namespace rivulet::test;
@@ -179,6 +180,12 @@ TEST_CASE("each error has its code, beside partitions that succeed") {
     CHECK(code(values_batch(1), 9, "temps", 4) == 3);
     CHECK(code(values_batch(1), 9, "temps", -1) == 3);
     CHECK(code(values_batch(1), 9, "") == 3);
+    CHECK(code(values_batch(1), 9, "__consumer_offsets", 0) == 3);
+    // There is one once it is asked for.
+    kafka::FindCoordinatorRequest coordinator;
+    coordinator.key = "group";
+    CHECK(client.call<kafka::FindCoordinatorResponse>(kafka::Api::find_coordinator, 0, coordinator).error_code == 0);
+    CHECK(code(values_batch(1), 9, "__consumer_offsets", 0) == 17);
     CHECK(code(big_batch(64 * 1024)) == 10);
     CHECK(code(idempotent_batch(-1, -1, -1, 1, record::attribute_transactional)) != 0);
     CHECK(code(idempotent_batch(77, 0, 0, 1, record::attribute_transactional)) == 53);
@@ -305,4 +312,22 @@ TEST_CASE("a disk error: what waits for it is not answered but cut; later ones h
     CHECK(client.waiting() == 0);
     KafkaClient& later = served.connect_kafka();
     for (const Placed& one : produce(later, {{"temps", {{0, values_batch(1)}, {1, big_batch(9000)}}}})) CHECK(one.error == 56);
+}
+
+TEST_CASE("one receive buffer for all connections is enough for requests of any size, whoever stops within one") {
+    KafkaServed served(with_line("kafka_receive_bytes = 64K", "kafka_receive_bytes = 17K"));
+    REQUIRE(served.program->server->kafka().receive_pool().small_buffers().count() == 1);
+    KafkaClient& half = served.connect_kafka();
+    half.send_bytes(Bytes(produce_bytes(half, {{"temps", {{3, values_batch(1)}}}})).first(30));
+    std::vector<KafkaClient*> clients;
+    for (std::int32_t c = 0; c < 3; ++c) {
+        clients.push_back(&served.connect_kafka());
+        const Buffer request = produce_bytes(*clients.back(), {{"temps", {{c, big_batch(10)}, {c, big_batch(15000)}, {c, big_batch(50000)}}}});
+        send_in_pieces(served, *clients.back(), request, 20000, static_cast<std::uint64_t>(c));
+    }
+    for (KafkaClient* client : clients) {
+        const auto answer = placed(*client);
+        REQUIRE(answer.size() == 3);
+        for (std::size_t i = 0; i < 3; ++i) CHECK(answer[i].base == static_cast<std::int64_t>(i));
+    }
 }
