@@ -267,7 +267,7 @@ void Session::run() {
     if (waiter.linked() && !receive_.empty()) return;  // for a large buffer
     if (parked_ && resume_parked() != Progress::done) return;
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
-    s_.blocked = false;
+    if (std::exchange(s_.blocked, false)) s_.heard = hub_.env().now();  // until now nobody listened
     Budget budget;
     digest(budget);
 }
