@@ -27,12 +27,20 @@ constexpr Key broker_keys[] = {
      .access = number_at<&Broker::log_level>(), .why = "Least severe lines that are logged.", .reloadable = true, .choices = log_level_choices},
     {.name = "drain_timeout", .type = KeyType::duration, .default_text = "10s", .minimum = 0, .maximum = 5 * minute,
      .access = number_at<&Broker::drain_timeout_ms>(), .why = "Longest wait at a stop for what is under way: commits and answers.", .reloadable = true},
+    {.name = "group.initial.rebalance.delay.ms", .type = KeyType::milliseconds, .default_text = "3s", .minimum = 0, .maximum = 5 * minute,
+     .access = number_at<&Broker::group_initial_rebalance_delay_ms>(), .why = "How long the first member of a consumer group waits for others."},
+    {.name = "offsets.topic.num.partitions", .type = KeyType::integer, .default_text = "4", .minimum = 1, .maximum = 50,
+     .access = number_at<&Broker::offsets_topic_partitions>(), .why = "Partitions of __consumer_offsets, which is created when the first consumer group comes."},
+    {.name = "offsets.retention.ms", .type = KeyType::milliseconds, .default_text = "7d", .minimum = minute, .maximum = 36'500 * 24 * 60 * minute,
+     .access = number_at<&Broker::offsets_retention_ms>(), .why = "How long the offsets of a group without members are kept (Kafka counts this in minutes)."},
+    {.name = "offset.metadata.max.bytes", .type = KeyType::bytes, .default_text = "4096", .minimum = 0, .maximum = 32'000,
+     .access = number_at<&Broker::offset_metadata_bytes_max>(), .why = "Largest note that a consumer may commit with an offset."},
 };
 
 constexpr Key memory_keys[] = {
     {.name = "total", .type = KeyType::size, .default_text = "32M", .minimum = 2 * mib, .maximum = gib,
      .access = number_at<&Memory::total>(), .why = "All memory of the broker, taken at start and never exceeded. 8M is the least that the product is tested with."},
-    {.name = "ring_min", .type = KeyType::size, .default_text = "4M", .minimum = 64 * kib, .maximum = gib,
+    {.name = "ring_min", .type = KeyType::size, .default_text = "3M", .minimum = 64 * kib, .maximum = gib,
      .access = number_at<&Memory::ring_min>(), .why = "Least that the limits below must leave for the tails of the partitions in memory, which get all the rest."},
     {.name = "prefault", .type = KeyType::choice, .default_text = "off",
      .access = number_at<&Memory::prefault>(), .why = "Touch all memory at start, so that it is not missing later.", .choices = switch_choices},
@@ -113,6 +121,16 @@ constexpr Key limits_keys[] = {
      .access = number_at<&Limits::read_windows>(), .why = "Reads from flash at once, by consumers that lag behind."},
     {.name = "parked_fetches", .type = KeyType::integer, .default_text = "500", .minimum = 1, .maximum = 10'000,
      .access = number_at<&Limits::parked_fetches>(), .why = "Fetches, subscriptions and searches by time at once, waiting or being answered."},
+    {.name = "groups", .type = KeyType::integer, .default_text = "128", .minimum = 1, .maximum = 10'000,
+     .access = number_at<&Limits::groups>(), .why = "Consumer groups, with those that have offsets alone."},
+    {.name = "members", .type = KeyType::integer, .default_text = "1024", .minimum = 1, .maximum = 100'000,
+     .access = number_at<&Limits::members>(), .why = "Members of all consumer groups together."},
+    {.name = "group_members", .type = KeyType::integer, .default_text = "256", .minimum = 1, .maximum = 10'000,
+     .access = number_at<&Limits::group_members>(), .why = "Members of one consumer group."},
+    {.name = "group_bytes", .type = KeyType::size, .default_text = "512K", .minimum = 8 * kib, .maximum = 64 * mib,
+     .access = number_at<&Limits::group_bytes>(), .why = "Names, subscriptions and assignments of all consumer groups; the record of one takes a quarter of it at most."},
+    {.name = "committed_offsets", .type = KeyType::integer, .default_text = "4096", .minimum = 1, .maximum = 1'000'000,
+     .access = number_at<&Limits::committed_offsets>(), .why = "Offsets that consumer groups have committed: one for each group and partition."},
 };
 
 constexpr Key listener_keys[] = {

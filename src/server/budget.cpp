@@ -37,7 +37,6 @@ private:
     void set_options();
     void add_connections();
     void add_kafka();
-    void add_groups();
     void add_store();
     void add_rest();
     void add_flash();
@@ -75,6 +74,20 @@ void Planner::set_options() {
     out_.broker.clock_trust = config_.clock.trust;
     out_.broker.clock_floor = clock_floor;
 
+    broker::GroupOptions& groups = out_.groups;
+    groups.groups_max = limits.groups;
+    groups.members_max = limits.members;
+    groups.group_members_max = limits.group_members;
+    groups.blob_bytes = limits.group_bytes;
+    groups.offsets_max = limits.committed_offsets;
+    groups.offset_metadata_bytes_max = config_.broker.offset_metadata_bytes_max;
+    groups.partitions = config_.broker.offsets_topic_partitions;
+    groups.batch_bytes_max = limits.batch_bytes;
+    groups.answer_bytes_max = limits.kafka_response_bytes;
+    groups.initial_rebalance_delay_ns = config_.broker.group_initial_rebalance_delay_ms * ns_per_ms;
+    groups.offsets_retention_ns = config_.broker.offsets_retention_ms * ns_per_ms;
+    groups.clock_floor = clock_floor;
+
     compact::HubOptions& hub = out_.hub;
     hub.connections = limits.connections;
     hub.aliases_per_connection = limits.aliases_per_connection;
@@ -96,11 +109,6 @@ void Planner::set_options() {
     kafka.fetch_partitions = limits.fetch_partitions;
     kafka.inflight_bytes = limits.inflight_bytes;
     kafka.node = config_.broker.id;
-
-    broker::GroupOptions& groups = out_.groups;
-    groups.batch_bytes_max = limits.batch_bytes;
-    groups.answer_bytes_max = limits.kafka_response_bytes;
-    groups.clock_floor = clock_floor;
 }
 
 void Planner::add_connections() {
@@ -142,18 +150,6 @@ void Planner::add_kafka() {
     add_sum("Kafka streams", hub.streams(), LazyPool<kafka::Stream>::memory_bytes(hub.streams()), "record batches on their way out", connections, sizeof(kafka::Stream));
 }
 
-void Planner::add_groups() {
-    if (out_.kafka.connections == 0) return;
-    const broker::GroupOptions& groups = out_.groups;
-    const std::uint64_t members = broker::GroupTable::memory_bytes(groups.groups_max, groups.members_max);
-    const std::uint64_t offsets = broker::OffsetTable::memory_bytes(groups.offsets_max);
-    const std::uint64_t texts = broker::BlobPool::memory_bytes(groups.blob_bytes);
-    add_sum("groups", groups.groups_max, members, "consumer groups and their members");
-    add_sum("groups' offsets", groups.offsets_max, offsets, "committed, (group, partition)", {}, sizeof(broker::CommittedOffset));
-    add_sum("groups' bytes", 1, texts, "ids, subscriptions, assignments, metadata");
-    add_sum("groups' log", 1, broker::Coordinator::memory_bytes(groups) - members - offsets - texts, "one record, book-keeping");
-}
-
 void Planner::add_store() {
     const config::Limits& limits = config_.limits;
     const store::StoreOptions& store = out_.broker.store;
@@ -172,6 +168,8 @@ void Planner::add_store() {
     part("checkpoint buffer", 1, store::Checkpointer::memory_bytes(store), 0, "one slice", {});
     part("zeroing buffer", 1, store::Zeroer::memory_bytes(), 0, "a store's first lap", {});
     add_sum("broker", 1, broker::Broker::memory_bytes(out_.broker) - parts_, "fences, truncations, epochs, the rest", {});
+    add_sum("consumer groups", limits.groups, broker::Coordinator::memory_bytes(out_.groups), "members, offsets, their names and bytes",
+            "limits.groups, limits.members, limits.group_bytes, limits.committed_offsets");
     add_sum("configuration", 1, Server::memory_bytes() + Reloader::memory_bytes() + serving_bytes_max, "in force, the next one, its text", {});
 }
 
@@ -264,7 +262,6 @@ Status Planner::run() {
     add("event loop", 1, costs_.env_bytes, "loop, files, timers, the library's pool", "limits.parked_fetches");
     add_connections();
     add_kafka();
-    add_groups();
     add_store();
     add_rest();
     add_flash();

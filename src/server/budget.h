@@ -49,8 +49,8 @@ struct Budget {
     std::size_t flash_count = 0;
     std::uint64_t flash_total = 0;
 
+    broker::GroupOptions groups;
     broker::BrokerOptions broker;    // dir is a view into the configuration that it was made of
-    broker::GroupOptions groups;     // of no use without connections of Kafka clients
     compact::HubOptions hub;
     kafka::HubOptions kafka;
 

@@ -12,29 +12,20 @@ Server::Server(env::Env& env, Arena& arena, const config::Config& config, const 
       config_(config),
       listener_(listener),
       broker_(env, arena, budget.broker),
-      groups_(budget.kafka.connections != 0 ? &arena.make<broker::Coordinator>(broker_, arena, budget.groups) : nullptr),
+      groups_(broker_, arena, budget.groups),
       hub_(env, arena, broker_, budget.hub),
       kafka_(env, arena, broker_, groups_, budget.kafka) {
     arena.take_bytes(static_cast<std::size_t>(budget.reserved_bytes));
 }
 
-std::size_t Server::memory_bytes() { return sizeof(Server) - sizeof(broker::Broker) + 2 * alignof(std::max_align_t); }
+std::size_t Server::memory_bytes() { return sizeof(Server) - sizeof(broker::Broker) - sizeof(broker::Coordinator) + 2 * alignof(std::max_align_t); }
 
 // ---- start ----
 
 Result<store::OpenReport> Server::open() {
     RIVULET_TRY_ASSIGN(store::OpenReport report, broker_.open());
-    RIVULET_TRY(check_groups());
     for (const config::TopicSection& section : config_.topics()) RIVULET_TRY(seed(section));
     return report;
-}
-
-// Without a coordinator nothing would keep what groups have committed ahead of the ring, which takes the oldest segments.
-Status Server::check_groups() {
-    if (groups_ || !broker_.find_topic(broker::offsets_topic)) return {};
-    LogLine(env_, LogLevel::error) << "the store has offsets of consumer groups (topic " << broker::offsets_topic
-                                   << "), which would be lost in time without a listener that speaks Kafka's protocol: add one, such as [listener.kafka] with bind = 127.0.0.1:9092";
-    return fail(Error::invalid_config);
 }
 
 Status Server::seed(const config::TopicSection& section) {
@@ -103,7 +94,7 @@ Status Server::listen() {
 void Server::serve() {
     serving_ = true;
     broker_.serve(*this);
-    if (groups_) groups_->serve();
+    groups_.serve();
     reported_ = totals();
     report_due_ = env_.now() + report_ns;
     env_.arm(*this, env_.now() + tick_ns);
@@ -210,9 +201,9 @@ void Server::stop() {
     listener_count_ = 0;
     if (!serving_) return finish({});
     stop_deadline_ = env_.now() + config_.broker.drain_timeout_ms * ns_per_ms;
+    groups_.stop();
     hub_.drain();
     kafka_.drain();
-    if (groups_) groups_->stop();
     broker_.stop();
     env_.arm(*this, env_.now());
 }

@@ -1,5 +1,5 @@
 // A broker with its listeners: listening, recovery, serving, reloading, stopping. Knows the world through env alone, so it runs in the simulator as it is.
-// Owns:     the Broker, the Coordinator of consumer groups if a listener speaks Kafka's protocol, the hubs of both protocols, the configuration in force, what is reserved for TLS: all of Budget::arena_bytes but the environment's part.
+// Owns:     the Broker, the coordinator of consumer groups, the hubs of both protocols, the configuration in force, what is reserved for TLS: all of Budget::arena_bytes but the environment's part.
 // Bounds:   the Budget. Nothing allocates after construction.
 // Errors:   open(): those of store/opening.h and of creating topics; listen(): those of Network::listen. Disk errors while serving: the log goes offline, reads go on.
 // Guarantee: stop() ends within broker.drain_timeout, whatever clients do; what was acknowledged is durable then as ever.
@@ -46,9 +46,9 @@ public:
     const config::Config& config() const { return config_; }
     std::span<env::Listener* const> listeners() const { return {listeners_, listener_count_}; }
     broker::Broker& broker() { return broker_; }
+    broker::Coordinator& groups() { return groups_; }
     compact::Hub& hub() { return hub_; }
     kafka::Hub& kafka() { return kafka_; }
-    broker::Coordinator* groups() { return groups_; }  // nullptr: no listener speaks Kafka's protocol
 
 private:
     static constexpr std::int64_t tick_ns = ns_per_s;
@@ -70,7 +70,6 @@ private:
     void on_offline(Failure failure) override;
     void on_stopped(Status status) override;
     void on_timer() override;
-    Status check_groups();
     Status seed(const config::TopicSection& section);
     void compare(const config::TopicSection& section, const broker::Topic& topic);
     void report(Instant now);
@@ -90,7 +89,7 @@ private:
     config::Config config_;
     ServerListener& listener_;
     broker::Broker broker_;
-    broker::Coordinator* groups_;
+    broker::Coordinator groups_;
     compact::Hub hub_;
     kafka::Hub kafka_;
     Door doors_[config::listeners_max];

@@ -14,7 +14,7 @@ constexpr std::uint32_t removals_per_turn = 256;
 std::size_t GroupOptions::record_bytes() const {
     const std::size_t least = offset_metadata_bytes_max + 1024;
     const std::size_t wanted = blob_bytes / 4 > least ? blob_bytes / 4 : least;
-    const std::size_t most = batch_bytes_max - 4096;  // batch header, key
+    const std::size_t most = batch_bytes_max - 1536;  // batch header, the longest key, headers
     return wanted < most ? wanted : most;
 }
 

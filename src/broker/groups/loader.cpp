@@ -43,7 +43,7 @@ void Loader::finish() {
     if (skipped_ != 0) env::LogLine(broker_.env(), env::LogLevel::warning) << skipped_ << " records of groups and offsets could not be read and are skipped";
     if (no_room_ != 0)
         env::LogLine(broker_.env(), env::LogLevel::error) << no_room_ << " records of groups and offsets find no room: the limits were lowered; they stay in the log, see limits.groups, "
-                                                          << "group_members, group_bytes, group_offsets";
+                                                          << "members, group_bytes, committed_offsets";
     listener_->on_loaded();
 }
 

@@ -38,7 +38,7 @@ Result<std::uint64_t> Coordinator::commit(CommitScope& scope, std::string_view t
     OffsetCommit stamped = commit;
     stamped.time = broker_.stamp();
     const Result<std::uint64_t> ticket = journal_.write_offset(scope.id, *topic, static_cast<std::uint32_t>(partition), stamped);
-    if (!ticket) return unavailable(ticket.failure());
+    if (!ticket) return ticket.error() == Error::batch_too_large ? fail(Error::offset_metadata_too_large) : unavailable(ticket.failure());
     offsets_.put(group, log, stamped);
     broker_.env().charge(256);
     group.written = *ticket;

@@ -93,7 +93,10 @@ void Coordinator::complete_join(Group& group) {
         blobs_.clear(member->assignment);
         member->synced = member->fresh = false;
         keep_alive(*member);
-        if (member->awaits_join()) answer(*member, Error::none);
+        if (!member->awaits_join()) continue;
+        // What it was to be told of the generation before does not count any more.
+        member->join->skip_assignment_ = member->join->hide_leader_ = false;
+        answer(*member, Error::none);
     }
     arm(group.sync_due);
 }

@@ -2,7 +2,7 @@
 
 namespace rivulet::server::kafka {
 
-Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator* groups, const HubOptions& options)
+Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator& groups, const HubOptions& options)
     : ConnectionHub(env, arena, options.for_connections()),
       broker_(broker),
       groups_(groups),
@@ -12,9 +12,7 @@ Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinato
       plans_(arena, options.sessions()),
       group_waits_(arena, options.sessions()),
       cells_(arena, options.connections == 0 ? 0 : options.fetch_partitions),
-      streams_(arena, options.streams()) {
-    RIVULET_CHECK(groups || options.connections == 0);
-}
+      streams_(arena, options.streams()) {}
 
 std::size_t Hub::memory_bytes(const HubOptions& options) {
     return BufferPool::memory_bytes(options.large_outputs(), options.response_bytes) + LazyPool<ProduceInHand>::memory_bytes(options.sessions()) +

@@ -43,15 +43,14 @@ struct HubStatistics {
 
 class Hub final : public ConnectionHub<Hub, Session> {
 public:
-    // `groups`: nullptr if there are no connections.
-    Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator* groups, const HubOptions& options);
+    Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator& groups, const HubOptions& options);
     static std::size_t memory_bytes(const HubOptions& options);
 
     const HubStatistics& statistics() const { return statistics_; }
 
     // --- for sessions
     broker::Broker& broker() { return broker_; }
-    broker::Coordinator& groups() { return *groups_; }
+    broker::Coordinator& groups() { return groups_; }
     const HubOptions& options() const { return options_; }
     HubStatistics& count() { return statistics_; }
     BufferPool& large_outputs() { return large_outputs_; }
@@ -82,7 +81,7 @@ private:
     void fetch_room();
 
     broker::Broker& broker_;
-    broker::Coordinator* groups_;
+    broker::Coordinator& groups_;
     HubOptions options_;
     BufferPool large_outputs_;
     LazyPool<ProduceInHand> produces_;

@@ -66,6 +66,11 @@ void plan_configuration(Plan& plan, Random random) {
     set(plan, "limits.index_bytes", 128 * kib);
     set(plan, "limits.read_windows", pick(random, {2, 4}));
     set(plan, "limits.parked_fetches", pick(random, {2, 8, 64}));
+    set(plan, "limits.groups", 4);
+    set(plan, "limits.members", 16);
+    set(plan, "limits.group_members", 8);
+    set(plan, "limits.group_bytes", 16 * kib);
+    set(plan, "limits.committed_offsets", 64);
     set(plan, "defaults.max.message.bytes", plan.batch_bytes);
     set(plan, "listener.compact.bind", "0.0.0.0:9192");
     set(plan, "listener.compact.send_buffer", pick(random, {4, 16, 64}) * kib);

@@ -46,6 +46,11 @@ receive_pool_bytes = 2M
 index_bytes = 64K
 read_windows = 4
 parked_fetches = 200
+groups = 4
+members = 16
+group_members = 8
+group_bytes = 16K
+committed_offsets = 64
 [listener.compact]
 bind = 0.0.0.0:9192
 [topic.temps]

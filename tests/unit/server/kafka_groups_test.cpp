@@ -179,14 +179,14 @@ TEST_CASE("groups: whoever loses its connection before it was told its id is no 
     Consumer stays(served, "g", 3);
     lost.begin_join();
     served.run(100 * ns_per_ms);
-    CHECK(served.program->server->groups()->groups().member_count() == 1);
+    CHECK(served.program->server->groups().groups().member_count() == 1);
     stays.begin_join();
     served.run(100 * ns_per_ms);
     lost.client->connection->close();
     REQUIRE(stays.receive_join() == 0);
     CHECK(stays.leads());
     CHECK(stays.joined.members.size() == 1);
-    CHECK(served.program->server->groups()->groups().member_count() == 1);
+    CHECK(served.program->server->groups().groups().member_count() == 1);
 
     // With an id that it knows it has until its session ends to come again.
     stays.send_sync({{stays.id, "x"}});
@@ -336,7 +336,7 @@ TEST_CASE("groups: a generation goes on after a restart and after a power cut, a
             REQUIRE(served.until([&] { return served.server_node->stopped(); }));
         }
         served.server_node->boot();
-        REQUIRE(served.until([&] { return served.program && !served.program->server->groups()->loading(); }));
+        REQUIRE(served.until([&] { return served.program && !served.program->server->groups().loading(); }));
         for (Consumer* member : {&a, &b}) {
             member->connect();
             CHECK(member->heartbeat() == 0);
@@ -362,7 +362,7 @@ TEST_CASE("groups: a sync whose assignment a power cut takes was never answered,
     REQUIRE(a.client->waiting() == 0);  // the commit is 100 ms away
     served.server_node->power_cut(sim::CrashPlan::all_lost());
     served.server_node->boot();
-    REQUIRE(served.until([&] { return served.program && !served.program->server->groups()->loading(); }));
+    REQUIRE(served.until([&] { return served.program && !served.program->server->groups().loading(); }));
     a.connect();
     CHECK(a.heartbeat() == code::unknown_member);
     a.id = "";

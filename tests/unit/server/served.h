@@ -52,6 +52,11 @@ receive_pool_bytes = 64K
 index_bytes = 16K
 read_windows = 2
 parked_fetches = 8
+groups = 4
+members = 16
+group_members = 8
+group_bytes = 16K
+committed_offsets = 64
 [listener.compact]
 bind = 0.0.0.0:9192
 [topic.temps]
