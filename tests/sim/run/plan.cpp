@@ -57,6 +57,7 @@ void plan_configuration(Plan& plan, Random random) {
     set(plan, "limits.topics", 16);
     set(plan, "limits.partitions", 64);
     set(plan, "limits.sessions", 1024);
+    set(plan, "limits.producers", 64);
     set(plan, "limits.aliases_per_connection", pick(random, {4, 8, 16}));
     set(plan, "limits.batch_bytes", plan.batch_bytes);
     set(plan, "limits.frame_bytes", plan.frame_bytes);

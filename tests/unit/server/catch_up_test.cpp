@@ -37,6 +37,7 @@ tls_handshakes = 1
 topics = 4
 partitions = 128
 sessions = 32
+producers = 16
 aliases_per_connection = 64
 batch_bytes = 1M
 frame_bytes = 8K

@@ -22,6 +22,7 @@ tls_handshakes = 1
 topics = 4
 partitions = 4
 sessions = 32
+producers = 16
 frame_bytes = 64K
 credit_bytes = 1M
 inflight_bytes = 1M

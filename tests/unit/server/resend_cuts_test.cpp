@@ -42,6 +42,7 @@ tls_handshakes = 1
 topics = 4
 partitions = 4
 sessions = 16
+producers = 16
 aliases_per_connection = 4
 batch_bytes = 16K
 frame_bytes = 4K

@@ -43,6 +43,7 @@ tls_handshakes = 1
 topics = 16
 partitions = 16
 sessions = 32
+producers = 16
 aliases_per_connection = 4
 batch_bytes = 64K
 frame_bytes = 8K
