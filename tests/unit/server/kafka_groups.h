@@ -34,7 +34,7 @@ inline std::int16_t version_of(Api api, std::int16_t wanted) {
 
 class Consumer {
 public:
-    Consumer(KafkaServed& served, std::string group, std::int16_t version = 9) : group(std::move(group)), version(version), served_(served) { connect(); }
+    Consumer(KafkaServed& served, std::string of_group, std::int16_t of_version = 9) : group(std::move(of_group)), version(of_version), served_(served) { connect(); }
 
     void connect() {
         client = &served_.connect_kafka();
@@ -43,7 +43,7 @@ public:
         REQUIRE(client->call<kafka::FindCoordinatorResponse>(Api::find_coordinator, 1, request).error_code == 0);
     }
     void send_join() {
-        Items<kafka::JoinGroupRequest::Protocol> protocols(this->protocols);
+        Items<kafka::JoinGroupRequest::Protocol> items(protocols);
         kafka::JoinGroupRequest request;
         request.group_id = group;
         request.session_timeout_ms = session_ms;
@@ -51,7 +51,7 @@ public:
         request.member_id = id;
         if (!instance.empty()) request.group_instance_id = instance;
         request.protocol_type = type;
-        request.protocols = protocols;
+        request.protocols = items;
         client->send(Api::join_group, version_of(Api::join_group, version), request);
     }
     std::int16_t receive_join() {
