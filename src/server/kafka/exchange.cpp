@@ -8,7 +8,7 @@ broker::Broker& Exchange::broker() { return hub_.broker(); }
 
 bool Exchange::reserve(std::size_t bytes) { return session_.reserve(bytes < hub_.options().response_bytes ? bytes : hub_.options().response_bytes); }
 
-Progress Exchange::answer_with(Encode encode, void* message, std::uint64_t ticket) { return session_.answer(header_, encode, message, ticket); }
+Progress Exchange::answer_with(Encode encode, void* message, const Done& done) { return session_.answer(header_, encode, message, done); }
 
 Progress Exchange::fail(Failure failure, std::string_view text) { return session_.fail(failure, text); }
 
