@@ -23,7 +23,7 @@ struct HubOptions {
     std::string_view software;
     const config::Config* config = nullptr;  // in force
 
-    ReceivePoolOptions receive() const { return {receive_bytes, connections == 0 ? 0 : request_bytes + 4, 0}; }
+    ReceivePoolOptions receive() const { return connections == 0 ? ReceivePoolOptions() : ReceivePoolOptions{receive_bytes, request_bytes + 4, 0}; }
     std::size_t output_buffers() const { return connections == 0 ? 0 : connections / 4 < 16 ? 16 : connections / 4; }
     std::size_t large_outputs() const { return connections == 0 ? 0 : 2; }
     std::size_t streams() const { return connections == 0 ? 0 : connections / 8 < 16 ? 16 : connections / 8; }
