@@ -198,6 +198,11 @@ public class Driver {
             }
             throw new IllegalStateException("a topic that exists was created again");
         });
+        OPERATIONS.put("auto-create", name -> {
+            var records = numbered(name, null, 10, 0);
+            produce(records);
+            expectSame(consume(name, 0, 0, 10), records);
+        });
         OPERATIONS.put("list", name -> {
             prepare(name, 1);
             waitFor(() -> topics().contains(name), "the topic is listed");

@@ -5,10 +5,10 @@
 const { Kafka, CompressionCodecs, CompressionTypes, Partitioners, ConfigResourceTypes, logLevel } = require('kafkajs')
 
 CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy')
-const LZ4 = require('kafkajs-lz4')
-CompressionCodecs[CompressionTypes.LZ4] = new LZ4().codec
-const Zstd = require('@kafkajs/zstd')
-CompressionCodecs[CompressionTypes.ZSTD] = Zstd()
+const lz4 = require('lz4-napi')
+CompressionCodecs[CompressionTypes.LZ4] = () => ({ compress: encoder => lz4.compressFrame(encoder.buffer), decompress: buffer => lz4.decompressFrame(buffer) })
+const zstd = require('@mongodb-js/zstd')
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress: encoder => zstd.compress(encoder.buffer), decompress: buffer => zstd.decompress(buffer) })
 
 const SECONDS = 45
 const TRANSACTION_SECONDS = 10

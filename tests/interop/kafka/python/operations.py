@@ -115,6 +115,11 @@ def create(client, name):
         raise Failed("a topic that exists was created again")
 
 
+def auto_create(client, name):
+    client.produce(name, numbered(10))
+    expect_same(client.consume(name, 10), numbered(10))
+
+
 def list_topics(client, name):
     client.prepare(name)
     wait_for(lambda: name in client.topics(), "the topic is not listed")
@@ -326,7 +331,7 @@ def delete_records(client, name):
 
 
 OPERATIONS = {
-    "create": create, "list": list_topics, "describe": describe, "alter": alter, "partitions": add_partitions,
+    "create": create, "auto-create": auto_create, "list": list_topics, "describe": describe, "alter": alter, "partitions": add_partitions,
     "delete": delete, "acks-0": acks(0), "acks-1": acks(1), "acks-all": acks("all"), "codec-none": codec("none"), "codec-gzip": codec("gzip"),
     "codec-snappy": codec("snappy"), "codec-lz4": codec("lz4"), "codec-zstd": codec("zstd"), "keys": keys, "headers": headers,
     "idempotent": idempotent, "large": large, "assign": assign, "offsets": offsets, "seek-time": seek_time, "group": group, "commit": commit,
