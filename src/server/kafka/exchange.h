@@ -38,9 +38,11 @@ public:
 
     // Room for an answer of so many bytes; false: return blocked. For handlers that change something: before they do, so that they are not called again afterwards.
     bool reserve(std::size_t bytes);
-    // blocked: no room for it now.
+    // Likewise for handlers that do what they are asked while the answer, which tells of it, is encoded: it must fit the first time. Not done: what to return.
+    Progress reserve_whole(std::size_t bytes);
+    // blocked: no room for it now. The ticket is read once the response is encoded: its sources may append.
     template <class Response>
-    Progress answer(Response& response, std::uint64_t ticket = 0) {
+    Progress answer(Response& response, const std::uint64_t& ticket = no_ticket) {
         return answer_with([](void* message, wire::kafka::Codec& codec) { static_cast<Response*>(message)->describe(codec); }, &response, ticket);
     }
     // In another version than that of the request: where that is not known.
@@ -56,7 +58,8 @@ public:
 
 private:
     using Encode = void (*)(void* message, wire::kafka::Codec& codec);
-    Progress answer_with(Encode encode, void* message, std::uint64_t ticket);
+    static constexpr std::uint64_t no_ticket = 0;
+    Progress answer_with(Encode encode, void* message, const std::uint64_t& ticket);
 
     Hub& hub_;
     Session& session_;

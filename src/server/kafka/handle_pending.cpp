@@ -2,14 +2,6 @@
 namespace rivulet::server::kafka {
 Progress handle_produce(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
 Progress handle_list_offsets(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
-Progress handle_offset_commit(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
-Progress handle_offset_fetch(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
-Progress handle_join_group(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
-Progress handle_heartbeat(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
-Progress handle_leave_group(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
-Progress handle_sync_group(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
-Progress handle_describe_groups(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
-Progress handle_list_groups(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
 Progress handle_create_topics(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
 Progress handle_delete_topics(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
 Progress handle_delete_records(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
@@ -17,7 +9,5 @@ Progress handle_describe_configs(Exchange& exchange) { return exchange.fail(fail
 Progress handle_alter_configs(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
 Progress handle_describe_log_dirs(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
 Progress handle_create_partitions(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
-Progress handle_delete_groups(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
 Progress handle_incremental_alter_configs(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
-Progress handle_offset_delete(Exchange& exchange) { return exchange.fail(fail(Error::unsupported)); }
 }

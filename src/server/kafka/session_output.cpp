@@ -61,7 +61,7 @@ void Session::give_output() {
 
 // ---- answers ----
 
-Progress Session::answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, std::uint64_t commit) {
+Progress Session::answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, const std::uint64_t& commit) {
     if (!reserve(answer_room)) return Progress::blocked;
     for (;;) {
         Writer out(outbox_.free_room());
