@@ -373,8 +373,7 @@ run-fuzz: $(chosen_fuzzers)
 # What building needs, and what testing needs beside it. Nothing happens when all is installed, so this works offline.
 build_packages := make gcc g++ binutils ca-certificates bzip2 xz-utils debian-archive-keyring $(toolchain_packages)
 test_packages := doctest-dev clang-14 libclang-rt-14-dev g++-arm-linux-gnueabi gcc-arm-none-eabi gcc-avr qemu-user-static python3 perl procps \
-  kcat python3-kafka python3-confluent-kafka python3-snappy python3-lz4 python3-zstandard \
-  e2fsprogs util-linux mount patch openssl
+  e2fsprogs util-linux mount patch openssl kcat python3-confluent-kafka python3-kafka python3-snappy python3-lz4 python3-zstandard
 # What the benchmarks compare with: without one of them they say that it is absent, and go on.
 bench_packages := redis-server nats-server mosquitto
 # For `make interop`; Go and Node are used as they are found, and what is not there is named.
