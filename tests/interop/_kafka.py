@@ -96,7 +96,7 @@ class Run:
             self.answers["driver"] = ("failed", f"{end}; {self.noise[-300:]}")
         self.took = time.monotonic() - start
         for codec in CODECS:
-            if self.answers.get(f"codec-{codec}", ("", ""))[0] == "ok" and prefix != "kafka-tools":
+            if self.answers.get(f"codec-{codec}", ("", ""))[0] == "ok":
                 self.look_at(codec, f"{prefix}-codec-{codec}")
 
     def look_at(self, codec, topic):

@@ -23,6 +23,7 @@ KAFKA = {"3.9.1": "kafka-3.9.1", "4.3.1": "kafka-4.3.1"}
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 PYPI = {"confluent-kafka": "2.16.1", "kafka-python": "3.0.12", "aiokafka": "0.14.0"}
 PYPI_CODECS = ["cramjam==2.14.0", "lz4==4.4.5", "python-snappy==0.7.3", "zstandard==0.25.0"]
+OTHERS = ["rsyslog", "rsyslog-kafka", "libestr0", "libfastjson4", "liblognorm5", "syslog-ng-core", "syslog-ng-mod-rdkafka", "libivykis0", "libpcre3", "libnet1", "burrow"]
 
 
 def do(*command, folder=None):
@@ -78,6 +79,19 @@ def tools(version):
     return lambda: (["/usr/bin/python3", os.path.join(HERE, "python/tools.py")], {"KAFKA_JARS": jars(version)})
 
 
+def others():
+    """Debian's packages, unpacked and not installed: two of them exclude each other, and none should start a service."""
+
+    def make(path):
+        debs = os.path.join(BUILD, "debs")
+        os.makedirs(debs, exist_ok=True)
+        do("apt-get", "download", *OTHERS, folder=debs)
+        for file in os.listdir(debs):
+            do("dpkg-deb", "-x", os.path.join(debs, file), path)
+
+    return ["/usr/bin/python3", os.path.join(HERE, "python/others.py")], {"DEBIAN": once("debian", make), "KAFKA_JARS": jars("3.9.1")}
+
+
 def go(name):
     def command():
         driver = os.path.join(BUILD, "go-driver")
@@ -113,6 +127,7 @@ CLIENTS = {
     "kafkajs 2.2.4": node,
     "tools 3.9.1": tools("3.9.1"),
     "tools 4.3.1": tools("4.3.1"),
+    "others": others,
 }
 
 
@@ -141,8 +156,8 @@ def main():
             ended += 1
             print(f"the broker ended with {code}: {broker.log}\n{broker.words()[-1000:]}")
         runs += wave
-    client_runs = [r for r in runs if not r.name.startswith("tools")]
-    for part in (client_runs, [r for r in runs if r.name.startswith("tools")]):
+    kinds = ("tools", "others")
+    for part in ([r for r in runs if not r.name.startswith(kinds)], *([r for r in runs if r.name.startswith(k)] for k in kinds)):
         if part:
             print("\n" + table(part) + "\n")
     if absent:
