@@ -25,7 +25,8 @@ class KafkaBroker(Broker):
     def __init__(self, folder, *more):
         self.kafka_port = free_port()
         super().__init__(folder, "--set", f"listener.kafka.bind=127.0.0.1:{self.kafka_port}", "--set", "memory.total=48M",
-                         "--set", "storage.size=192M", "--set", "storage.segment_bytes=4M", *more)
+                         "--set", "storage.size=192M", "--set", "storage.segment_bytes=4M",
+                         "--set", "broker.group.initial.rebalance.delay.ms=100ms", *more)
 
     @property
     def kafka(self):

@@ -64,15 +64,16 @@ def pypi(file):
     return lambda: ([virtual_environment(), "-W", "ignore", os.path.join(HERE, "python", file)], {})
 
 
-def java(version):
-    def command():
-        classes = os.path.join(BUILD, f"classes-{version}")
-        with_jars = os.path.join(jars(version), "*")
-        os.makedirs(classes, exist_ok=True)
-        do("javac", "-nowarn", "-cp", with_jars, "-d", classes, os.path.join(HERE, "java/Driver.java"))
-        return ["java", "-Xmx512m", "-cp", f"{classes}:{with_jars}", "Driver"], {}
+def compiled(version):
+    """The folder of our classes for one version of Kafka."""
+    classes = os.path.join(BUILD, f"classes-{version}")
+    os.makedirs(classes, exist_ok=True)
+    do("javac", "-nowarn", "-cp", os.path.join(jars(version), "*"), "-d", classes, *[os.path.join(HERE, "java", f"{name}.java") for name in ("Driver", "WordCount")])
+    return classes
 
-    return command
+
+def java(version):
+    return lambda: (["java", "-Xmx512m", "-cp", f"{compiled(version)}:{os.path.join(jars(version), '*')}", "Driver"], {})
 
 
 def tools(version):
@@ -89,7 +90,8 @@ def others():
         for file in os.listdir(debs):
             do("dpkg-deb", "-x", os.path.join(debs, file), path)
 
-    return ["/usr/bin/python3", os.path.join(HERE, "python/others.py")], {"DEBIAN": once("debian", make), "KAFKA_JARS": jars("3.9.1")}
+    return ["/usr/bin/python3", os.path.join(HERE, "python/others.py")], {"DEBIAN": once("debian", make), "KAFKA_JARS": jars("3.9.1"),
+                                                                               "KAFKA_CLASSES": compiled("3.9.1")}
 
 
 def go(name):

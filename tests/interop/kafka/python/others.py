@@ -1,6 +1,7 @@
-"""What operators run beside a broker, of Debian's packages, on configuration files and ports of their own: rsyslog, syslog-ng, Burrow.
+"""What operators run beside a broker, on configuration files and ports of their own: rsyslog, syslog-ng, Burrow, Kafka Connect, Kafka Streams.
 
-Nothing is installed: DEBIAN is a folder with the unpacked packages. Burrow wants a ZooKeeper to start (it keeps nothing of Kafka there): KAFKA_JARS has one.
+Nothing is installed: DEBIAN is a folder with the unpacked packages. Burrow wants a ZooKeeper to start (it keeps nothing of Kafka there): KAFKA_JARS has one,
+and Connect and Streams; KAFKA_CLASSES has WordCount.
 kcat reads what arrived, RIVULET creates topics at RIVULET_COMPACT. usage and answers like the drivers of clients.
 """
 
@@ -166,7 +167,7 @@ min-distance=0
         place.kcat("-P", "-t", name, text="a line\n")
         place.kcat("-G", name, "-e", "-X", "auto.offset.reset=earliest", name)
 
-    with Daemon(place.folder, "java", "-Xmx128m", "-cp", os.path.join(os.environ["KAFKA_JARS"], "*"), "org.apache.zookeeper.server.ZooKeeperServerMain", path) as keeper:
+    with Daemon(place.folder, *java("-Xmx128m"), "org.apache.zookeeper.server.ZooKeeperServerMain", path) as keeper:
         keeper.listens(zookeeper)
         commit()
         with Daemon(place.folder, os.path.join(ROOT, "usr/bin/Burrow"), "--config-dir", place.folder) as daemon:
@@ -184,7 +185,58 @@ min-distance=0
             wait_for(known, f"it does not tell the group's lag; it said: {daemon.words()}", 60)
 
 
-OPERATIONS = {"rsyslog": rsyslog, "syslog-ng": syslog_ng, "Burrow": burrow}
+def connect(place, name):
+    """A file becomes a topic by the source, the topic another file by the sink."""
+    place.topic(name, 3)
+    place.write("in.txt", "".join(line + "\n" for line in LINES))
+    rest = free_port()
+    worker = place.write("worker.properties", f"""
+bootstrap.servers={place.bootstrap}
+key.converter=org.apache.kafka.connect.storage.StringConverter
+value.converter=org.apache.kafka.connect.storage.StringConverter
+offset.storage.file.filename={place.folder}/offsets
+offset.flush.interval.ms=500
+listeners=http://127.0.0.1:{rest}
+""")
+    source = place.write("source.properties", f"name=source\nconnector.class=org.apache.kafka.connect.file.FileStreamSourceConnector\ntasks.max=1\n"
+                         f"file={place.folder}/in.txt\ntopic={name}\n")
+    sink = place.write("sink.properties", f"name={name}\nconnector.class=org.apache.kafka.connect.file.FileStreamSinkConnector\ntasks.max=1\n"
+                       f"file={place.folder}/out.txt\ntopics={name}\n")
+    with Daemon(place.folder, *java("-Xmx256m"), "org.apache.kafka.connect.cli.ConnectStandalone", worker, source, sink) as daemon:
+        place.arrives(name, daemon)
+
+        def written():
+            try:
+                with open(f"{place.folder}/out.txt", encoding="utf-8") as out:
+                    return sorted(out.read().splitlines()) == sorted(LINES)
+            except FileNotFoundError:
+                return False
+
+        wait_for(written, f"the sink has not written each line once; it said: {daemon.words()}", 60)
+
+
+def streams(place, name):
+    """Counts go through a repartition topic and a compacted changelog, which the application creates itself."""
+    place.topic(name, 2)
+    place.topic(name + "-counts", 1)
+    place.kcat("-P", "-t", name, text="a b a\nb c\na\n")
+    with Daemon(place.folder, *java("-Xmx256m"), "WordCount", place.bootstrap, name, name, name + "-counts", place.folder) as daemon:
+
+        def counted():
+            newest = {}
+            for line in place.kcat("-C", "-t", name + "-counts", "-o", "beginning", "-e", "-s", "value=>q", "-f", "%k %s\n").splitlines():
+                word, count = line.split()
+                newest[word] = int(count)
+            return newest == {"a": 3, "b": 2, "c": 1}
+
+        wait_for(counted, f"the words are not counted; it said: {daemon.words()}", 60)
+
+
+def java(*options):
+    return ["java", *options, "-XX:TieredStopAtLevel=1", "-cp", f"{os.environ['KAFKA_CLASSES']}:{os.path.join(os.environ['KAFKA_JARS'], '*')}"]
+
+
+OPERATIONS = {"rsyslog": rsyslog, "syslog-ng": syslog_ng, "Burrow": burrow, "Kafka Connect": connect, "Kafka Streams": streams}
 
 
 def main():
@@ -196,7 +248,7 @@ def main():
         start = time.monotonic()
         try:
             with tempfile.TemporaryDirectory(prefix="others.") as folder:
-                operation(Place(bootstrap, folder), f"{prefix}-{name}")
+                operation(Place(bootstrap, folder), f"{prefix}-{name.replace(' ', '-')}")
             said = f"ok {name}"
         except Exception as why:  # pylint: disable=broad-except
             said = f"failed {name}: after {time.monotonic() - start:.0f} s: {why if isinstance(why, Failed) else repr(why)}".replace("\n", " ")
