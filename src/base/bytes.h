@@ -56,10 +56,12 @@ void store_be(std::uint8_t* at, T value) {
 
 constexpr std::size_t varint_bytes_max = 10;
 
-constexpr std::size_t varint_size(std::uint64_t v) {
-    std::size_t n = 1;
-    while (v >= 0x80) { v >>= 7; ++n; }
-    return n;
+constexpr std::size_t varint_size(std::uint64_t v) { return v < 0x80 ? 1 : (static_cast<std::size_t>(std::bit_width(v)) + 6) / 7; }
+// To where varint_size(v) bytes have room; returns their end.
+inline std::uint8_t* store_varint(std::uint8_t* at, std::uint64_t v) {
+    for (; v >= 0x80; v >>= 7) *at++ = static_cast<std::uint8_t>(v | 0x80);
+    *at++ = static_cast<std::uint8_t>(v);
+    return at;
 }
 constexpr std::uint64_t zigzag(std::int64_t v) { return (static_cast<std::uint64_t>(v) << 1) ^ static_cast<std::uint64_t>(v >> 63); }
 constexpr std::int64_t unzigzag(std::uint64_t v) { return static_cast<std::int64_t>(v >> 1) ^ -static_cast<std::int64_t>(v & 1); }
@@ -83,6 +85,8 @@ public:
 
     // Minimal LEB128; a non-minimal or over-long form invalidates the reader.
     std::uint64_t varint() {
+        // Most have one byte.
+        if (position_ != bytes_.size() && bytes_[position_] < 0x80) return bytes_[position_++];
         std::uint64_t v = 0;
         for (unsigned shift = 0; shift < 70; shift += 7) {
             const std::uint8_t* at = take(1);
@@ -140,18 +144,14 @@ public:
     template <class T>
     void be(T value) { if (std::uint8_t* at = take(sizeof(T))) store_be(at, value); }
     void u8(std::uint8_t value) { le(value); }
-    void varint(std::uint64_t v) {
-        std::uint8_t scratch[varint_bytes_max];
-        std::size_t n = 0;
-        while (v >= 0x80) { scratch[n++] = static_cast<std::uint8_t>(v | 0x80); v >>= 7; }
-        scratch[n++] = static_cast<std::uint8_t>(v);
-        bytes({scratch, n});
-    }
+    void varint(std::uint64_t v) { if (std::uint8_t* at = take(varint_size(v))) store_varint(at, v); }
     void zigzag_varint(std::int64_t v) { varint(zigzag(v)); }
     void bytes(Bytes from) { if (std::uint8_t* at = take(from.size())) copy(from, {at, from.size()}); }
     void block(Bytes from) { varint(from.size()); bytes(from); }
     void text(std::string_view from) { block(as_bytes(from)); }
     void zeros(std::size_t n) { if (std::uint8_t* at = take(n)) { if (n != 0) std::memset(at, 0, n); } }
+    // For the caller to fill; empty if there is no room.
+    MutableBytes claim(std::size_t n) { std::uint8_t* at = take(n); return at ? MutableBytes(at, n) : MutableBytes(); }
     // Gives back the tail beyond n bytes, and forgets an overflow since.
     void rewind(std::size_t n) { RIVULET_CHECK(n <= size_); size_ = n; ok_ = true; }
 

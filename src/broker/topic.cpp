@@ -9,6 +9,16 @@ LogId Topic::log_of(std::uint32_t partition) const {
     return range_slots[i].first + partition;
 }
 
+std::uint32_t Topic::partition_of(LogId log) const {
+    std::uint32_t before = 0;
+    for (const store::LogRange& range : ranges()) {
+        if (range.has(log)) return before + static_cast<std::uint32_t>(log - range.first);
+        before += range.count;
+    }
+    RIVULET_CHECK(false);
+    return 0;
+}
+
 bool Topic::has(LogId log) const {
     for (const store::LogRange& range : ranges())
         if (range.has(log)) return true;

@@ -30,6 +30,7 @@ struct Topic {
     std::span<const store::LogRange> ranges() const { return std::span(range_slots).first(range_count); }
     LogId first_log() const { return range_slots[0].first; }  // of partition 0
     LogId log_of(std::uint32_t partition) const;
+    std::uint32_t partition_of(LogId log) const;  // which is one of its logs
     bool has(LogId log) const;
     // These logs as the last partitions, joined to the range before where they follow it. False: there is no room for another range.
     bool add_range(store::LogRange range);

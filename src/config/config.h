@@ -25,6 +25,10 @@ struct Broker {
     std::uint32_t id = 0;
     env::LogLevel log_level{};
     std::int64_t drain_timeout_ms = 0;
+    std::int64_t group_initial_rebalance_delay_ms = 0;
+    std::uint32_t offsets_topic_partitions = 0;
+    std::int64_t offsets_retention_ms = 0;
+    std::uint32_t offset_metadata_bytes_max = 0;
 };
 
 struct Memory {
@@ -71,6 +75,11 @@ struct Limits {
     std::uint32_t index_bytes = 0;
     std::uint32_t read_windows = 0;
     std::uint32_t parked_fetches = 0;
+    std::uint32_t groups = 0;
+    std::uint32_t members = 0;         // of all groups
+    std::uint32_t group_members = 0;   // of one
+    std::uint32_t group_bytes = 0;
+    std::uint32_t committed_offsets = 0;
 };
 
 enum class Protocol : std::uint8_t { compact, kafka };

@@ -84,6 +84,7 @@ void Checker::check_limits() {
     require(limits.tls_connections == 0 || limits.tls_handshakes <= limits.tls_connections, ref(SectionId::limits, "tls_handshakes"), "more than",
             ref(SectionId::limits, "tls_connections"));
     require(limits.topics <= limits.partitions, ref(SectionId::limits, "topics"), "more than", ref(SectionId::limits, "partitions"));
+    require(limits.group_members <= limits.members, ref(SectionId::limits, "group_members"), "more than", ref(SectionId::limits, "members"));
     require(limits.credit_bytes >= limits.frame_bytes, ref(SectionId::limits, "credit_bytes"), "less than", frame);
     require(limits.receive_pool_bytes >= limits.frame_bytes, ref(SectionId::limits, "receive_pool_bytes"), "less than", frame);
     require(config_.memory.ring_min < config_.memory.total, ring_min, "not less than", total);

@@ -18,7 +18,7 @@ constexpr Choice log_level_choices[] = {{"error", 0, {}}, {"warning", 1, {}}, {"
 constexpr Choice protocol_choices[] = {{"compact", 0, {}}, {"kafka", 1, {}}};
 constexpr Choice tls_choices[] = {{"off", 0, {}}, {"on", 1, "tls=on is not built yet"}};
 constexpr Choice trust_choices[] = {{"auto", 0, {}}, {"always", 1, {}}, {"never", 2, {}}};
-constexpr Choice auto_create_choices[] = {{"off", 0, {}}, {"on", 1, "comes with the Kafka listener, in a later version"}};
+constexpr Choice auto_create_choices[] = {{"off", 0, {}}, {"on", 1, {}}};
 
 constexpr Key broker_keys[] = {
     {.name = "id", .type = KeyType::integer, .default_text = "0", .minimum = 0, .maximum = 2'147'483'647,
@@ -27,12 +27,20 @@ constexpr Key broker_keys[] = {
      .access = number_at<&Broker::log_level>(), .why = "Least severe lines that are logged.", .reloadable = true, .choices = log_level_choices},
     {.name = "drain_timeout", .type = KeyType::duration, .default_text = "10s", .minimum = 0, .maximum = 5 * minute,
      .access = number_at<&Broker::drain_timeout_ms>(), .why = "Longest wait at a stop for what is under way: commits and answers.", .reloadable = true},
+    {.name = "group.initial.rebalance.delay.ms", .type = KeyType::milliseconds, .default_text = "3s", .minimum = 0, .maximum = 5 * minute,
+     .access = number_at<&Broker::group_initial_rebalance_delay_ms>(), .why = "How long the first member of a consumer group waits for others."},
+    {.name = "offsets.topic.num.partitions", .type = KeyType::integer, .default_text = "4", .minimum = 1, .maximum = 50,
+     .access = number_at<&Broker::offsets_topic_partitions>(), .why = "Partitions of __consumer_offsets, which is created when the first consumer group comes."},
+    {.name = "offsets.retention.ms", .type = KeyType::milliseconds, .default_text = "7d", .minimum = minute, .maximum = 36'500 * 24 * 60 * minute,
+     .access = number_at<&Broker::offsets_retention_ms>(), .why = "How long the offsets of a group without members are kept (Kafka counts this in minutes)."},
+    {.name = "offset.metadata.max.bytes", .type = KeyType::bytes, .default_text = "4096", .minimum = 0, .maximum = 32'000,
+     .access = number_at<&Broker::offset_metadata_bytes_max>(), .why = "Largest note that a consumer may commit with an offset."},
 };
 
 constexpr Key memory_keys[] = {
     {.name = "total", .type = KeyType::size, .default_text = "32M", .minimum = 2 * mib, .maximum = gib,
      .access = number_at<&Memory::total>(), .why = "All memory of the broker, taken at start and never exceeded. 8M is the least that the product is tested with."},
-    {.name = "ring_min", .type = KeyType::size, .default_text = "4M", .minimum = 64 * kib, .maximum = gib,
+    {.name = "ring_min", .type = KeyType::size, .default_text = "3M", .minimum = 64 * kib, .maximum = gib,
      .access = number_at<&Memory::ring_min>(), .why = "Least that the limits below must leave for the tails of the partitions in memory, which get all the rest."},
     {.name = "prefault", .type = KeyType::choice, .default_text = "off",
      .access = number_at<&Memory::prefault>(), .why = "Touch all memory at start, so that it is not missing later.", .choices = switch_choices},
@@ -64,8 +72,8 @@ constexpr Key topic_section_keys[] = {
     {.name = "replication.factor", .type = KeyType::integer, .default_text = "1", .minimum = 1, .maximum = 1,
      .access = number_at<&TopicSection::replication_factor>(), .why = "Boards that hold each partition.", .reloadable = true,
      .above = "this version runs on a single board: 1"},
-    {.name = "auto.create.topics.enable", .type = KeyType::choice, .default_text = "off",
-     .access = number_at<&TopicSection::auto_create>(), .why = "Create a topic when a client first names it.", .reloadable = true,
+    {.name = "auto.create.topics.enable", .type = KeyType::choice, .default_text = "on",
+     .access = number_at<&TopicSection::auto_create>(), .why = "Create a topic with these settings when a Kafka client first names it and allows that.", .reloadable = true,
      .choices = auto_create_choices},
 };
 constexpr std::span<const Key> topic_keys_own = std::span(topic_section_keys).first(2);
@@ -73,7 +81,7 @@ constexpr std::span<const Key> topic_keys_own = std::span(topic_section_keys).fi
 constexpr Key limits_keys[] = {
     {.name = "connections", .type = KeyType::integer, .default_text = "1000", .minimum = 1, .maximum = 10'000,
      .access = number_at<&Limits::connections>(), .why = "Connections of the compact protocol at once."},
-    {.name = "kafka_connections", .type = KeyType::integer, .default_text = "256", .minimum = 1, .maximum = 10'000,
+    {.name = "kafka_connections", .type = KeyType::integer, .default_text = "160", .minimum = 1, .maximum = 10'000,
      .access = number_at<&Limits::kafka_connections>(), .why = "Connections of Kafka clients at once, beside limits.connections, which is about the compact protocol; a client has two or three."},
     {.name = "tls_connections", .type = KeyType::integer, .default_text = "500", .minimum = 0, .maximum = 10'000,
      .access = number_at<&Limits::tls_connections>(), .why = "Those of them that may use TLS, at 26K of memory each."},
@@ -105,14 +113,24 @@ constexpr Key limits_keys[] = {
      .access = number_at<&Limits::kafka_request_bytes>(), .why = "Largest request of a Kafka client; but for produce requests, which are taken piece by piece, up to 100M."},
     {.name = "kafka_response_bytes", .type = KeyType::size, .default_text = "128K", .minimum = 8 * kib, .maximum = 16 * mib,
      .access = number_at<&Limits::kafka_response_bytes>(), .why = "Largest answer to a Kafka client, without the records in it; two such buffers are kept."},
-    {.name = "fetch_partitions", .type = KeyType::integer, .default_text = "2048", .minimum = 16, .maximum = 1'000'000,
+    {.name = "fetch_partitions", .type = KeyType::integer, .default_text = "1024", .minimum = 16, .maximum = 1'000'000,
      .access = number_at<&Limits::fetch_partitions>(), .why = "Partitions in all fetches of Kafka clients that wait, together."},
-    {.name = "index_bytes", .type = KeyType::size, .default_text = "1M", .minimum = 16 * kib, .maximum = 256 * mib,
+    {.name = "index_bytes", .type = KeyType::size, .default_text = "640K", .minimum = 16 * kib, .maximum = 256 * mib,
      .access = number_at<&Limits::index_bytes>(), .why = "Index of what lies where on flash; with less of it old data is found more slowly."},
     {.name = "read_windows", .type = KeyType::integer, .default_text = "4", .minimum = 2, .maximum = 8,
      .access = number_at<&Limits::read_windows>(), .why = "Reads from flash at once, by consumers that lag behind."},
-    {.name = "parked_fetches", .type = KeyType::integer, .default_text = "500", .minimum = 1, .maximum = 10'000,
+    {.name = "parked_fetches", .type = KeyType::integer, .default_text = "200", .minimum = 1, .maximum = 10'000,
      .access = number_at<&Limits::parked_fetches>(), .why = "Fetches, subscriptions and searches by time at once, waiting or being answered."},
+    {.name = "groups", .type = KeyType::integer, .default_text = "128", .minimum = 1, .maximum = 10'000,
+     .access = number_at<&Limits::groups>(), .why = "Consumer groups, with those that have offsets alone."},
+    {.name = "members", .type = KeyType::integer, .default_text = "1024", .minimum = 1, .maximum = 100'000,
+     .access = number_at<&Limits::members>(), .why = "Members of all consumer groups together."},
+    {.name = "group_members", .type = KeyType::integer, .default_text = "256", .minimum = 1, .maximum = 10'000,
+     .access = number_at<&Limits::group_members>(), .why = "Members of one consumer group."},
+    {.name = "group_bytes", .type = KeyType::size, .default_text = "256K", .minimum = 8 * kib, .maximum = 64 * mib,
+     .access = number_at<&Limits::group_bytes>(), .why = "Names, subscriptions and assignments of all consumer groups; the record of one takes a quarter of it at most."},
+    {.name = "committed_offsets", .type = KeyType::integer, .default_text = "2048", .minimum = 1, .maximum = 1'000'000,
+     .access = number_at<&Limits::committed_offsets>(), .why = "Offsets that consumer groups have committed: one for each group and partition."},
 };
 
 constexpr Key listener_keys[] = {

@@ -31,21 +31,32 @@ Record Pack::record_of(const Reading& reading) const {
 
 std::uint64_t Pack::record_size(const Reading& reading) const { return encoded_size(record_of(reading)); }
 
-RecordPieces Pack::add(const Reading& reading, std::span<std::uint8_t, record_scratch_bytes> scratch) {
+void Pack::count_in(const Reading& reading, std::size_t bytes) {
     RIVULET_CHECK(count_ < std::numeric_limits<std::int32_t>::max());
-    const RecordPieces pieces = encode_pieces(scratch, record_of(reading));
     if (empty()) base_timestamp_ = max_timestamp_ = reading.timestamp;
     if (reading.timestamp > max_timestamp_) max_timestamp_ = reading.timestamp;
-    for (const Bytes piece : pieces) body_crc_ = crc32c(piece, body_crc_);
-    body_bytes_ += pieces.total;
+    body_bytes_ += bytes;
     ++count_;
+}
+
+RecordPieces Pack::add(const Reading& reading, std::span<std::uint8_t, record_scratch_bytes> scratch) {
+    const RecordPieces pieces = encode_pieces(scratch, record_of(reading));
+    for (const Bytes piece : pieces) body_crc_ = crc32c(piece, body_crc_);
+    count_in(reading, pieces.total);
     return pieces;
 }
 
 bool Pack::add(const Reading& reading, Writer& out) {
-    if (!out.ok() || record_size(reading) > out.room()) return false;
-    std::uint8_t scratch[record_scratch_bytes];
-    for (const Bytes piece : add(reading, scratch)) out.bytes(piece);
+    if (!out.ok()) return false;
+    const std::size_t before = out.size();
+    encode_record(out, record_of(reading));
+    if (!out.ok()) {
+        out.rewind(before);
+        return false;
+    }
+    const Bytes record = out.written().subspan(before);
+    body_crc_ = crc32c(record, body_crc_);
+    count_in(reading, record.size());
     return true;
 }
 

@@ -49,6 +49,7 @@ public:
 
 private:
     Record record_of(const Reading& reading) const;
+    void count_in(const Reading& reading, std::size_t bytes);
 
     std::uint16_t attributes_;
     std::int32_t count_ = 0;

@@ -8,19 +8,75 @@ namespace {
 
 constexpr std::uint64_t record_bytes_max = 0x7fffffff;
 
-std::size_t zigzag_size(std::int64_t v) { return varint_size(zigzag(v)); }
-
 std::int64_t length_of(bool present, Bytes bytes) { return present ? static_cast<std::int64_t>(bytes.size()) : -1; }
 
-std::uint64_t field_size(bool present, Bytes bytes) {
-    return zigzag_size(length_of(present, bytes)) + (present ? std::uint64_t{bytes.size()} : 0);
+// The fields in their order, for whoever takes them.
+template <class Out>
+void write(Out& out, const Record& record, std::uint64_t content) {
+    out.zigzag_varint(static_cast<std::int64_t>(content));
+    out.u8(0);
+    out.zigzag_varint(record.timestamp_delta);
+    out.zigzag_varint(record.offset_delta);
+    out.zigzag_varint(length_of(record.has_key, record.key));
+    if (record.has_key) out.bytes(record.key);
+    out.zigzag_varint(length_of(record.has_value, record.value));
+    if (record.has_value) out.bytes(record.value);
+    out.zigzag_varint(record.header_count);
+    out.bytes(record.headers_raw);
 }
 
-// Bytes behind the length prefix.
-std::uint64_t content_size(const Record& r) {
-    return 1 + zigzag_size(r.timestamp_delta) + zigzag_size(r.offset_delta) + field_size(r.has_key, r.key) +
-           field_size(r.has_value, r.value) + zigzag_size(r.header_count) + std::uint64_t{r.headers_raw.size()};
+std::uint64_t checked_content_size(const Record& record) {
+    const std::uint64_t content = content_size(record);
+    RIVULET_CHECK(content <= record_bytes_max);
+    return content;
 }
+
+// Into room that was measured. A Writer would look at its room, and reload it, with every field.
+class PlainWriter {
+public:
+    explicit PlainWriter(MutableBytes room) : at_(room.data()) {}
+    void u8(std::uint8_t value) { *at_++ = value; }
+    void zigzag_varint(std::int64_t value) { at_ = store_varint(at_, zigzag(value)); }
+    void bytes(Bytes field) {
+        if (!field.empty()) std::memcpy(at_, field.data(), field.size());
+        at_ += field.size();
+    }
+
+private:
+    std::uint8_t* at_;
+};
+
+// Numbers go to the scratch, longer fields stay where they are.
+class PieceWriter {
+public:
+    explicit PieceWriter(MutableBytes scratch) : small_(scratch) {}
+    void u8(std::uint8_t value) { small_.u8(value); }
+    void zigzag_varint(std::int64_t value) { small_.zigzag_varint(value); }
+    void bytes(Bytes field) {
+        if (field.empty()) return;
+        cut();
+        append(field);
+    }
+    RecordPieces finish() {
+        cut();
+        RIVULET_CHECK(small_.ok());
+        return pieces_;
+    }
+
+private:
+    void cut() {
+        if (small_.size() != start_) append(small_.written().subspan(start_));
+        start_ = small_.size();
+    }
+    void append(Bytes piece) {
+        pieces_.pieces[pieces_.count++] = piece;
+        pieces_.total += piece.size();
+    }
+
+    Writer small_;
+    std::size_t start_ = 0;
+    RecordPieces pieces_;
+};
 
 bool take_varint(Bytes& from, VarintWidth width, std::int64_t& value) {
     VarintDecoder decoder;
@@ -56,46 +112,18 @@ bool headers_sound(const Record& record) {
 
 }  // namespace
 
-std::uint64_t encoded_size(const Record& record) {
-    const std::uint64_t content = content_size(record);
-    return zigzag_size(static_cast<std::int64_t>(content)) + content;
-}
-
 RecordPieces encode_pieces(std::span<std::uint8_t, record_scratch_bytes> scratch, const Record& record) {
-    const std::uint64_t content = content_size(record);
-    RIVULET_CHECK(content <= record_bytes_max);
-    Writer small(scratch);
-    RecordPieces out;
-    std::size_t start = 0;
-    const auto append = [&out](Bytes piece) {
-        if (piece.empty()) return;
-        out.pieces[out.count++] = piece;
-        out.total += piece.size();
-    };
-    const auto append_small = [&] {
-        append(small.written().subspan(start));
-        start = small.size();
-    };
-    small.zigzag_varint(static_cast<std::int64_t>(content));
-    small.u8(0);
-    small.zigzag_varint(record.timestamp_delta);
-    small.zigzag_varint(record.offset_delta);
-    small.zigzag_varint(length_of(record.has_key, record.key));
-    append_small();
-    if (record.has_key) append(record.key);
-    small.zigzag_varint(length_of(record.has_value, record.value));
-    append_small();
-    if (record.has_value) append(record.value);
-    small.zigzag_varint(record.header_count);
-    append_small();
-    append(record.headers_raw);
-    RIVULET_CHECK(small.ok());
-    return out;
+    PieceWriter out(scratch);
+    write(out, record, checked_content_size(record));
+    return out.finish();
 }
 
 void encode_record(Writer& out, const Record& record) {
-    std::uint8_t scratch[record_scratch_bytes];
-    for (const Bytes piece : encode_pieces(scratch, record)) out.bytes(piece);
+    const std::uint64_t content = checked_content_size(record);
+    const MutableBytes room = out.claim(static_cast<std::size_t>(encoded_size(content)));
+    if (room.empty()) return;
+    PlainWriter plain(room);
+    write(plain, record, content);
 }
 
 void encode_record_header(Writer& out, const Header& header) {

@@ -32,8 +32,16 @@ struct Header {
     Bytes value;
 };
 
+// Bytes behind the length prefix. Asked for with every reading, like encoded_size().
+inline std::uint64_t content_size(const Record& record) {
+    const auto zigzag_size = [](std::int64_t v) { return std::uint64_t{varint_size(zigzag(v))}; };
+    const auto field_size = [zigzag_size](bool present, Bytes bytes) { return present ? zigzag_size(static_cast<std::int64_t>(bytes.size())) + bytes.size() : zigzag_size(-1); };
+    return 1 + zigzag_size(record.timestamp_delta) + zigzag_size(record.offset_delta) + field_size(record.has_key, record.key) +
+           field_size(record.has_value, record.value) + zigzag_size(record.header_count) + record.headers_raw.size();
+}
 // Bytes of the record as encoded, its length prefix included; 64 bits, as a caller asks before it knows that the record fits.
-std::uint64_t encoded_size(const Record& record);
+inline std::uint64_t encoded_size(std::uint64_t content) { return varint_size(zigzag(static_cast<std::int64_t>(content))) + content; }
+inline std::uint64_t encoded_size(const Record& record) { return encoded_size(content_size(record)); }
 void encode_record(Writer& out, const Record& record);
 // One entry of headers_raw.
 void encode_record_header(Writer& out, const Header& header);

@@ -74,6 +74,20 @@ void Planner::set_options() {
     out_.broker.clock_trust = config_.clock.trust;
     out_.broker.clock_floor = clock_floor;
 
+    broker::GroupOptions& groups = out_.groups;
+    groups.groups_max = limits.groups;
+    groups.members_max = limits.members;
+    groups.group_members_max = limits.group_members;
+    groups.blob_bytes = limits.group_bytes;
+    groups.offsets_max = limits.committed_offsets;
+    groups.offset_metadata_bytes_max = config_.broker.offset_metadata_bytes_max;
+    groups.partitions = config_.broker.offsets_topic_partitions;
+    groups.batch_bytes_max = limits.batch_bytes;
+    groups.answer_bytes_max = limits.kafka_response_bytes;
+    groups.initial_rebalance_delay_ns = config_.broker.group_initial_rebalance_delay_ms * ns_per_ms;
+    groups.offsets_retention_ns = config_.broker.offsets_retention_ms * ns_per_ms;
+    groups.clock_floor = clock_floor;
+
     compact::HubOptions& hub = out_.hub;
     hub.connections = limits.connections;
     hub.aliases_per_connection = limits.aliases_per_connection;
@@ -125,8 +139,9 @@ void Planner::add_kafka() {
     const std::string_view connections = "limits.kafka_connections";
     add("Kafka connections", hub.sessions(), costs_.connection_bytes, "the platform's part, the spare ones included", connections);
     add_sum("Kafka sessions", hub.sessions(), LazyPool<kafka::Session>::memory_bytes(hub.sessions()), "the protocol's part", connections, sizeof(kafka::Session));
-    add_sum("Kafka requests", hub.sessions(), LazyPool<kafka::ProduceInHand>::memory_bytes(hub.sessions()) + LazyPool<kafka::FetchPlan>::memory_bytes(hub.sessions()),
-            "produce requests on their way in, fetches that wait", connections, sizeof(kafka::ProduceInHand) + sizeof(kafka::FetchPlan));
+    add_sum("Kafka requests", hub.sessions(), LazyPool<kafka::ProduceInHand>::memory_bytes(hub.sessions()) + LazyPool<kafka::FetchPlan>::memory_bytes(hub.sessions()) +
+                LazyPool<kafka::GroupWait>::memory_bytes(hub.sessions()),
+            "produce requests on their way in, fetches and members that wait", connections, sizeof(kafka::ProduceInHand) + sizeof(kafka::FetchPlan) + sizeof(kafka::GroupWait));
     add_sum("Kafka receive buffers", 1, ReceivePool::memory_bytes(hub.receive()), "lent while bytes arrive", "limits.kafka_receive_bytes");
     add_sum("Kafka output buffers", hub.output_buffers(), BufferPool::memory_bytes(hub.output_buffers(), kafka::Session::output_bytes), "lent while there is something to send", connections,
             kafka::Session::output_bytes);
@@ -154,6 +169,8 @@ void Planner::add_store() {
     part("checkpoint buffer", 1, store::Checkpointer::memory_bytes(store), 0, "one slice", {});
     part("zeroing buffer", 1, store::Zeroer::memory_bytes(), 0, "a store's first lap", {});
     add_sum("broker", 1, broker::Broker::memory_bytes(out_.broker) - parts_, "fences, truncations, epochs, the rest", {});
+    add_sum("consumer groups", limits.groups, broker::Coordinator::memory_bytes(out_.groups), "members, offsets, their names and bytes",
+            "limits.groups, limits.members, limits.group_bytes, limits.committed_offsets");
     add_sum("configuration", 1, Server::memory_bytes() + Reloader::memory_bytes() + serving_bytes_max, "in force, the next one, its text", {});
 }
 

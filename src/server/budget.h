@@ -5,7 +5,7 @@
 // Thread:   any; pure functions.
 #pragma once
 
-#include "broker/broker.h"
+#include "broker/groups/coordinator.h"
 #include "config/config.h"
 #include "server/compact/hub.h"
 #include "server/kafka/hub.h"
@@ -49,6 +49,7 @@ struct Budget {
     std::size_t flash_count = 0;
     std::uint64_t flash_total = 0;
 
+    broker::GroupOptions groups;
     broker::BrokerOptions broker;    // dir is a view into the configuration that it was made of
     compact::HubOptions hub;
     kafka::HubOptions kafka;

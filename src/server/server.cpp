@@ -17,11 +17,17 @@ kafka::HubOptions with_config(kafka::HubOptions options, const config::Config& i
 }  // namespace
 
 Server::Server(env::Env& env, Arena& arena, const config::Config& config, const Budget& budget, ServerListener& listener)
-    : env_(env), config_(config), listener_(listener), broker_(env, arena, budget.broker), hub_(env, arena, broker_, budget.hub), kafka_(env, arena, broker_, with_config(budget.kafka, config_)) {
+    : env_(env),
+      config_(config),
+      listener_(listener),
+      broker_(env, arena, budget.broker),
+      groups_(broker_, arena, budget.groups),
+      hub_(env, arena, broker_, budget.hub),
+      kafka_(env, arena, broker_, groups_, with_config(budget.kafka, config_)) {
     arena.take_bytes(static_cast<std::size_t>(budget.reserved_bytes));
 }
 
-std::size_t Server::memory_bytes() { return sizeof(Server) - sizeof(broker::Broker) + 2 * alignof(std::max_align_t); }
+std::size_t Server::memory_bytes() { return sizeof(Server) - sizeof(broker::Broker) - sizeof(broker::Coordinator) + 2 * alignof(std::max_align_t); }
 
 // ---- start ----
 
@@ -97,6 +103,7 @@ Status Server::listen() {
 void Server::serve() {
     serving_ = true;
     broker_.serve(*this);
+    groups_.serve();
     reported_ = totals();
     report_due_ = env_.now() + report_ns;
     env_.arm(*this, env_.now() + tick_ns);
@@ -203,6 +210,7 @@ void Server::stop() {
     listener_count_ = 0;
     if (!serving_) return finish({});
     stop_deadline_ = env_.now() + config_.broker.drain_timeout_ms * ns_per_ms;
+    groups_.stop();
     hub_.drain();
     kafka_.drain();
     broker_.stop();

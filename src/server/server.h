@@ -1,5 +1,5 @@
 // A broker with its listeners: listening, recovery, serving, reloading, stopping. Knows the world through env alone, so it runs in the simulator as it is.
-// Owns:     the Broker, the hubs of both protocols, the configuration in force, what is reserved for TLS: all of Budget::arena_bytes but the environment's part.
+// Owns:     the Broker, the coordinator of consumer groups, the hubs of both protocols, the configuration in force, what is reserved for TLS: all of Budget::arena_bytes but the environment's part.
 // Bounds:   the Budget. Nothing allocates after construction.
 // Errors:   open(): those of store/opening.h and of creating topics; listen(): those of Network::listen. Disk errors while serving: the log goes offline, reads go on.
 // Guarantee: stop() ends within broker.drain_timeout, whatever clients do; what was acknowledged is durable then as ever.
@@ -46,6 +46,7 @@ public:
     const config::Config& config() const { return config_; }
     std::span<env::Listener* const> listeners() const { return {listeners_, listener_count_}; }
     broker::Broker& broker() { return broker_; }
+    broker::Coordinator& groups() { return groups_; }
     compact::Hub& hub() { return hub_; }
     kafka::Hub& kafka() { return kafka_; }
 
@@ -88,6 +89,7 @@ private:
     config::Config config_;
     ServerListener& listener_;
     broker::Broker broker_;
+    broker::Coordinator groups_;
     compact::Hub hub_;
     kafka::Hub kafka_;
     Door doors_[config::listeners_max];

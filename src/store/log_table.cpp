@@ -20,8 +20,9 @@ std::uint32_t LogTable::rank_from(LogId id) const {
 }
 
 Log* LogTable::find(LogId id) {
-    const std::uint32_t rank = rank_from(id);
-    return rank < count_ && at(rank).id == id ? &at(rank) : nullptr;
+    const auto here = [&] { return found_ < count_ && at(found_).id == id; };
+    if (!here()) found_ = rank_from(id);
+    return here() ? &at(found_) : nullptr;
 }
 
 Result<Log*> LogTable::create(LogId id, bool memory) {

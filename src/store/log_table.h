@@ -30,6 +30,7 @@ private:
     std::span<Log> logs_;             // those in use are constructed: the others' pages stay untouched
     std::span<std::uint32_t> order_;  // slots by id; those behind count_ are free
     std::uint32_t count_ = 0;
+    std::uint32_t found_ = 0;         // rank of what find() was asked for last: looked at first
 };
 
 }  // namespace rivulet::store

@@ -13,8 +13,12 @@ constexpr std::uint32_t sequence_mask = 0x7fffffff;
 // What is said to have been stored before is at most half of them: the other half lies ahead.
 constexpr std::uint64_t before_max = std::uint64_t{1} << 30;
 
+const ProducerBatch& last_of(const Producer& producer) { return producer.batches[producer.count - 1]; }
+
+Offset last_offset(const ProducerBatch& batch) { return batch.base + std::int64_t{batch.span}; }
+
 std::uint32_t next_sequence(const Producer& producer) {
-    const ProducerBatch& last = producer.batches[producer.count - 1];
+    const ProducerBatch& last = last_of(producer);
     return (static_cast<std::uint32_t>(last.first_sequence) + last.span + 1) & sequence_mask;
 }
 
@@ -74,7 +78,7 @@ Result<const ProducerBatch*> ProducerTable::judge(const record::BatchHeader& hea
 Status ProducerTable::make_room(std::int64_t producer, LogId log, std::uint64_t durable_ticket) {
     if (free_ != no_producer || touched_ != entries_.size() || find(producer, log) != no_producer) return {};
     for (ProducerIndex i = lru_first_; i != no_producer; i = entries_[i].lru_next, ++work_) {
-        if (entries_[i].batches[entries_[i].count - 1].ticket > durable_ticket) continue;
+        if (last_of(entries_[i]).ticket > durable_ticket) continue;
         erase(i);
         ++evictions_;
         return {};
@@ -86,7 +90,7 @@ void ProducerTable::note(const record::BatchHeader& header, LogId log, std::uint
 
 void ProducerTable::replay(const record::BatchHeader& header, LogId log) {
     const ProducerIndex index = find(header.producer_id, log);
-    if (index != no_producer && header.base_offset <= entries_[index].batches[entries_[index].count - 1].base) return;
+    if (index != no_producer && header.base_offset <= last_offset(last_of(entries_[index]))) return;
     RIVULET_CHECK(make_room(header.producer_id, log, UINT64_MAX).ok());
     note(header, log, 0);
 }
@@ -122,7 +126,7 @@ void ProducerTable::truncate(LogId log, Offset end) {
         Producer& producer = entries_[i];
         const ProducerIndex next = producer.log_next;
         if (producer.log == log) {
-            while (producer.count != 0 && producer.batches[producer.count - 1].base + std::int64_t{producer.batches[producer.count - 1].span} >= end) --producer.count;
+            while (producer.count != 0 && last_offset(last_of(producer)) >= end) --producer.count;
             if (producer.count == 0) erase(i);
         }
         i = next;

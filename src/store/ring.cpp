@@ -137,9 +137,13 @@ void Ring::take_batch(Log& log, ChainPosition at, std::size_t n, const AppendTim
     log.closed_end = log.end;
 }
 
-Status Ring::add_reading(Log& log, const record::Reading& reading, std::uint16_t attributes) {
+Status Ring::add_reading(Log& log, const record::Reading& reading, std::uint16_t attributes, std::size_t batch_limit) {
+    auto size = static_cast<std::size_t>(log.pack.record_size(reading));
+    if (log.pack_open() && (log.pack.attributes() != attributes || log.pack.bytes() + size > batch_limit)) {
+        close_pack(log);
+        size = static_cast<std::size_t>(log.pack.record_size(reading));
+    }
     const bool fresh = !log.pack_open();
-    const std::size_t size = static_cast<std::size_t>(log.pack.record_size(reading));
     const std::size_t needed = fresh ? batch_header_bytes + size : size;
     RIVULET_TRY(reserve(log, fresh ? batch_header_bytes : 0, needed, attributes));
     if (fresh) {
@@ -150,13 +154,26 @@ Status Ring::add_reading(Log& log, const record::Reading& reading, std::uint16_t
         note_unflushed(log, log.pack_header, log.end, attributes);
         log.note_epoch(log.epoch, log.end);
     }
-    std::uint8_t scratch[record::record_scratch_bytes];
-    const record::RecordPieces pieces = log.pack.add(reading, scratch);
-    for (const Bytes piece : pieces.all()) put(log, piece);
+    put_record(log, reading, size);
     log.unflushed_bytes += needed;
     state_.unflushed_bytes += needed;
     ++log.end;
     return {};
+}
+
+// In place where the block has room for it, else piece by piece through the next.
+void Ring::put_record(Log& log, const record::Reading& reading, std::size_t size) {
+    Block& block = state_.blocks[log.last_block];
+    if (size <= room_in(block)) {
+        Writer out({state_.blocks.bytes(log.last_block) + block.used, size});
+        RIVULET_CHECK(log.pack.add(reading, out));
+        block.used = static_cast<std::uint16_t>(block.used + size);
+        state_.blocks.keep(log.last_block);
+        return;
+    }
+    std::uint8_t scratch[record::record_scratch_bytes];
+    const record::RecordPieces pieces = log.pack.add(reading, scratch);
+    for (const Bytes piece : pieces.all()) put(log, piece);
 }
 
 void Ring::close_pack(Log& log) {

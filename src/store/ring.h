@@ -36,8 +36,8 @@ public:
     bool stages_wanted() const { return stages_wanted_; }
     // Of all stages together: half of the ring, and one largest batch in any case.
     std::uint32_t stage_blocks_max() const;
-    // One reading into the log's open pack, which is begun if there is none. Only log.end moves.
-    Status add_reading(Log& log, const record::Reading& reading, std::uint16_t attributes);
+    // One reading into the log's open pack. A new one is begun if there is none, or it has other attributes or no room within the limit. Only log.end moves.
+    Status add_reading(Log& log, const record::Reading& reading, std::uint16_t attributes, std::size_t batch_limit);
     // Writes the pack's header: its records become a closed batch. No-op without an open pack.
     void close_pack(Log& log);
 
@@ -96,6 +96,7 @@ private:
     void put(Log& log, Bytes bytes);
     // A whole batch of n bytes lies there, the log's last: its header is set, and the ends move.
     void take_batch(Log& log, ChainPosition at, std::size_t n, const AppendTime& time);
+    void put_record(Log& log, const record::Reading& reading, std::size_t size);
     void drop_front(Log& log);
     // Its blocks have gone elsewhere.
     void end_stage(Stage& stage);

@@ -121,6 +121,8 @@ void settle_logs(State& state) {
         Log& log = state.logs.at(rank);
         log.end = resume_offset(log);
         log.resumes_at = Offset(0);
+        // What damage has made of the log: what comes next lies behind all that is known of its producers.
+        state.producers.truncate(log.id, log.end);
         if (log.start > log.end) log.end = log.start;
         log.closed_end = log.durable_end = log.ram_start = log.flush_offset = log.end;
         log.epoch = Epoch(static_cast<std::int32_t>(state.head.run));

@@ -56,6 +56,7 @@ Session* SessionTable::find(std::uint64_t session, std::uint32_t incarnation, Lo
 
 Result<Session*> SessionTable::open(std::uint64_t session, std::uint32_t incarnation, LogId log, std::uint64_t sequence, SessionHold* holder) {
     RIVULET_CHECK(log.value != 0);
+    if (Session* const last = last_used(holder, session, incarnation, log)) return last;
     SessionIndex head = find_head(session);
     if (head != no_session && heads_[head].incarnation != incarnation) start_over(head, incarnation, sequence);
     SessionIndex pair = head != no_session ? find_pair(head, log) : no_session;
@@ -73,7 +74,17 @@ Result<Session*> SessionTable::open(std::uint64_t session, std::uint32_t incarna
     }
     touch(head);
     hold(head, holder);
+    if (holder && holder->head_ == head) holder->pair_ = pair;
     return &pairs_[pair];
+}
+
+// A connection's readings mostly come by many for one log. What is held needs no touch.
+Session* SessionTable::last_used(const SessionHold* holder, std::uint64_t session, std::uint32_t incarnation, LogId log) {
+    if (!holder || !holder->table_ || holder->pair_ == no_session) return nullptr;
+    const SessionHead& head = heads_[holder->head_];
+    Session& pair = pairs_[holder->pair_];
+    const bool same = head.id == session && head.incarnation == incarnation && pair.owner == holder->head_ && pair.log == log;
+    return same ? &pair : nullptr;
 }
 
 // What was known of the session is void. If it may have been here before and was forgotten, its client is to be told, until it has got further than now: it may not read

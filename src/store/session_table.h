@@ -57,6 +57,7 @@ private:
     friend class SessionTable;
     SessionTable* table_ = nullptr;
     SessionIndex head_ = no_session;
+    SessionIndex pair_ = no_session;  // used last, if it still is what it was: looked at first
 };
 
 class SessionTable {
@@ -117,6 +118,7 @@ private:
     std::size_t head_bucket(std::uint64_t session) const;
     SessionIndex find_head(std::uint64_t session) const;
     SessionIndex find_pair(SessionIndex head, LogId log) const;
+    Session* last_used(const SessionHold* hold, std::uint64_t session, std::uint32_t incarnation, LogId log);
     bool busy(const SessionHead& head) const { return head.pending != 0 || head.commit == commit_; }
     SessionIndex index_of(const Session& session) const { return static_cast<SessionIndex>(&session - pairs_.data()); }
     Status restore(const TrailerEntry& entry, LogId log);

@@ -5,31 +5,6 @@
 
 namespace rivulet::store {
 
-namespace {
-
-constexpr std::uint32_t table_bytes_most = 32 * 1024;
-
-}  // namespace
-
-std::uint32_t StoreOptions::table_bytes_max() const {
-    const std::uint64_t share = segment_bytes / 8;
-    return share < table_bytes_most ? static_cast<std::uint32_t>(share) : table_bytes_most;
-}
-
-std::uint32_t StoreOptions::group_bytes_max() const {
-    return static_cast<std::uint32_t>(page_ceil(group_header_bytes + table_bytes_max() + std::uint64_t{batch_bytes_max}));
-}
-
-std::uint32_t StoreOptions::group_payload_max() const {
-    return group_bytes_max() - static_cast<std::uint32_t>(group_header_bytes) - table_bytes_max();
-}
-
-std::uint64_t StoreOptions::waiting_bytes_max() const {
-    const std::uint64_t ram = std::uint64_t{blocks} * block_bytes;
-    const std::uint64_t most = ram < size / 16 ? ram : size / 16;
-    return most < batch_bytes_max ? batch_bytes_max : most;
-}
-
 std::uint64_t StoreOptions::checkpoint_bytes_min() const {
     return page_ceil(page_bytes + std::uint64_t{logs_max} * (log_image_bytes_max + 64) + std::uint64_t{sessions_max} * 32 +
                      std::uint64_t{producers_max} * producer_image_bytes_max +                     Truncations::capacity_for(logs_max) * truncation_image_bytes_max + Fences::capacity * 32 + Boots::capacity * 48);

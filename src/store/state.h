@@ -3,6 +3,8 @@
 // Thread:   loop only. Nothing here does I/O.
 #pragma once
 
+#include <algorithm>
+
 #include "env/disk.h"
 #include "store/block_pool.h"
 #include "store/group.h"
@@ -30,11 +32,13 @@ struct StoreOptions {
     std::uint32_t blocks = 2048;
     std::uint32_t windows = 4;                  // catch-up reads
 
-    std::uint32_t table_bytes_max() const;      // min(32 KiB, segment / 8)
-    std::uint32_t group_bytes_max() const;      // header + table + one largest batch, in whole pages
-    std::uint32_t group_payload_max() const;    // what a group has beside header and table
+    std::uint32_t table_bytes_max() const { return static_cast<std::uint32_t>(std::min(std::uint64_t{32 * 1024}, segment_bytes / 8)); }
+    // Header, table and one largest batch, in whole pages.
+    std::uint32_t group_bytes_max() const { return static_cast<std::uint32_t>(page_ceil(group_header_bytes + table_bytes_max() + std::uint64_t{batch_bytes_max})); }
+    // What a group has beside header and table.
+    std::uint32_t group_payload_max() const { return group_bytes_max() - static_cast<std::uint32_t>(group_header_bytes) - table_bytes_max(); }
     // What may wait to be durable: all blocks, but at most a sixteenth of the journal, and one batch in any case. Bounds what a commit takes.
-    std::uint64_t waiting_bytes_max() const;
+    std::uint64_t waiting_bytes_max() const { return std::max(std::uint64_t{batch_bytes_max}, std::min(std::uint64_t{blocks} * block_bytes, size / 16)); }
     // Segments that one commit enters at most: two that follow each other are more than half full together.
     std::uint64_t commit_segments_max() const { return 1 + (2 * waiting_bytes_max() + segment_bytes - 1) / segment_bytes; }
     std::uint32_t segment_count() const { return static_cast<std::uint32_t>(size / segment_bytes); }

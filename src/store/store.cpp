@@ -298,13 +298,14 @@ Result<Appended> Store::append(Log& log, const record::Reading& reading, bool un
     std::uint16_t attributes = untrusted ? record::attribute_clock_untrusted : 0;
     if (log.log_append_time) attributes |= record::attribute_log_append_time;
     const std::uint64_t alone = record::Pack(attributes).size_with(reading);
-    Session* known = session.session != 0 ? state_.sessions.find(session.session, session.incarnation, log.id) : nullptr;
     if (alone > batch_limit(log)) {
+        const Session* const known = session.session != 0 ? state_.sessions.find(session.session, session.incarnation, log.id) : nullptr;
         // What was stored under a larger limit stays stored. What was refused once is refused again, whatever has been stored since.
         const bool stored = known && session.sequence <= known->judged_before && alone <= log.batch_bytes_before;
         if (stored) return Appended{Offset(-1), Offset(-1), known->ticket};
         return fail(Error::batch_too_large, static_cast<std::int64_t>(alone));
     }
+    Session* known = nullptr;
     if (session.session != 0) {
         const Result<Session*> opened = state_.sessions.open(session.session, session.incarnation, log.id, session.sequence, session.hold);
         env_.charge(state_.sessions.work() * 64);
@@ -317,9 +318,8 @@ Result<Appended> Store::append(Log& log, const record::Reading& reading, bool un
     }
     if (Status status = room_to_wait(alone); !status) return busy(status.failure());
     if (Status status = ensure_ceiling(log, 1); !status) return busy(status.failure());
-    if (log.pack_open() && (log.pack.attributes() != attributes || log.pack.size_with(reading) > batch_limit(log))) ring_.close_pack(log);
     const Offset base = log.end;
-    if (Status status = ring_.add_reading(log, reading, attributes); !status) return busy(status.failure());
+    if (Status status = ring_.add_reading(log, reading, attributes, batch_limit(log)); !status) return busy(status.failure());
     if (known) {
         state_.sessions.advance(*known, log, session.sequence);
         known->ticket = committer_.open_ticket();

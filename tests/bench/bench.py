@@ -33,7 +33,7 @@ DEVICE_LIMIT = 1.9  # of the first shape
 # Small segments, so that they change and checkpoints are written while we look; with less memory than flash, as always.
 SMALL_RING = {
     "memory.total": "12M", "storage.size": "32M", "storage.segment_bytes": "512K", "storage.checkpoint_bytes_max": "128K", "limits.batch_bytes": "64K",
-    "defaults.max.message.bytes": "64K", "limits.topics": 8, "limits.partitions": 64, "limits.sessions": 512, "limits.connections": 300,
+    "defaults.max.message.bytes": "64K", "limits.topics": 8, "limits.partitions": 64, "limits.sessions": 512, "limits.producers": 64, "limits.connections": 300,
     "limits.tls_connections": 16, "limits.parked_fetches": 64,
 }
 

@@ -9,6 +9,7 @@ namespace rivulet::crash {
 namespace {
 
 constexpr std::uint64_t new_session = 1000;
+constexpr std::int64_t new_producer = 1000;
 
 std::string start_text(const Result<store::OpenReport>& opened) {
     return std::string("the store does not start: ") + (opened ? "" : error_info(opened.error()).name);
@@ -24,7 +25,15 @@ std::string go_on(StoreHarness& harness, const History& survived, FaultClass fau
     driver.resume(survived);
     if (driver.history.logs.empty() && driver.create(1) == 0) return "no log can be created";
     for (const auto& [id, log] : driver.history.logs) {
-        if (driver.append_patiently(LogId(id), 2, 100) == 0 || driver.put_patiently(LogId(id), 30, new_session) == 0)
+        // What was acknowledged to a producer is known, and its next batch is no gap. Where more than that may be lost others begin.
+        if (fault == FaultClass::a) {
+            if (std::string wrong = driver.resend(LogId(id)); !wrong.empty()) return wrong;
+            for (const std::int64_t producer : producers_of(log))
+                if (driver.produce_patiently(LogId(id), producer, 2, 90, producer % 2 == 0) == 0)
+                    return "log " + std::to_string(id) + " takes no more of producer " + std::to_string(producer) + ": " + error_info(driver.last_error).name;
+        }
+        if (driver.append_patiently(LogId(id), 2, 100) == 0 || driver.put_patiently(LogId(id), 30, new_session) == 0 ||
+            driver.produce_patiently(LogId(id), new_producer, 1, 60, id % 2 == 0) == 0)
             return "log " + std::to_string(id) + " takes no more: " + error_info(driver.last_error).name + ' ' + harness.failure();
     }
     if (!harness.settle()) return "what is sent after the fault never becomes durable " + harness.failure();

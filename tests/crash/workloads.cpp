@@ -215,6 +215,42 @@ void discarded(Recorder& r) {
     r.finish();
 }
 
+// Idempotent producers, whole and staged batches of some blocks: over checkpoints, truncations, starts.
+void producers(Recorder& r) {
+    r.boot();
+    r.must(r.driver.create(3) != 0, "create");
+    r.settle();
+    const auto round = [&](std::uint64_t n, std::size_t bytes) {
+        for (std::uint64_t k = 0; k < 6; ++k)
+            r.must(r.driver.produce_patiently(log_at(k % 3), static_cast<std::int64_t>(1 + (n + k) % 2), static_cast<std::int32_t>(1 + k % 3), bytes + k * 150, (n + k) % 3 != 0) != 0, "produce");
+        if (n % 2 == 0) r.must(r.driver.put_patiently(log_at(n % 3), 30, 3) != 0, "put");
+        r.settle();
+    };
+    for (std::uint64_t n = 0; n < 4; ++n) round(n, 200);
+    r.record(true);
+    for (std::uint64_t n = 0; n < 10; ++n) {
+        round(n, n % 4 == 1 ? 1500 : 100);
+        if (n == 3) {
+            const Offset cut = r.harness.log(log_at(1)).end;
+            for (int k = 0; k < 3; ++k) r.must(r.driver.produce(log_at(1), 1, 2, 300, k % 2 == 0) != 0, "produce");
+            r.harness.run_for(103 * ns_per_ms);
+            r.must(r.driver.truncate(log_at(1), cut) != 0, "truncate");
+        }
+        if (n == 5) {
+            r.stop();
+            r.boot();
+        }
+        if (n == 7) {
+            r.must(r.driver.produce(log_at(0), 1, 3, 1500, true) != 0, "produce");
+            r.must(r.driver.produce(log_at(1), 2, 3, 1500, false) != 0, "produce");
+            r.harness.run_until([&] { return !r.harness.disk().pending_pages().empty(); });
+            r.cut(sim::CrashPlan::subset(0x5, r.harness.disk().pending_pages().size()));
+            r.boot();
+        }
+    }
+    r.finish();
+}
+
 // Memory logs: ceilings, unclean and clean ends.
 void memory(Recorder& r) {
     r.boot();
@@ -249,6 +285,7 @@ std::span<const Workload> workloads() {
         {"restarts", ring_of(16), restarts},
         {"loop", ring_of(4), loop},
         {"discarded", large_commits(16), discarded, false},
+        {"producers", ring_of(12), producers},
         {"memory", ring_of(16), memory},
     };
     return all;

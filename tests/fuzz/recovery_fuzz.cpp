@@ -76,11 +76,33 @@ struct Machine {
     Holder* holder = nullptr;
 };
 
-// Segment switches, a checkpoint, sessions, a truncation and a restart.
+// The next batch of an idempotent producer, in place of a reading.
+Result<Appended> produce(Store& store, Log& log, const record::Reading& reading, std::int32_t sequence) {
+    std::uint8_t bytes[2048];
+    Writer out(bytes);
+    out.zeros(record::batch_header_bytes);
+    record::Pack pack;
+    if (!pack.add(reading, out)) std::abort();
+    record::BatchHeader header = pack.close();
+    header.producer_id = 5;
+    header.producer_epoch = 0;
+    header.base_sequence = sequence;
+    header.crc = record::batch_crc(header, crc32c(out.written().subspan(record::batch_header_bytes)), header.body_bytes());
+    record::encode_header(header, bytes);
+    Stage stage;
+    RIVULET_TRY(store.begin_stage(stage, out.size()));
+    stage.put(out.written());
+    const Result<Appended> done = store.append(log, stage);
+    store.drop(stage);
+    return done;
+}
+
+// Segment switches, a checkpoint, sessions, an idempotent producer, a truncation and a restart.
 sim::DiskState make_store() {
     Machine machine;
     machine.node.boot();
     std::uint64_t sequence = 0;
+    std::int32_t produced[logs] = {};
     for (int round = 0; round < 60; ++round) {
         if (round == 30) {
             machine.node.power_cut(sim::CrashPlan::all_lost());
@@ -92,6 +114,10 @@ sim::DiskState make_store() {
             reading.timestamp = Timestamp(static_cast<std::int64_t>(sequence));
             reading.value = as_bytes(value);
             Log* const log = machine.holder->store.find(first_user_log + i);
+            if (log && round % 4 == 1) {
+                if (produce(machine.holder->store, *log, reading, produced[i])) ++produced[i];
+                continue;
+            }
             if (log && machine.holder->store.append(*log, reading, false, {7, 1, sequence + 1})) ++sequence;
         }
         machine.world.run_for(200 * ns_per_ms);

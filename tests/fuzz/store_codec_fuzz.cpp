@@ -157,6 +157,21 @@ void try_checkpoint_body(Bytes input) {
     }
 }
 
+void try_producers(Bytes input) {
+    Reader in(input);
+    for (ProducerImage image; !in.at_end() && decode_producer(in, image);) {
+        std::uint8_t bytes[producer_image_bytes_max];
+        Writer out(bytes);
+        encode_producer(image, out);
+        require(out.ok());
+        Reader again(out.written());
+        ProducerImage twice;
+        require(decode_producer(again, twice) && again.at_end());
+        require(twice.producer == image.producer && twice.log == image.log && twice.epoch == image.epoch && twice.first_sequence == image.first_sequence && twice.count == image.count);
+        for (std::uint32_t i = 0; i < image.count; ++i) require(twice.spans[i] == image.spans[i] && twice.bases[i] == image.bases[i]);
+    }
+}
+
 // The files of a store in memory, read-only.
 class Files final : public env::Disk {
 public:
@@ -292,6 +307,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
         case 10: try_journal(input); break;
         case 11: try_store(input); break;
+        case 12: try_producers(input); break;
         default: break;
     }
     return 0;

@@ -368,7 +368,7 @@ def configuration_mistakes_as_json(folder):
 @test
 def both_checkpoints_lost(folder):
     broker = Broker(folder, "--set", "storage.size=4M", "--set", "storage.segment_bytes=256K", "--set", "storage.checkpoint_bytes_max=128K", "--set", "limits.batch_bytes=64K", "--set",
-                    "defaults.max.message.bytes=64K", "--set", "limits.partitions=16", "--set", "limits.topics=16", "--set", "limits.sessions=32")
+                    "defaults.max.message.bytes=64K", "--set", "limits.partitions=16", "--set", "limits.topics=16", "--set", "limits.sessions=32", "--set", "limits.producers=32")
     try:
         client = Client(broker)
         client.create("t")

@@ -38,9 +38,8 @@ using namespace wire::kafka;
 
 namespace {
 
-// Varints may have been written longer than need be, never shorter.
-KafkaBytes written(Bytes bytes, auto encode) {
-    KafkaBytes buffer(bytes.size() + 16);
+KafkaBytes written(std::size_t bytes_max, auto encode) {
+    KafkaBytes buffer(bytes_max);
     Writer out(buffer);
     encode(out);
     RIVULET_CHECK(out.ok());
@@ -51,12 +50,20 @@ KafkaBytes written(Bytes bytes, auto encode) {
 template <class T>
 KafkaMessage api_message(std::string_view name) {
     return {name,
+            // Varints may have been written longer than need be, never shorter.
             [](Bytes bytes, std::int16_t version, bool flexible) -> Result<KafkaBytes> {
                 Result<T> message = decode<T>(bytes, version, flexible);
                 if (!message) return message.failure();
-                return written(bytes, [&](Writer& out) {
+                return written(bytes.size(), [&](Writer& out) {
                     Codec codec(out, version, flexible);
                     message.value().describe(codec);
+                });
+            },
+            [](std::int16_t version, bool flexible) {
+                return written(256, [&](Writer& out) {
+                    T message;
+                    Codec codec(out, version, flexible);
+                    message.describe(codec);
                 });
             },
             [](Bytes bytes, std::int16_t version, bool flexible) {
@@ -75,7 +82,11 @@ KafkaMessage versioned_message(std::string_view name) {
                 Result<T> value = decode_versioned<T>(bytes);
                 if (!value) return value.failure();
                 const auto version = load_be<std::int16_t>(bytes.data());
-                return written(bytes, [&](Writer& out) { encode_versioned(out, value.value(), std::min(version, T::versions.highest)); });
+                return written(bytes.size(), [&](Writer& out) { encode_versioned(out, value.value(), std::min(version, T::versions.highest)); });
+            },
+            [](std::int16_t version, bool) {
+                T value;
+                return written(256, [&](Writer& out) { encode_versioned(out, value, version); });
             },
             [](Bytes bytes, std::int16_t, bool) { return decode_versioned<T>(bytes).error() == Error::malformed; }};
 }

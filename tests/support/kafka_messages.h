@@ -14,6 +14,8 @@ using KafkaBytes = std::vector<std::uint8_t>;
 struct KafkaMessage {
     std::string_view name;  // as in vectors.txt
     Result<KafkaBytes> (*again)(Bytes bytes, std::int16_t version, bool flexible);
+    // A message of which nothing is set.
+    KafkaBytes (*fresh)(std::int16_t version, bool flexible);
     // Whether bytes that do not decode might do so with more behind them.
     bool (*truncated)(Bytes bytes, std::int16_t version, bool flexible);
 };

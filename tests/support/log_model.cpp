@@ -1,9 +1,29 @@
 #include "support/log_model.h"
 
+#include <algorithm>
+
 #include "base/crc32c.h"
 #include "record/pack.h"
 
 namespace rivulet::test {
+
+std::vector<const Sent*> produced(const LogHistory& log, std::int64_t producer) {
+    std::vector<const Sent*> found;
+    for (const LogHistory::Entry& entry : log.entries) {
+        const Sent& sent = *entry.sent;
+        if (sent.kind == Sent::batch && sent.producer == producer) found.push_back(&sent);
+        if (sent.kind == Sent::truncate)
+            while (!found.empty() && found.back()->base >= sent.base) found.pop_back();
+    }
+    return found;
+}
+
+std::vector<std::int64_t> producers_of(const LogHistory& log) {
+    std::vector<std::int64_t> found;
+    for (const LogHistory::Entry& entry : log.entries)
+        if (entry.sent->producer >= 0 && std::find(found.begin(), found.end(), entry.sent->producer) == found.end()) found.push_back(entry.sent->producer);
+    return found;
+}
 
 // ---- Driver ----
 
@@ -47,10 +67,8 @@ std::uint64_t Driver::remove(LogId id) {
     return *ticket;
 }
 
-std::uint64_t Driver::append(LogId id, std::int32_t records, std::size_t value_bytes, std::int32_t span) {
-    Sent sent;
-    sent.count = span > records ? span : records;
-    sent.timestamp = Timestamp(1'700'000'000'000);
+// `records` of new contents over the offsets, and of the producer, that `sent` says.
+Buffer Driver::batch(const Sent& sent, std::int32_t records, std::size_t value_bytes) {
     Buffer body(static_cast<std::size_t>(records) * (value_bytes + 64) + record::batch_header_bytes);
     Writer out(MutableBytes(body).subspan(record::batch_header_bytes));
     record::Pack pack;
@@ -64,22 +82,81 @@ std::uint64_t Driver::append(LogId id, std::int32_t records, std::size_t value_b
     body.resize(record::batch_header_bytes + out.size());
     record::BatchHeader header = pack.close();
     header.last_offset_delta = sent.count - 1;
+    if (sent.producer >= 0) {
+        header.producer_id = sent.producer;
+        header.producer_epoch = 0;
+        header.base_sequence = sent.first_sequence;
+    }
     record::encode_header(header, body);
     header.crc = crc32c(Bytes(body).subspan(record::batch_crc_start));
     record::encode_header(header, body);
+    return body;
+}
+
+Result<store::Appended> Driver::send(store::Log& log, Bytes bytes, bool staged) {
+    return harness_.act([&]() -> Result<store::Appended> {
+        if (!staged) return harness_.store().append(log, bytes);
+        constexpr std::size_t piece = 700;
+        store::Stage stage;
+        RIVULET_TRY(harness_.store().begin_stage(stage, bytes.size()));
+        for (Bytes left = bytes; !left.empty(); left = left.subspan(std::min(piece, left.size()))) stage.put(left.first(std::min(piece, left.size())));
+        const Result<store::Appended> done = harness_.store().append(log, stage);
+        harness_.store().drop(stage);
+        return done;
+    });
+}
+
+std::uint64_t Driver::send(LogId id, Sent sent, Buffer bytes, bool staged) {
     store::Log* const found = harness_.store().find(id);
     last_error = Error::not_found;
     if (!found) return 0;
     store::Log& log = *found;
-    const Result<store::Appended> done = harness_.act([&] { return harness_.store().append(log, body); });
+    const Result<store::Appended> done = send(log, bytes, staged);
     last_error = done.error();
     if (!done) return 0;
-    record::patch_base_offset(body.data(), done->base);
-    record::patch_leader_epoch(body.data(), log.epoch);
+    RIVULET_CHECK(!done->duplicate);
+    record::patch_base_offset(bytes.data(), done->base);
+    record::patch_leader_epoch(bytes.data(), log.epoch);
     sent.base = done->base;
-    sent.bytes = std::move(body);
+    sent.bytes = std::move(bytes);
     add(id, std::move(sent), done->ticket);
     return done->ticket;
+}
+
+std::uint64_t Driver::append(LogId id, std::int32_t records, std::size_t value_bytes, std::int32_t span) {
+    Sent sent;
+    sent.count = span > records ? span : records;
+    sent.timestamp = Timestamp(1'700'000'000'000);
+    Buffer bytes = batch(sent, records, value_bytes);
+    return send(id, std::move(sent), std::move(bytes), false);
+}
+
+std::uint64_t Driver::produce(LogId id, std::int64_t producer, std::int32_t records, std::size_t value_bytes, bool staged) {
+    Sent sent;
+    sent.count = records;
+    sent.timestamp = Timestamp(1'700'000'000'000);
+    sent.producer = producer;
+    const std::vector<const Sent*> before = produced(history.logs[id.value], producer);
+    sent.first_sequence = before.empty() ? 0 : before.back()->first_sequence + before.back()->count;
+    Buffer bytes = batch(sent, records, value_bytes);
+    return send(id, std::move(sent), std::move(bytes), staged);
+}
+
+std::string Driver::resend(LogId id) {
+    store::Log& log = harness_.log(id);
+    const auto& entries = history.logs[id.value].entries;
+    // A memory log has forgotten all, which it may.
+    if (std::any_of(entries.begin(), entries.end(), [](const LogHistory::Entry& entry) { return entry.sent->kind == Sent::jump; })) return {};
+    for (const std::int64_t producer : producers_of(history.logs[id.value])) {
+        const std::vector<const Sent*> sent = produced(history.logs[id.value], producer);
+        if (sent.empty()) continue;
+        const Result<store::Appended> again = send(log, sent.back()->bytes, sent.size() % 2 == 0);
+        const std::string name = "log " + std::to_string(id.value) + " producer " + std::to_string(producer) + ": a batch that comes again ";
+        if (!again) return name + "is refused: " + error_info(again.error()).name;
+        if (!again->duplicate) return name + "is stored again";
+        if (again->base != sent.back()->base) return name + "is said to be at " + std::to_string(again->base.value) + ", it is at " + std::to_string(sent.back()->base.value);
+    }
+    return {};
 }
 
 std::uint64_t Driver::put(LogId id, std::size_t value_bytes, std::uint64_t session, bool untrusted) {
@@ -137,9 +214,10 @@ std::uint64_t Driver::set_start(LogId id, Offset start) {
     return *ticket;
 }
 
-std::uint64_t Driver::append_patiently(LogId id, std::int32_t records, std::size_t value_bytes) {
+template <class Try>
+std::uint64_t Driver::patiently(Try one) {
     for (int tries = 0; tries < 200; ++tries) {
-        if (const std::uint64_t ticket = append(id, records, value_bytes)) return ticket;
+        if (const std::uint64_t ticket = one()) return ticket;
         if (last_error != Error::busy) return 0;
         const std::uint64_t commits = harness_.program().commits;
         harness_.run_until([&] { return harness_.program().commits != commits || harness_.store().offline(); }, ns_per_s);
@@ -147,14 +225,16 @@ std::uint64_t Driver::append_patiently(LogId id, std::int32_t records, std::size
     return 0;
 }
 
+std::uint64_t Driver::append_patiently(LogId id, std::int32_t records, std::size_t value_bytes) {
+    return patiently([&] { return append(id, records, value_bytes); });
+}
+
 std::uint64_t Driver::put_patiently(LogId id, std::size_t value_bytes, std::uint64_t session) {
-    for (int tries = 0; tries < 200; ++tries) {
-        if (const std::uint64_t ticket = put(id, value_bytes, session)) return ticket;
-        if (last_error != Error::busy) return 0;
-        const std::uint64_t commits = harness_.program().commits;
-        harness_.run_until([&] { return harness_.program().commits != commits || harness_.store().offline(); }, ns_per_s);
-    }
-    return 0;
+    return patiently([&] { return put(id, value_bytes, session); });
+}
+
+std::uint64_t Driver::produce_patiently(LogId id, std::int64_t producer, std::int32_t records, std::size_t value_bytes, bool staged) {
+    return patiently([&] { return produce(id, producer, records, value_bytes, staged); });
 }
 
 void Driver::resume(const History& survived) {

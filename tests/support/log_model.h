@@ -20,6 +20,8 @@ struct Sent {
     std::uint64_t session = 0;
     std::uint32_t incarnation = 0;
     std::uint64_t sequence = 0;
+    std::int64_t producer = -1;         // of an idempotent one: which, and its sequence
+    std::int32_t first_sequence = 0;
 };
 
 struct LogHistory {
@@ -35,6 +37,10 @@ struct LogHistory {
     Offset end{0};                           // at this moment, in RAM
     std::vector<Entry> entries;
 };
+
+// What an idempotent producer has in a log, in order: what was cut off is not among it.
+std::vector<const Sent*> produced(const LogHistory& log, std::int64_t producer);
+std::vector<std::int64_t> producers_of(const LogHistory& log);
 
 struct History {
     std::map<std::uint64_t, LogHistory> logs;
@@ -64,12 +70,17 @@ public:
     std::uint64_t remove(LogId id);
     // `span`: more offsets than records, as in a compacted batch; 0: as many.
     std::uint64_t append(LogId id, std::int32_t records, std::size_t value_bytes, std::int32_t span = 0);
+    // The next batch of an idempotent producer, whole or through a stage.
+    std::uint64_t produce(LogId id, std::int64_t producer, std::int32_t records, std::size_t value_bytes, bool staged);
+    // What every idempotent producer has sent last to the log comes again. What is wrong with that: it is not recognised.
+    std::string resend(LogId id);
     std::uint64_t put(LogId id, std::size_t value_bytes, std::uint64_t session = 0, bool untrusted = false);
     std::uint64_t truncate(LogId id, Offset end, Epoch epoch = Epoch(1));
     std::uint64_t set_start(LogId id, Offset start);
     // The same, and again after each commit while the store is busy.
     std::uint64_t append_patiently(LogId id, std::int32_t records, std::size_t value_bytes);
     std::uint64_t put_patiently(LogId id, std::size_t value_bytes, std::uint64_t session = 0);
+    std::uint64_t produce_patiently(LogId id, std::int64_t producer, std::int32_t records, std::size_t value_bytes, bool staged);
     LogId last_created() const { return last_created_; }
     Error last_error = Error::none;
 
@@ -80,6 +91,11 @@ public:
 private:
     void add(LogId id, Sent sent, std::uint64_t ticket);
     Buffer value(std::size_t bytes);
+    Buffer batch(const Sent& sent, std::int32_t records, std::size_t value_bytes);
+    Result<store::Appended> send(store::Log& log, Bytes bytes, bool staged);
+    std::uint64_t send(LogId id, Sent sent, Buffer bytes, bool staged);
+    template <class Try>
+    std::uint64_t patiently(Try one);
 
     StoreHarness& harness_;
     LogId last_created_{0};

@@ -77,6 +77,7 @@ public:
         if (log->memory != history_.memory && fault_ == FaultClass::a) return "log " + std::to_string(id_) + " changed its durability";
         std::string wrong = fault_ == FaultClass::a ? strong(*log) : fault_ == FaultClass::b ? damaged(*log) : lied_to(*log);
         if (wrong.empty() && fault_ == FaultClass::a) wrong = sessions();
+        if (wrong.empty() && fault_ == FaultClass::a) wrong = producers();
         history_.created = 0;
         history_.removed = UINT64_MAX;
         history_.start = log->start;
@@ -298,6 +299,35 @@ private:
         }
         for (const auto& [session, sequence] : ever)
             if (!last.contains(session) && sequence != 0) return name + std::to_string(session) + " is known and has no reading";
+        return {};
+    }
+
+    // The last five batches of a producer that the log has are known, and nothing else is.
+    std::string producers() const {
+        // A truncation takes known batches, a memory log that lost some forgets all.
+        const bool loose = std::any_of(history_.entries.begin(), history_.entries.end(), [](const LogHistory::Entry& e) { return e.sent->kind == Sent::truncate || e.sent->kind == Sent::jump; });
+        const store::ProducerTable& table = harness_.store().producers();
+        const std::vector<std::int64_t> all = producers_of(history_);
+        store::ProducerImage image;
+        std::size_t found = 0;
+        for (std::uint32_t i = 0; i < table.capacity(); ++i) {
+            if (!table.image_at(i, image) || image.log != LogId(id_)) continue;
+            ++found;
+            const std::string name = "log " + std::to_string(id_) + " producer " + std::to_string(image.producer);
+            const std::vector<const Sent*> sent = produced(history_, image.producer);
+            if (image.count > sent.size() || (!loose && image.count < std::min(sent.size(), store::producer_batches_max)))
+                return name + " has " + std::to_string(image.count) + " known batches of " + std::to_string(sent.size());
+            std::int64_t sequence = image.first_sequence;
+            for (std::uint32_t k = 0; k < image.count; ++k) {
+                const Sent& batch = *sent[sent.size() - image.count + k];
+                if (sequence != batch.first_sequence || image.bases[k] != batch.base || image.spans[k] + 1 != static_cast<std::uint32_t>(batch.count))
+                    return name + " has sequence " + std::to_string(sequence) + " at " + std::to_string(image.bases[k].value) + ", sent was " + std::to_string(batch.first_sequence) + " at " +
+                           std::to_string(batch.base.value);
+                sequence += image.spans[k] + 1;
+            }
+        }
+        const auto known = static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](std::int64_t p) { return !produced(history_, p).empty(); }));
+        if (found < known && !loose) return "log " + std::to_string(id_) + " knows " + std::to_string(found) + " producers of " + std::to_string(known);
         return {};
     }
 

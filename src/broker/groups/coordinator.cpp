@@ -14,7 +14,7 @@ constexpr std::uint32_t removals_per_turn = 256;
 std::size_t GroupOptions::record_bytes() const {
     const std::size_t least = offset_metadata_bytes_max + 1024;
     const std::size_t wanted = blob_bytes / 4 > least ? blob_bytes / 4 : least;
-    const std::size_t most = batch_bytes_max - 4096;  // batch header, key
+    const std::size_t most = batch_bytes_max - 1536;  // batch header, the longest key, headers
     return wanted < most ? wanted : most;
 }
 
@@ -155,7 +155,7 @@ bool Coordinator::drop_offsets(Group& group, std::uint32_t& left) {
         if (left == 0) return false;
         if (const store::Log* const log = broker_.store().find(offset->log)) {
             const Topic& topic = broker_.topics().at_slot(log->owner);
-            const Result<std::uint64_t> ticket = journal_.remove_offset(group, topic, static_cast<std::uint32_t>(offset->log - topic.first_log));
+            const Result<std::uint64_t> ticket = journal_.remove_offset(group, topic, topic.partition_of(offset->log));
             if (!ticket) return false;
             group.written = *ticket;
         }

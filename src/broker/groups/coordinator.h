@@ -2,7 +2,7 @@
 // Owns:     groups, members, committed offsets and their bytes (GroupOptions), from the arena; the topic __consumer_offsets, which keeps all that must outlive a restart (journal.h).
 // Bounds:   GroupOptions; memory_bytes(). One timer for all sessions and rebalances, which looks at all members when it is due.
 // Errors:   of all calls: invalid_group_id, coordinator_loading until what the log says is known, coordinator_not_available (the log takes nothing now: full, offline, shutting down).
-//           Of members: unknown_member, fenced_instance, illegal_generation, rebalance_in_progress, inconsistent_group_protocol. Limits: group_full, too_many_offsets,
+//           Of members: unknown_member, fenced_instance, illegal_generation, rebalance_in_progress, inconsistent_group_protocol. Limits: group_full (also where an answer would be larger than answer_bytes_max), too_many_offsets,
 //           offset_metadata_too_large. A call that fails has changed nothing.
 // Guarantee: a member is told its assignment only when generation, members and assignment are on flash: the generation goes on after a power cut. An offset is committed when its
 //           ticket is durable (CommitWaiter). Sessions and delays are measured by the monotonic clock alone; after a start all sessions begin anew.
@@ -42,11 +42,21 @@ struct Assignment {
     std::string_view member;
     Bytes bytes;
 };
+// The assignments of a leader, one after another, and again from the first.
+class AssignmentList {
+public:
+    virtual std::size_t count() const = 0;
+    virtual void rewind() = 0;
+    virtual bool next(Assignment& out) = 0;
+
+protected:
+    ~AssignmentList() = default;
+};
 struct SyncRequest {
     MemberRef member;
     std::string_view protocol_type;  // empty: not said (before version 5)
     std::string_view protocol;       // likewise
-    std::span<const Assignment> assignments;  // of the leader; members that it leaves out get empty ones, of others nothing is looked at
+    AssignmentList* assignments = nullptr;  // of the leader; members that it leaves out get empty ones, of others nothing is looked at
 };
 
 struct GroupListing {
@@ -91,6 +101,12 @@ public:
     Status heartbeat(const MemberRef& member);
     // One member; those that leave together are told one by one. By instance alone, if it has one and no id is given.
     Status leave(std::string_view group, std::string_view member, std::string_view instance);
+    // What is to be told once the callback has come, until finish(), as often as it is asked. Who is told of a generation that is over by then hears as a follower, and joins again when
+    // what it asks next is refused.
+    static JoinAnswer answer_to(const JoinWaiter& waiter);
+    static SyncAnswer answer_to(const SyncWaiter& waiter);
+    static void finish(JoinWaiter& waiter);
+    static void finish(SyncWaiter& waiter);
     // Its connection has gone. Whoever never learned its id is no member any more.
     static void cancel(JoinWaiter& waiter);
     static void cancel(SyncWaiter& waiter);
@@ -150,6 +166,8 @@ private:
     Status check(std::string_view group) const;
     Status check_member(Group& group, std::string_view member, std::string_view instance);
     Status check_join(const JoinRequest& request) const;
+    std::uint64_t leader_answer_bytes(const JoinRequest& request, Group* group);
+    std::uint64_t answer_head_bytes(std::string_view protocol_type) const;
     Status join_new(const JoinRequest& request, Group* group, JoinWaiter& waiter);
     Status join_again(const JoinRequest& request, Group& group, JoinWaiter& waiter);
     Status join_pending(const JoinRequest& request, Group& group, Member& member, JoinWaiter& waiter);

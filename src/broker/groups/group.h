@@ -53,6 +53,7 @@ struct Member : ListNode<Member, MemberTag> {
 
     // Has rejoined, for the generation to come.
     bool awaits_join() const;
+    bool awaits_sync() const;
 };
 
 struct Group : CommitWaiter {

@@ -151,7 +151,7 @@ Result<std::uint64_t> Journal::rewrite_offset(const CommittedOffset& offset) {
     const Topic& topic = broker_.topics().at_slot(log->owner);
     Group& group = groups_.groups()[offset.group];
     const OffsetCommit commit{offset.offset, offset.epoch, offset.commit_time, blobs_.text(offset.metadata)};
-    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, write_offset(blobs_.text(group.id), topic, static_cast<std::uint32_t>(offset.log - topic.first_log), commit));
+    RIVULET_TRY_ASSIGN(const std::uint64_t ticket, write_offset(blobs_.text(group.id), topic, topic.partition_of(offset.log), commit));
     group.written = ticket;
     return appended_bytes_;
 }
@@ -164,7 +164,7 @@ bool Journal::in_partition(const Group& group, std::uint32_t partition) const {
 Result<std::uint64_t> Journal::write_offset(std::string_view group, const Topic& topic, std::uint32_t partition, const OffsetCommit& commit) {
     Writer value(record_);
     encode_offset_record({commit.offset, commit.epoch, commit.metadata, commit.time}, value);
-    RIVULET_CHECK(value.ok());
+    if (!value.ok()) return fail(Error::batch_too_large, static_cast<std::int64_t>(record_.size()));
     std::uint8_t buffer[key_bytes_max];
     Writer key(buffer);
     encode_record_key({true, group, topic.name.view(), static_cast<std::int32_t>(partition)}, key);

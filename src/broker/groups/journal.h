@@ -25,6 +25,7 @@ struct GroupOptions {
     std::uint32_t offset_metadata_bytes_max = 4096;  // of one
     std::uint32_t partitions = 4;             // of __consumer_offsets, when it is created
     std::uint32_t batch_bytes_max = 1'048'588;  // the store's
+    std::uint32_t answer_bytes_max = UINT32_MAX;  // that a member can be told at once: who would make the list of members, or an assignment, larger is refused
     std::int64_t initial_rebalance_delay_ns = 3 * ns_per_s;
     std::int64_t session_timeout_min_ms = 6'000;
     std::int64_t session_timeout_max_ms = 30 * 60'000;

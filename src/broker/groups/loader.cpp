@@ -16,7 +16,7 @@ void Loader::start(const Topic* topic, Coordinator& coordinator, LoaderListener&
     coordinator_ = &coordinator;
     listener_ = &listener;
     if (topic) {
-        first_log_ = topic->first_log;
+        first_log_ = topic->first_log();
         partitions_ = topic->partitions;
     }
     next_partition();
@@ -25,7 +25,7 @@ void Loader::start(const Topic* topic, Coordinator& coordinator, LoaderListener&
 // The next one that has something.
 void Loader::next_partition() {
     for (; partition_ < partitions_; ++partition_) {
-        const store::Log* const found = broker_.store().find(first_log_ + partition_);
+        const store::Log* const found = broker_.partition(first_log_, partition_);
         if (!found || found->start >= found->high_watermark()) continue;
         bytes_ = 0;
         log = found->id;
@@ -43,7 +43,7 @@ void Loader::finish() {
     if (skipped_ != 0) env::LogLine(broker_.env(), env::LogLevel::warning) << skipped_ << " records of groups and offsets could not be read and are skipped";
     if (no_room_ != 0)
         env::LogLine(broker_.env(), env::LogLevel::error) << no_room_ << " records of groups and offsets find no room: the limits were lowered; they stay in the log, see limits.groups, "
-                                                          << "group_members, group_bytes, group_offsets";
+                                                          << "members, group_bytes, committed_offsets";
     listener_->on_loaded();
 }
 
@@ -140,7 +140,7 @@ Topic* Loader::topic_of(const RecordKey& key, const record::Record& record) {
 void Loader::apply_offset(const RecordKey& key, const record::Record& record) {
     Topic* const topic = topic_of(key, record);
     if (!topic || key.partition < 0 || static_cast<std::uint32_t>(key.partition) >= topic->partitions) return;
-    const LogId partition = topic->first_log + static_cast<std::uint64_t>(key.partition);
+    const LogId partition = topic->log_of(static_cast<std::uint32_t>(key.partition));
     Group* group = groups_.find(key.group);
     if (!record.has_value) {
         CommittedOffset* const known = group ? offsets_.find(*group, partition) : nullptr;

@@ -1,4 +1,6 @@
 // What members ask: join, sync, heartbeat, leave.
+#include <algorithm>
+
 #include "broker/groups/coordinator.h"
 #include "broker/groups/records.h"
 
@@ -9,6 +11,7 @@ namespace {
 constexpr std::int64_t fresh_member_timeout_ns = 5 * 60 * ns_per_s;  // Kafka's, for members that nobody knows yet
 constexpr std::size_t id_prefix_bytes_max = 512;
 constexpr std::size_t member_id_bytes_max = id_prefix_bytes_max + 37;
+constexpr std::size_t member_head_bytes = 16;  // lengths and the like, in the list of members
 
 std::int32_t rebalance_timeout_ms(const JoinRequest& request) {
     const std::int64_t ms = request.rebalance_timeout_ms >= 0 ? request.rebalance_timeout_ms : request.session_timeout_ms;
@@ -69,11 +72,31 @@ Status Coordinator::join(const JoinRequest& request, JoinWaiter& waiter) {
         if (group->member_count != 0 && (blobs_.text(group->protocol_type) != request.protocol_type || !groups_.supports(*group, request.protocols)))
             return fail(Error::inconsistent_group_protocol);
     }
+    if (leader_answer_bytes(request, group) > options_.answer_bytes_max) return fail(Error::group_full);
     if (request.member.empty()) return join_new(request, group, waiter);
     Member* const member = groups_.find_member(*group, request.member);
     if (member && member->pending) return join_pending(request, *group, *member, waiter);
     RIVULET_TRY(check_member(*group, request.member, request.instance));
     return join_again(request, *group, waiter);
+}
+
+// Without the members: codes, the ids of the member and of its leader, the protocol.
+std::uint64_t Coordinator::answer_head_bytes(std::string_view protocol_type) const { return 64 + 2 * member_id_bytes_max + protocol_name_bytes_max + protocol_type.size(); }
+
+// The most that a leader can be told of a group which this member joins, whatever the protocol will be.
+std::uint64_t Coordinator::leader_answer_bytes(const JoinRequest& request, Group* group) {
+    std::uint64_t newest = 0;
+    for (const JoinProtocol& protocol : request.protocols) newest = std::max<std::uint64_t>(newest, protocol.metadata.size());
+    const std::string_view prefix = request.instance.empty() ? request.client_id : request.instance;
+    std::uint64_t bytes = answer_head_bytes(request.protocol_type) + member_head_bytes + cut(prefix, id_prefix_bytes_max).size() + 37 + request.instance.size() + newest;
+    for (Member* member = group ? group->members.front() : nullptr; member; member = group->members.next(*member)) {
+        if (member->pending || blobs_.text(member->id) == request.member || (!request.instance.empty() && blobs_.text(member->instance) == request.instance)) continue;
+        std::uint64_t largest = 0;
+        JoinProtocol protocol;
+        for (ProtocolReader in(blobs_.view(member->protocols)); in.next(protocol);) largest = std::max<std::uint64_t>(largest, protocol.metadata.size());
+        bytes += member_head_bytes + member->id.size + member->instance.size + largest;
+    }
+    return bytes;
 }
 
 std::string_view Coordinator::make_member_id(const JoinRequest& request, std::span<char> buffer) {
@@ -239,6 +262,7 @@ Status Coordinator::sync(const SyncRequest& request, SyncWaiter& waiter) {
     waiter.coordinator_ = this;
     waiter.member_ = &member;
     waiter.error_ = Error::none;
+    waiter.answered_ = false;
     member.sync = &waiter;
     member.synced = true;
     keep_alive(member);
@@ -251,14 +275,24 @@ Status Coordinator::sync(const SyncRequest& request, SyncWaiter& waiter) {
 
 // Takes the assignments and writes the generation. A failure has changed nothing: the leader may send them again.
 Status Coordinator::sync_leader(const SyncRequest& request, Group& group) {
+    AssignmentList* const list = request.assignments;
     std::uint64_t cost = 0;
-    for (const Assignment& assignment : request.assignments)
-        if (groups_.find_member(group, assignment.member)) cost += BlobPool::cost(assignment.bytes.size());
-    if (!blobs_.fits(cost)) return fail(Error::group_full);
-    broker_.env().charge(cost + request.assignments.size() * 64);
-    for (const Assignment& assignment : request.assignments) {
-        Member* const member = groups_.find_member(group, assignment.member);
-        if (member && !member->pending) RIVULET_CHECK(blobs_.assign(member->assignment, assignment.bytes));
+    Assignment assignment;
+    if (list) {
+        // No leader has been told of so many.
+        if (list->count() > options_.group_members_max) return fail(Error::invalid_argument, static_cast<std::int64_t>(list->count()));
+        const std::uint64_t head = answer_head_bytes(blobs_.text(group.protocol_type));
+        for (list->rewind(); list->next(assignment);) {
+            if (!groups_.find_member(group, assignment.member)) continue;
+            if (head + assignment.bytes.size() > options_.answer_bytes_max) return fail(Error::group_full);
+            cost += BlobPool::cost(assignment.bytes.size());
+        }
+        if (!blobs_.fits(cost)) return fail(Error::group_full);
+        broker_.env().charge(cost + list->count() * 64);
+        for (list->rewind(); list->next(assignment);) {
+            Member* const member = groups_.find_member(group, assignment.member);
+            if (member && !member->pending) RIVULET_CHECK(blobs_.assign(member->assignment, assignment.bytes));
+        }
     }
     group.state_time = broker_.clock_trusted() ? broker_.wall() : Timestamp(-1);
     const Result<std::uint64_t> ticket = journal_.write_group(group, true);
@@ -309,6 +343,7 @@ Status Coordinator::rebalance(std::string_view id) {
 void Coordinator::cancel(JoinWaiter& waiter) {
     if (!waiter.waiting()) return;
     Coordinator& coordinator = *std::exchange(waiter.coordinator_, nullptr);
+    waiter.answered_ = false;
     if (waiter.linked()) List<JoinWaiter>::remove(waiter);
     Member* const member = std::exchange(waiter.member_, nullptr);
     if (!member) return;
@@ -321,6 +356,7 @@ void Coordinator::cancel(JoinWaiter& waiter) {
 void Coordinator::cancel(SyncWaiter& waiter) {
     if (!waiter.waiting()) return;
     waiter.coordinator_ = nullptr;
+    waiter.answered_ = false;
     if (waiter.linked()) List<SyncWaiter>::remove(waiter);
     if (Member* const member = std::exchange(waiter.member_, nullptr)) member->sync = nullptr;
 }

@@ -25,7 +25,7 @@ Result<std::uint64_t> Coordinator::commit(CommitScope& scope, std::string_view t
     Topic* const topic = broker_.find_topic(topic_name);
     if (!topic || partition < 0 || partition >= topic->partitions) return fail(Error::unknown_topic_or_partition);
     if (commit.metadata.size() > options_.offset_metadata_bytes_max) return fail(Error::offset_metadata_too_large);
-    const LogId log = topic->first_log + static_cast<std::uint64_t>(partition);
+    const LogId log = topic->log_of(static_cast<std::uint32_t>(partition));
     if (!scope.group) scope.group = add_group(scope.id);
     if (!scope.group) return fail(Error::group_full);
     Group& group = *scope.group;
@@ -38,7 +38,7 @@ Result<std::uint64_t> Coordinator::commit(CommitScope& scope, std::string_view t
     OffsetCommit stamped = commit;
     stamped.time = broker_.stamp();
     const Result<std::uint64_t> ticket = journal_.write_offset(scope.id, *topic, static_cast<std::uint32_t>(partition), stamped);
-    if (!ticket) return unavailable(ticket.failure());
+    if (!ticket) return ticket.error() == Error::batch_too_large ? fail(Error::offset_metadata_too_large) : unavailable(ticket.failure());
     offsets_.put(group, log, stamped);
     broker_.env().charge(256);
     group.written = *ticket;
@@ -57,7 +57,7 @@ Result<FetchedOffset> Coordinator::fetch_offset(std::string_view id, std::string
     const Group* const group = groups_.find(id);
     Topic* const topic = broker_.find_topic(topic_name);
     if (!group || !topic || partition < 0 || partition >= topic->partitions) return out;
-    const CommittedOffset* const known = offsets_.find(*group, topic->first_log + out.partition);
+    const CommittedOffset* const known = offsets_.find(*group, topic->log_of(out.partition));
     if (!known) return out;
     out.offset = known->offset;
     out.epoch = known->epoch;
@@ -81,7 +81,7 @@ bool Coordinator::next_offset(std::string_view id, FetchedOffset& offset) {
     std::uint32_t partition = offset.partition + 1;
     for (;; topic = &broker_.topics().at(rank++), partition = 0) {
         for (; topic && !found && partition < topic->partitions; ++partition, ++looked) {
-            const CommittedOffset* const known = offsets_.find(*group, topic->first_log + partition);
+            const CommittedOffset* const known = offsets_.find(*group, topic->log_of(partition));
             if (!known) continue;
             offset = {topic->name.view(), partition, known->offset, known->epoch, blobs_.text(known->metadata)};
             found = true;
@@ -103,7 +103,7 @@ Result<std::uint64_t> Coordinator::delete_offset(std::string_view id, std::strin
     Topic* const topic = broker_.find_topic(topic_name);
     if (!topic || partition < 0 || partition >= topic->partitions) return fail(Error::unknown_topic_or_partition);
     const auto index = static_cast<std::uint32_t>(partition);
-    CommittedOffset* const known = offsets_.find(*group, topic->first_log + index);
+    CommittedOffset* const known = offsets_.find(*group, topic->log_of(index));
     if (!known) return group->written;
     const Result<std::uint64_t> ticket = journal_.remove_offset(*group, *topic, index);
     if (!ticket) return unavailable(ticket.failure());

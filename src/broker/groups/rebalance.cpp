@@ -9,7 +9,8 @@ constexpr std::uint32_t answers_per_turn = 64;
 
 }  // namespace
 
-bool Member::awaits_join() const { return join && !join->linked(); }
+bool Member::awaits_join() const { return join && !join->linked() && !join->answered(); }
+bool Member::awaits_sync() const { return sync && !sync->answered(); }
 
 void Group::on_committed(Error error) { coordinator->on_committed(*this, error); }
 
@@ -92,7 +93,10 @@ void Coordinator::complete_join(Group& group) {
         blobs_.clear(member->assignment);
         member->synced = member->fresh = false;
         keep_alive(*member);
-        if (member->awaits_join()) answer(*member, Error::none);
+        if (!member->awaits_join()) continue;
+        // What it was to be told of the generation before does not count any more.
+        member->join->skip_assignment_ = member->join->hide_leader_ = false;
+        answer(*member, Error::none);
     }
     arm(group.sync_due);
 }
@@ -182,7 +186,7 @@ void Coordinator::collect(Group& group) {
 // Its session is over.
 void Coordinator::expire(Member& member) {
     // Who waits for us is alive, but if nobody knows its id, it may have given up long ago.
-    if (!member.fresh && (member.awaits_join() || member.sync)) return keep_alive(member);
+    if (!member.fresh && (member.awaits_join() || member.awaits_sync())) return keep_alive(member);
     leave_group(member, Error::unknown_member);
 }
 
@@ -193,6 +197,7 @@ void Coordinator::attach(Member& member, JoinWaiter& waiter) {
     waiter.coordinator_ = this;
     waiter.member_ = &member;
     waiter.error_ = Error::none;
+    waiter.answered_ = false;
     waiter.skip_assignment_ = waiter.hide_leader_ = false;
     member.join = &waiter;
 }
@@ -206,7 +211,7 @@ void Coordinator::answer(Member& member, Error error) {
         waiter->member_ = nullptr;
         member.join = nullptr;
     }
-    if (!waiter->linked()) joined_.push_back(*waiter);
+    if (!waiter->linked() && !waiter->answered_) joined_.push_back(*waiter);
     arm(now());
 }
 
@@ -218,7 +223,7 @@ void Coordinator::answer_sync(Member& member, Error error) {
         waiter->member_ = nullptr;
         member.sync = nullptr;
     }
-    if (!waiter->linked()) synced_.push_back(*waiter);
+    if (!waiter->linked() && !waiter->answered_) synced_.push_back(*waiter);
     arm(now());
 }
 
@@ -229,37 +234,70 @@ void Coordinator::deliver() {
 }
 
 void Coordinator::give(JoinWaiter& waiter) {
-    JoinAnswer answer;
-    answer.error = waiter.error_;
-    if (Member* const member = std::exchange(waiter.member_, nullptr)) {
-        Group& group = *member->group;
-        member->join = nullptr;
-        answer.member = blobs_.text(member->id);
-        member->id_told = true;
-        if (answer.error == Error::none) {
-            answer.generation = group.generation;
-            answer.protocol_type = blobs_.text(group.protocol_type);
-            answer.protocol = group.protocol.view();
-            if (group.leader && !waiter.hide_leader_) answer.leader = blobs_.text(group.leader->id);
-            answer.skip_assignment = waiter.skip_assignment_;
-            if (group.leader == member && !waiter.hide_leader_) answer.members = JoinedMembers(groups_, blobs_, group);
-        }
-    }
-    waiter.coordinator_ = nullptr;
-    waiter.on_joined(answer);
+    waiter.answered_ = true;
+    if (waiter.member_) waiter.generation_ = waiter.member_->group->generation;
+    waiter.on_joined();
 }
 
 void Coordinator::give(SyncWaiter& waiter) {
+    waiter.answered_ = true;
+    if (waiter.member_) waiter.generation_ = waiter.member_->group->generation;
+    waiter.on_synced();
+}
+
+JoinAnswer Coordinator::answer_to(const JoinWaiter& waiter) {
+    RIVULET_CHECK(waiter.waiting() && waiter.answered_);
+    JoinAnswer answer;
+    answer.error = waiter.error_;
+    const Member* const member = waiter.member_;
+    if (!member) return answer;
+    Coordinator& coordinator = *waiter.coordinator_;
+    Group& group = *member->group;
+    answer.member = coordinator.blobs_.text(member->id);
+    if (answer.error != Error::none) return answer;
+    answer.generation = waiter.generation_;
+    answer.protocol_type = coordinator.blobs_.text(group.protocol_type);
+    answer.protocol = group.protocol.view();
+    if (waiter.hide_leader_ || group.generation != waiter.generation_ || group.state == GroupState::preparing_rebalance) return answer;
+    if (group.leader) answer.leader = coordinator.blobs_.text(group.leader->id);
+    answer.skip_assignment = waiter.skip_assignment_;
+    if (group.leader == member) answer.members = JoinedMembers(coordinator.groups_, coordinator.blobs_, group);
+    return answer;
+}
+
+SyncAnswer Coordinator::answer_to(const SyncWaiter& waiter) {
+    RIVULET_CHECK(waiter.waiting() && waiter.answered_);
     SyncAnswer answer;
     answer.error = waiter.error_;
+    const Member* const member = waiter.member_;
+    if (!member) return answer;
+    const Group& group = *member->group;
+    if (group.generation != waiter.generation_) {
+        answer.error = Error::rebalance_in_progress;
+        return answer;
+    }
+    const BlobPool& blobs = waiter.coordinator_->blobs_;
+    answer.protocol_type = blobs.text(group.protocol_type);
+    answer.protocol = group.protocol.view();
+    answer.assignment = blobs.view(member->assignment);
+    return answer;
+}
+
+void Coordinator::finish(JoinWaiter& waiter) {
+    RIVULET_CHECK(waiter.answered_);
     if (Member* const member = std::exchange(waiter.member_, nullptr)) {
-        member->sync = nullptr;
-        answer.protocol_type = blobs_.text(member->group->protocol_type);
-        answer.protocol = member->group->protocol.view();
-        answer.assignment = blobs_.view(member->assignment);
+        member->join = nullptr;
+        member->id_told = true;
     }
     waiter.coordinator_ = nullptr;
-    waiter.on_synced(answer);
+    waiter.answered_ = false;
+}
+
+void Coordinator::finish(SyncWaiter& waiter) {
+    RIVULET_CHECK(waiter.answered_);
+    if (Member* const member = std::exchange(waiter.member_, nullptr)) member->sync = nullptr;
+    waiter.coordinator_ = nullptr;
+    waiter.answered_ = false;
 }
 
 JoinedMembers::JoinedMembers(GroupTable& table, const BlobPool& blobs, Group& group) : table_(&table), blobs_(&blobs), group_(&group) { rewind(); }

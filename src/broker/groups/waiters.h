@@ -1,5 +1,6 @@
 // What a session's request to a group waits for: the rebalance, the assignment. Each is embedded in its session or a pooled slot; waiting never allocates.
-// Owns:     nothing; cancel (Coordinator::cancel) before it goes away. Thread: loop only; callbacks never come from within the call that began the wait.
+// The callback says that the answer is there. What it says is asked of the Coordinator, when there is room to tell it: nothing of it is kept twice.
+// Owns:     nothing; Coordinator::cancel(), or finish(), before it goes away. Thread: loop only; callbacks never come from within the call that began the wait.
 #pragma once
 
 #include "broker/groups/group.h"
@@ -29,7 +30,7 @@ private:
     Member* at_ = nullptr;
 };
 
-// Its views stand during the callback, until something is asked of the Coordinator.
+// Its views stand until something else is asked of the Coordinator.
 struct JoinAnswer {
     Error error = Error::none;
     std::string_view member;         // its id; also with member_id_required: to join with
@@ -43,8 +44,9 @@ struct JoinAnswer {
 
 class JoinWaiter : public ListNode<JoinWaiter> {
 public:
-    virtual void on_joined(const JoinAnswer& answer) = 0;
-    bool waiting() const { return coordinator_ != nullptr; }
+    virtual void on_joined() = 0;
+    bool waiting() const { return coordinator_ != nullptr; }  // until finish()
+    bool answered() const { return answered_; }
 
 protected:
     ~JoinWaiter() = default;
@@ -54,6 +56,8 @@ private:
     Coordinator* coordinator_ = nullptr;  // while it waits
     Member* member_ = nullptr;
     Error error_ = Error::none;
+    std::int32_t generation_ = -1;
+    bool answered_ = false;
     bool skip_assignment_ = false;
     bool hide_leader_ = false;
 };
@@ -67,8 +71,9 @@ struct SyncAnswer {
 
 class SyncWaiter : public ListNode<SyncWaiter> {
 public:
-    virtual void on_synced(const SyncAnswer& answer) = 0;
+    virtual void on_synced() = 0;
     bool waiting() const { return coordinator_ != nullptr; }
+    bool answered() const { return answered_; }
 
 protected:
     ~SyncWaiter() = default;
@@ -78,6 +83,8 @@ private:
     Coordinator* coordinator_ = nullptr;
     Member* member_ = nullptr;
     Error error_ = Error::none;
+    std::int32_t generation_ = -1;
+    bool answered_ = false;
 };
 
 }  // namespace rivulet::broker

@@ -8,7 +8,12 @@ broker::Broker& Exchange::broker() { return hub_.broker(); }
 
 bool Exchange::reserve(std::size_t bytes) { return session_.reserve(bytes < hub_.options().response_bytes ? bytes : hub_.options().response_bytes); }
 
-Progress Exchange::answer_with(Encode encode, void* message, const Done& done) { return session_.answer(header_, encode, message, done); }
+Progress Exchange::reserve_whole(std::size_t bytes) {
+    if (bytes > hub_.options().response_bytes) return fail(rivulet::fail(Error::frame_too_large, static_cast<std::int64_t>(bytes)), "the answer could be larger than limits.kafka_response_bytes");
+    return session_.reserve(bytes) ? Progress::done : Progress::blocked;
+}
+
+Progress Exchange::answer_with(Encode encode, void* message, const std::uint64_t& ticket, const bool& blocked) { return session_.answer(header_, encode, message, ticket, blocked); }
 
 Progress Exchange::fail(Failure failure, std::string_view text) { return session_.fail(failure, text); }
 

@@ -22,12 +22,6 @@ enum class Progress : std::uint8_t {
     ended,    // the connection is
 };
 
-// What the Source of an answer has done by the time that the answer is encoded: requests that change several things carry them out item by item (changes.h).
-struct Done {
-    std::uint64_t ticket = 0;  // must be durable before the answer leaves
-    bool blocked = false;      // nothing was done, and there is no answer yet
-};
-
 class Exchange {
 public:
     Exchange(Hub& hub, Session& session, const wire::kafka::RequestHeader& header, Bytes body) : hub_(hub), session_(session), header_(header), body_(body) {}
@@ -44,16 +38,12 @@ public:
 
     // Room for an answer of so many bytes; false: return blocked. For handlers that change something: before they do, so that they are not called again afterwards.
     bool reserve(std::size_t bytes);
-    // blocked: no room for it now.
+    // Likewise for handlers that do what they are asked while the answer, which tells of it, is encoded: it must fit the first time. Not done: what to return.
+    Progress reserve_whole(std::size_t bytes);
+    // blocked: no room for it now. Ticket and `blocked` are read once the response is encoded: its sources may append, and may find that they cannot, so that there is no answer yet.
     template <class Response>
-    Progress answer(Response& response, std::uint64_t ticket = 0) {
-        const Done done{ticket};
-        return answer(response, done);
-    }
-    // `done` is looked at once the answer is encoded.
-    template <class Response>
-    Progress answer(Response& response, const Done& done) {
-        return answer_with([](void* message, wire::kafka::Codec& codec) { static_cast<Response*>(message)->describe(codec); }, &response, done);
+    Progress answer(Response& response, const std::uint64_t& ticket = no_ticket, const bool& blocked = never) {
+        return answer_with([](void* message, wire::kafka::Codec& codec) { static_cast<Response*>(message)->describe(codec); }, &response, ticket, blocked);
     }
     // In another version than that of the request: where that is not known.
     template <class Response>
@@ -68,7 +58,9 @@ public:
 
 private:
     using Encode = void (*)(void* message, wire::kafka::Codec& codec);
-    Progress answer_with(Encode encode, void* message, const Done& done);
+    static constexpr std::uint64_t no_ticket = 0;
+    static constexpr bool never = false;
+    Progress answer_with(Encode encode, void* message, const std::uint64_t& ticket, const bool& blocked);
 
     Hub& hub_;
     Session& session_;

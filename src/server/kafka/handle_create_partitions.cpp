@@ -2,7 +2,6 @@
 #include "server/kafka/assignments.h"
 #include "server/kafka/changes.h"
 #include "server/kafka/handlers.h"
-#include "server/kafka/internal_topics.h"
 #include "server/kafka/repeated.h"
 #include "wire/kafka/create_partitions.h"
 
@@ -42,7 +41,7 @@ struct Source {
             why << "this topic comes more than once";
             return Error::malformed;
         }
-        if (is_internal_topic(wanted.name)) {
+        if (broker::Coordinator::is_internal(wanted.name)) {
             why << "an internal topic";
             return Error::invalid_topic;
         }

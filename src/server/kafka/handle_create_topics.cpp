@@ -3,7 +3,6 @@
 #include "server/kafka/changes.h"
 #include "server/kafka/config_items.h"
 #include "server/kafka/handlers.h"
-#include "server/kafka/internal_topics.h"
 #include "server/kafka/repeated.h"
 #include "wire/kafka/create_topics.h"
 
@@ -73,7 +72,7 @@ struct Source {
     Error read(const CreateTopicsRequest::Topic& wanted, broker::Broker::TopicRequest& creation) {
         if (!config::valid_topic_name(wanted.name)) return Error::none;
         if (exchange.broker().find_topic(wanted.name)) return Error::none;
-        if (is_internal_topic(wanted.name)) {
+        if (broker::Coordinator::is_internal(wanted.name)) {
             why << "an internal topic";
             return Error::invalid_topic;
         }

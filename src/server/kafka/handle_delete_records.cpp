@@ -1,7 +1,6 @@
 // DeleteRecords: the start of logs moves forward (KIP-107).
 #include "server/kafka/changes.h"
 #include "server/kafka/handlers.h"
-#include "server/kafka/internal_topics.h"
 #include "wire/kafka/delete_records.h"
 
 namespace rivulet::server::kafka {
@@ -41,7 +40,7 @@ struct Source {
         item.low_watermark = error == Error::none ? log->start : Offset(-1);
     }
     Error remove(store::Log* log, Offset before) {
-        if (is_internal_topic((*topic)->name)) return Error::invalid_topic;
+        if (broker::Coordinator::is_internal((*topic)->name)) return Error::invalid_topic;
         if (!log) return Error::unknown_topic_or_partition;
         if (!changes.may(0)) return Error::timed_out;
         return changes.note(exchange.broker().delete_records(*log, before));

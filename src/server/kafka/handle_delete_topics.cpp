@@ -1,7 +1,6 @@
 // DeleteTopics, by name or id.
 #include "server/kafka/changes.h"
 #include "server/kafka/handlers.h"
-#include "server/kafka/internal_topics.h"
 #include "server/kafka/repeated.h"
 #include "wire/kafka/delete_topics.h"
 
@@ -67,7 +66,7 @@ struct Source {
         Text kept(name_buffer);
         item.name = (kept << found->name.view()).view();
         item.topic_id = found->id;
-        if (is_internal_topic(kept.view())) {
+        if (broker::Coordinator::is_internal(kept.view())) {
             why << "an internal topic";
             return Error::invalid_topic;
         }

@@ -1,4 +1,4 @@
-// FindCoordinator: this board coordinates all groups.
+// FindCoordinator: this board coordinates all groups. The first one to look makes the topic that keeps them.
 #include "server/kafka/handlers.h"
 #include "server/kafka/hub.h"
 #include "wire/kafka/find_coordinator.h"
@@ -17,10 +17,11 @@ struct Source {
     const FindCoordinatorRequest& request;
     env::Endpoint here;
     std::int32_t node = 0;
+    Error of_groups = Error::none;
     std::optional<wire::kafka::Array<std::string_view>::Iterator> next{};
 
     Error error() const {
-        if (request.key_type == key_group) return Error::none;
+        if (request.key_type == key_group) return of_groups;
         return request.key_type == key_transaction ? Error::transactions_unsupported : Error::malformed;
     }
     template <class Coordinator>
@@ -52,6 +53,7 @@ Progress handle_find_coordinator(Exchange& exchange) {
     char buffer[64];
     Text scratch(buffer);
     Source source{*request, exchange.session().advertised(scratch), static_cast<std::int32_t>(exchange.hub().options().node)};
+    if (request->key_type == key_group) source.of_groups = exchange.hub().groups().prepare().error();
     FindCoordinatorResponse response;
     if (exchange.version() < 4) source.fill(response);
     else response.coordinators = wire::kafka::Array<FindCoordinatorResponse::Coordinator>::of(request->coordinator_keys.size(), source);

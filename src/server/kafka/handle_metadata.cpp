@@ -1,7 +1,6 @@
 // Metadata: the brokers, topics, partitions; creates topics that a client names, where that is allowed.
 #include "server/kafka/handlers.h"
 #include "server/kafka/hub.h"
-#include "server/kafka/internal_topics.h"
 #include "wire/kafka/metadata.h"
 
 namespace rivulet::server::kafka {
@@ -49,7 +48,7 @@ struct Source {
         if (!topic) return;
         item.name = topic->name.view();
         item.topic_id = topic->id;
-        item.is_internal = is_internal_topic(topic->name.view());
+        item.is_internal = broker::Coordinator::is_internal(topic->name.view());
         item.partitions = Array<MetadataResponse::Partition>::of(topic->partitions, *this);
     }
     void operator()(std::size_t index, MetadataResponse::Partition& partition) {
@@ -64,10 +63,16 @@ struct Source {
 };
 
 // Those that are named and not there. busy: some were, the rest has to wait. The ticket: of what was created last.
-Result<std::uint64_t> create_missing(broker::Broker& broker, const MetadataRequest& request) {
+Result<std::uint64_t> create_missing(Hub& hub, const MetadataRequest& request) {
+    broker::Broker& broker = hub.broker();
     std::uint64_t ticket = 0;
     for (const MetadataRequest::Topic& topic : request.topics) {
         if (!topic.name || broker.find_topic(*topic.name) || !config::valid_topic_name(*topic.name)) continue;
+        // Which has settings of its own; that it is not there is the answer then.
+        if (broker::Coordinator::is_internal(*topic.name)) {
+            static_cast<void>(hub.groups().prepare());
+            continue;
+        }
         char buffer[160];
         Text why(buffer);
         const auto created = broker.auto_create(*topic.name, why);
@@ -85,7 +90,7 @@ Progress handle_metadata(Exchange& exchange) {
     Hub& hub = exchange.hub();
     std::uint64_t ticket = 0;
     if (request->allow_auto_topic_creation && !request->topics.empty()) {
-        const auto created = create_missing(hub.broker(), *request);
+        const auto created = create_missing(hub, *request);
         if (!created) {
             exchange.session().wait_for_room();
             return Progress::blocked;

@@ -2,26 +2,34 @@
 
 namespace rivulet::server::kafka {
 
-Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& options)
+Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator& groups, const HubOptions& options)
     : ConnectionHub(env, arena, options.for_connections()),
       broker_(broker),
+      groups_(groups),
       options_(options),
       large_outputs_(arena, options.large_outputs(), options.response_bytes),
       produces_(arena, options.sessions()),
       plans_(arena, options.sessions()),
+      group_waits_(arena, options.sessions()),
       cells_(arena, options.connections == 0 ? 0 : options.fetch_partitions),
       streams_(arena, options.streams()),
       searches_(arena, options.searches()) {}
 
 std::size_t Hub::memory_bytes(const HubOptions& options) {
     return BufferPool::memory_bytes(options.large_outputs(), options.response_bytes) + LazyPool<ProduceInHand>::memory_bytes(options.sessions()) +
-           LazyPool<FetchPlan>::memory_bytes(options.sessions());
+           LazyPool<FetchPlan>::memory_bytes(options.sessions()) + LazyPool<GroupWait>::memory_bytes(options.sessions());
 }
 
 ProduceInHand* Hub::take_produce() {
     ProduceInHand* const produce = produces_.take();
     RIVULET_CHECK(produce);
     return produce;
+}
+
+GroupWait* Hub::take_group_wait() {
+    GroupWait* const wait = group_waits_.take(*this);
+    RIVULET_CHECK(wait);
+    return wait;
 }
 
 FetchPlan* Hub::take_plan() {

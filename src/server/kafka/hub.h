@@ -1,11 +1,12 @@
 // All connections of Kafka clients: their sessions, what they share, and their turns.
-// Owns:     what ConnectionHub does; large output buffers, produce requests on their way in, parked fetches and their cells, streams, searches by time: of the arena.
+// Owns:     what ConnectionHub does; large output buffers, produce requests on their way in, parked fetches and their cells, streams, members that wait, searches by time: of the arena.
 // Bounds:   HubOptions. Past options.connections a newcomer is closed, Kafka's protocol has no word for it (connection_hub.h).
 //           When cells or streams are short the longest parked fetch is answered at once, and who needs them waits in line.
 // Thread:   loop only.
 #pragma once
 
 #include "server/kafka/fetch.h"
+#include "server/kafka/group_wait.h"
 #include "server/kafka/offset_search.h"
 #include "server/kafka/session.h"
 
@@ -45,13 +46,14 @@ struct HubStatistics {
 
 class Hub final : public ConnectionHub<Hub, Session> {
 public:
-    Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& options);
+    Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator& groups, const HubOptions& options);
     static std::size_t memory_bytes(const HubOptions& options);
 
     const HubStatistics& statistics() const { return statistics_; }
 
     // --- for sessions
     broker::Broker& broker() { return broker_; }
+    broker::Coordinator& groups() { return groups_; }
     const HubOptions& options() const { return options_; }
     HubStatistics& count() { return statistics_; }
     BufferPool& large_outputs() { return large_outputs_; }
@@ -61,6 +63,10 @@ public:
     // One for each connection.
     ProduceInHand* take_produce();
     void give_produce(ProduceInHand& produce) { produces_.give(produce); }
+
+    // One for each connection.
+    GroupWait* take_group_wait();
+    void give_group_wait(GroupWait& wait) { group_waits_.give(wait); }
 
     // --- for fetches
     FetchPlan* take_plan();
@@ -86,10 +92,12 @@ private:
     void fetch_room();
 
     broker::Broker& broker_;
+    broker::Coordinator& groups_;
     HubOptions options_;
     BufferPool large_outputs_;
     LazyPool<ProduceInHand> produces_;
     LazyPool<FetchPlan> plans_;
+    LazyPool<GroupWait> group_waits_;
     LazyPool<FetchCell> cells_;
     LazyPool<Stream> streams_;
     LazyPool<OffsetSearch> searches_;

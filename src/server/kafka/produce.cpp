@@ -145,6 +145,8 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
     const broker::Topic* const topic = broker.topics().find(topic_);
     const store::Log* const log = topic && partition_ >= 0 ? broker.partition(*topic, static_cast<std::uint64_t>(partition_)) : nullptr;
     if (error_ == Error::none && !log) error_ = Error::unknown_topic_or_partition;
+    // As Kafka answers.
+    if (error_ == Error::none && broker::Coordinator::is_internal(topic->name.view())) error_ = Error::invalid_topic;
     if (error_ != Error::none) return refuse(error_);
     log_ = log->id;
     memory_ = log->memory;

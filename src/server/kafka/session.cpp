@@ -423,4 +423,12 @@ env::Endpoint Session::advertised(Text& scratch) const {
 
 Text& Session::print_peer(Text& out) const { return out << connection_->peer(); }
 
+Text& Session::print_host(Text& out) const {
+    char buffer[64];
+    Text peer(buffer);
+    print_peer(peer);
+    const auto parsed = env::parse_endpoint(peer.view());
+    return out << '/' << (parsed ? parsed->host : std::string_view());
+}
+
 }  // namespace rivulet::server::kafka

@@ -66,7 +66,8 @@ public:
 
     // --- for handlers
     bool reserve(std::size_t bytes);
-    Progress answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, const Done& done);
+    Progress answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, const std::uint64_t& commit,
+                    const bool& blocked);
     Progress fail(Failure failure, std::string_view text = {});
     // The answer in hand, which ProduceInHand has written, is complete.
     void finish_produce(std::uint64_t commit);
@@ -84,6 +85,7 @@ public:
     OffsetSearch* search() { return search_; }
     Outbox& outbox() { return outbox_; }
     Text& print_peer(Text& out) const;
+    Text& print_host(Text& out) const;  // of the peer, as Kafka writes it: "/127.0.0.1"
     // What clients of its listener are told to connect to; `scratch` for what is printed.
     env::Endpoint advertised(Text& scratch) const;
 

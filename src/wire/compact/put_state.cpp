@@ -216,8 +216,7 @@ Status encode_put_regular(Writer& out, RunningCrc& sum, PutState& state, std::ui
     return {};
 }
 
-Reading Readings::read(Reader& from, TimeCode& time, std::size_t index) const {
-    Reading reading;
+void Readings::read(Reader& from, TimeCode& time, std::size_t index, Reading& reading) const {
     const bool regular = (attributes_ & attribute::regular) != 0;
     reading.stamped = (flags_ & flag::put_unstamped) == 0;
     if (reading.stamped) {
@@ -229,7 +228,6 @@ Reading Readings::read(Reader& from, TimeCode& time, std::size_t index) const {
     if ((attributes_ & attribute::headers) != 0) reading.headers = List<Header>::counted(from);
     reading.has_value = (attributes_ & attribute::null_value) == 0;
     if (reading.has_value) reading.value = !packed_ ? from.rest() : from.bytes(regular ? value_bytes_ : from.varint());
-    return reading;
 }
 
 Readings::Iterator::Iterator(const Readings& readings, std::size_t left)
@@ -238,7 +236,7 @@ Readings::Iterator::Iterator(const Readings& readings, std::size_t left)
 }
 
 void Readings::Iterator::load() {
-    if (left_ != 0) reading_ = readings_->read(reader_, time_, readings_->count_ - left_);
+    if (left_ != 0) readings_->read(reader_, time_, readings_->count_ - left_, reading_);
 }
 
 // What stands before the first reading: attributes and the regular form.
@@ -267,8 +265,9 @@ bool PutCodec::read_form(Reader& body, std::uint8_t flags, Readings& readings) {
 bool PutCodec::walk(Reader& body, Readings& readings, TimeCode& time) {
     readings.time_ = time;
     const Reader start = body;
+    Reading reading;
     do {
-        readings.read(body, time, readings.count_++);
+        readings.read(body, time, readings.count_++, reading);
     } while (readings.packed_ && body.ok() && !body.at_end());
     if (!body.ok() || !body.at_end()) return false;
     readings.bytes_ = Reader(start).rest();

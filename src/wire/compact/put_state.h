@@ -137,7 +137,8 @@ public:
 
 private:
     friend class PutCodec;
-    Reading read(Reader& from, TimeCode& time, std::size_t index) const;
+    // Into the one before: what readings of this frame do not have, none of them has.
+    void read(Reader& from, TimeCode& time, std::size_t index, Reading& reading) const;
 
     Bytes bytes_;
     std::size_t count_ = 0;

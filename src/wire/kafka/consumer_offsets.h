@@ -15,8 +15,8 @@ struct ConsumerOffsetsKey {
     static constexpr StructureVersions versions{.lowest = 0, .highest = 2};
     Kind kind = Kind::offset;
     std::string_view group;
-    std::string_view topic;       // of an offset, as the partition
-    std::int32_t partition = -1;
+    std::string_view topic;      // of an offset, as the partition
+    std::int32_t partition = 0;
     void describe(Codec& codec);
 };
 void encode_key(Writer& out, ConsumerOffsetsKey& key);

@@ -57,6 +57,7 @@ void plan_configuration(Plan& plan, Random random) {
     set(plan, "limits.topics", 16);
     set(plan, "limits.partitions", 64);
     set(plan, "limits.sessions", 1024);
+    set(plan, "limits.producers", 64);
     set(plan, "limits.aliases_per_connection", pick(random, {4, 8, 16}));
     set(plan, "limits.batch_bytes", plan.batch_bytes);
     set(plan, "limits.frame_bytes", plan.frame_bytes);
@@ -66,6 +67,11 @@ void plan_configuration(Plan& plan, Random random) {
     set(plan, "limits.index_bytes", 128 * kib);
     set(plan, "limits.read_windows", pick(random, {2, 4}));
     set(plan, "limits.parked_fetches", pick(random, {2, 8, 64}));
+    set(plan, "limits.groups", 4);
+    set(plan, "limits.members", 16);
+    set(plan, "limits.group_members", 8);
+    set(plan, "limits.group_bytes", 16 * kib);
+    set(plan, "limits.committed_offsets", 64);
     set(plan, "defaults.max.message.bytes", plan.batch_bytes);
     set(plan, "listener.compact.bind", "0.0.0.0:9192");
     set(plan, "listener.compact.send_buffer", pick(random, {4, 16, 64}) * kib);

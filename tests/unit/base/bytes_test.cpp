@@ -112,6 +112,14 @@ TEST_CASE("writer: fills to the last byte, then drops and says so") {
     CHECK(out.ok());
     CHECK(buffer[7] == 0);
     CHECK(test::aborts([&out] { out.rewind(9); }));
+    out.rewind(2);
+    const MutableBytes claimed = out.claim(5);
+    REQUIRE(claimed.size() == 5);
+    CHECK(claimed.data() == buffer + 2);
+    CHECK(out.size() == 7);
+    CHECK(out.claim(2).empty());  // does not fit, takes nothing
+    CHECK_FALSE(out.ok());
+    CHECK(out.size() == 7);
 
     Writer nothing({});
     nothing.bytes({});

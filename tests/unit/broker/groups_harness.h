@@ -68,8 +68,9 @@ private:
 };
 
 struct TestJoin final : broker::JoinWaiter {
-    void on_joined(const broker::JoinAnswer& answer) override {
+    void on_joined() override {
         const sim::AllocationGuard::SimCode scope;
+        const broker::JoinAnswer answer = broker::Coordinator::answer_to(*this);
         ++answers;
         error = answer.error;
         member = answer.member;
@@ -83,6 +84,7 @@ struct TestJoin final : broker::JoinWaiter {
         broker::JoinedMember one;
         while (list.next(one)) members.push_back({std::string(one.id), std::string(one.instance), std::string(as_text(one.metadata))});
         CHECK(members.size() == answer.members.count());
+        broker::Coordinator::finish(*this);
     }
     struct Listed {
         std::string id;
@@ -101,19 +103,35 @@ struct TestJoin final : broker::JoinWaiter {
 };
 
 struct TestSync final : broker::SyncWaiter {
-    void on_synced(const broker::SyncAnswer& answer) override {
+    void on_synced() override {
         const sim::AllocationGuard::SimCode scope;
+        const broker::SyncAnswer answer = broker::Coordinator::answer_to(*this);
         ++answers;
         error = answer.error;
         type = answer.protocol_type;
         protocol = answer.protocol;
         assignment = as_text(answer.assignment);
+        broker::Coordinator::finish(*this);
     }
     int answers = 0;
     Error error = Error::unknown;
     std::string type;
     std::string protocol;
     std::string assignment;
+};
+
+struct TestAssignments final : broker::AssignmentList {
+    explicit TestAssignments(const std::vector<std::pair<std::string, std::string>>& of) : assignments(of) {}
+    std::size_t count() const override { return assignments.size(); }
+    void rewind() override { at = 0; }
+    bool next(broker::Assignment& out) override {
+        if (at == assignments.size()) return false;
+        out = {assignments[at].first, as_bytes(assignments[at].second)};
+        ++at;
+        return true;
+    }
+    const std::vector<std::pair<std::string, std::string>>& assignments;
+    std::size_t at = 0;
 };
 
 // What one client says of itself.
@@ -199,11 +217,10 @@ public:
     }
     broker::MemberRef ref(const TestMember& member) const { return {member.group, member.id, member.instance, member.generation}; }
     Error sync(const TestMember& member, TestSync& waiter, const std::vector<std::pair<std::string, std::string>>& assignments = {}) {
-        std::vector<broker::Assignment> list;
-        for (const auto& [id, bytes] : assignments) list.push_back({id, as_bytes(bytes)});
+        TestAssignments list(assignments);
         broker::SyncRequest request;
         request.member = ref(member);
-        request.assignments = list;
+        request.assignments = &list;
         return act([&] { return groups().sync(request, waiter).error(); });
     }
     Error heartbeat(const TestMember& member) { return act([&] { return groups().heartbeat(ref(member)).error(); }); }

@@ -310,6 +310,25 @@ TEST_CASE("groups: a static member that starts again has its place, and the one 
     }
 }
 
+TEST_CASE("groups: a static leader that starts again just before a rebalance leads the new generation") {
+    Groups world;
+    TestMember leader;
+    leader.instance = "i";
+    world.settle(leader);
+    TestMember again = leader;
+    again.id.clear();
+    TestJoin first;
+    REQUIRE(world.join(again, first) == Error::none);
+    TestMember other;
+    TestJoin second;
+    REQUIRE(world.join(other, second) == Error::none);
+    world.run();
+    CHECK(first.generation == 2);
+    CHECK(first.leader == first.member);
+    CHECK(first.members.size() == 2);
+    CHECK(second.leader == first.member);
+}
+
 TEST_CASE("groups: static members that do not join again keep their places until their sessions end") {
     Groups world;
     std::vector<TestMember> members(2);

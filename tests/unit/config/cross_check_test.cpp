@@ -22,9 +22,9 @@ TEST_CASE("limits") {
     CHECK(problems_of("[limits]\npartitions = 64\n") == "r.conf:2: limits.topics = 256, the default: more than limits.partitions = 64; set limits.topics as well");
     CHECK(problems_of("[limits]\nframe_bytes = 512K\n") == "r.conf:2: limits.credit_bytes = 256K, the default: less than limits.frame_bytes = 512K; set limits.credit_bytes as well");
     CHECK(problems_of("[limits]\nreceive_pool_bytes = 32K\n") == "r.conf:2: limits.receive_pool_bytes = 32K: less than limits.frame_bytes = 64K, the default");
-    CHECK(problems_of("[memory]\ntotal = 4M\n") == "r.conf:2: memory.ring_min = 4M, the default: not less than memory.total = 4M; set memory.ring_min as well");
+    CHECK(problems_of("[memory]\ntotal = 3M\n") == "r.conf:2: memory.ring_min = 3M, the default: not less than memory.total = 3M; set memory.ring_min as well");
     CHECK(problems_of("[memory]\nring_min = 1M\n") == "r.conf:2: memory.ring_min = 1M: less than limits.batch_bytes = 1048588, the default");
-    CHECK(problems_of("[storage]\ncommit_bytes = 4M\n") == "r.conf:2: memory.ring_min = 4M, the default: less than twice storage.commit_bytes = 4M; set memory.ring_min as well");
+    CHECK(problems_of("[storage]\ncommit_bytes = 4M\n") == "r.conf:2: memory.ring_min = 3M, the default: less than twice storage.commit_bytes = 4M; set memory.ring_min as well");
 }
 
 TEST_CASE("topics") {

@@ -40,9 +40,13 @@ TEST_CASE("pack: what goes in comes out, and arrives valid") {
         }
 
         Pack pack;
+        Pack contiguous;
         Buffer batch(batch_header_bytes);
+        Buffer room(count * 9500);
+        Writer out(room);
         for (const Reading& r : readings) {
             const std::uint64_t size = pack.size_with(r);
+            REQUIRE(contiguous.add(r, out));
             std::uint8_t scratch[record_scratch_bytes];
             const RecordPieces pieces = pack.add(r, scratch);
             for (const Bytes piece : pieces) batch.insert(batch.end(), piece.begin(), piece.end());
@@ -51,6 +55,8 @@ TEST_CASE("pack: what goes in comes out, and arrives valid") {
         }
         REQUIRE(pack.count() == static_cast<std::int32_t>(count));
         encode_header(pack.close(), batch);
+        REQUIRE(equal(out.written(), Bytes(batch).subspan(batch_header_bytes)));
+        REQUIRE(contiguous.close().crc == pack.close().crc);
         REQUIRE(test::validate(batch, test::options_for(batch)).ok());
         REQUIRE(test::validate(batch, test::options_for(batch), 50, static_cast<std::uint64_t>(round)).ok());
 

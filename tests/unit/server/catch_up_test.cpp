@@ -37,6 +37,7 @@ tls_handshakes = 1
 topics = 4
 partitions = 128
 sessions = 32
+producers = 16
 aliases_per_connection = 64
 batch_bytes = 1M
 frame_bytes = 8K
@@ -46,6 +47,11 @@ receive_pool_bytes = 2M
 index_bytes = 64K
 read_windows = 4
 parked_fetches = 200
+groups = 4
+members = 16
+group_members = 8
+group_bytes = 16K
+committed_offsets = 64
 [listener.compact]
 bind = 0.0.0.0:9192
 [topic.temps]

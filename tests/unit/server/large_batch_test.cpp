@@ -10,6 +10,7 @@ namespace {
 const std::string large_config = R"(
 [memory]
 total = 16M
+ring_min = 4M
 [storage]
 size = 64M
 segment_bytes = 8M
@@ -21,10 +22,16 @@ tls_handshakes = 1
 topics = 4
 partitions = 4
 sessions = 32
+producers = 16
 frame_bytes = 64K
 credit_bytes = 1M
 inflight_bytes = 1M
 parked_fetches = 8
+groups = 4
+members = 16
+group_members = 8
+group_bytes = 16K
+committed_offsets = 64
 [listener.compact]
 bind = 0.0.0.0:9192
 [topic.ram]

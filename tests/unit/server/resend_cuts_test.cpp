@@ -42,6 +42,7 @@ tls_handshakes = 1
 topics = 4
 partitions = 4
 sessions = 16
+producers = 16
 aliases_per_connection = 4
 batch_bytes = 16K
 frame_bytes = 4K
@@ -51,6 +52,11 @@ receive_pool_bytes = 32K
 index_bytes = 16K
 read_windows = 2
 parked_fetches = 4
+groups = 4
+members = 16
+group_members = 8
+group_bytes = 16K
+committed_offsets = 64
 [listener.compact]
 bind = 0.0.0.0:9192
 [topic.quick]

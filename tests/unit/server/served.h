@@ -43,6 +43,7 @@ tls_handshakes = 1
 topics = 16
 partitions = 16
 sessions = 32
+producers = 16
 aliases_per_connection = 4
 batch_bytes = 64K
 frame_bytes = 8K
@@ -52,6 +53,11 @@ receive_pool_bytes = 64K
 index_bytes = 16K
 read_windows = 2
 parked_fetches = 8
+groups = 4
+members = 16
+group_members = 8
+group_bytes = 16K
+committed_offsets = 64
 [listener.compact]
 bind = 0.0.0.0:9192
 [topic.temps]

@@ -89,7 +89,7 @@ TEST_CASE("reader RAM: an open pack is not served") {
     Log& log = journal.create(16);
     append(journal, log, 300, 3);
     const record::Reading reading = test::reading(1000, "k", "v");
-    REQUIRE(journal.ring.add_reading(log, reading, 0));
+    REQUIRE(journal.ring.add_reading(log, reading, 0, 1 << 20));
     FlashClient client(journal);
     REQUIRE(client.get(log, Offset(0), Offset(1000), 1 << 20) == ReadOutcome::data);
     CHECK(client.view.batches == 1);

@@ -171,6 +171,35 @@ TEST_CASE("sessions: what a connection holds is not evicted") {
     CHECK(table.sessions.used() == 2);
 }
 
+TEST_CASE("sessions: what a connection used last is found again, as long as it is that") {
+    Table table(3);
+    Logs logs;
+    SessionHold hold;
+    const auto open = [&](std::uint32_t incarnation, const Log& log) { return *table.sessions.open(7, incarnation, log.id, 1, &hold); };
+    Session* const first = open(1, logs[0]);
+    table.sessions.advance(*first, logs[0], 5);
+    CHECK(open(1, logs[0]) == first);
+    Session* const second = open(1, logs[1]);
+    CHECK(second != first);
+    CHECK(second->log == logs[1].id);
+    CHECK(open(1, logs[0]) == first);
+    CHECK(open(1, logs[0])->last_sequence == 5);
+    // A log that is gone takes the pair along; another session gets its place.
+    table.sessions.remove_log(logs[0]);
+    CHECK(&opened(table.sessions, 8, 1, logs[0]) == first);
+    Session* const anew = open(1, logs[0]);
+    CHECK(anew != first);
+    CHECK(anew->last_sequence == 0);
+    // Another incarnation, opened by somebody else, starts over; the old one does not get its pair.
+    table.sessions.advance(*anew, logs[0], 9);
+    opened(table.sessions, 7, 2, logs[0]);
+    CHECK(table.sessions.find(7, 2, logs[0].id)->last_sequence == 0);
+    table.sessions.advance(*table.sessions.find(7, 2, logs[0].id), logs[0], 3);
+    CHECK(open(1, logs[0])->last_sequence == 0);
+    CHECK(table.sessions.find(7, 2, logs[0].id) == nullptr);
+    hold.release();
+}
+
 TEST_CASE("sessions: one that may have been forgotten is told until it gets further") {
     Table table(1);
     Logs logs;
