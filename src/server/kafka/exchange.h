@@ -40,10 +40,10 @@ public:
     bool reserve(std::size_t bytes);
     // Likewise for handlers that do what they are asked while the answer, which tells of it, is encoded: it must fit the first time. Not done: what to return.
     Progress reserve_whole(std::size_t bytes);
-    // blocked: no room for it now. The ticket is read once the response is encoded: its sources may append.
+    // blocked: no room for it now. Ticket and `blocked` are read once the response is encoded: its sources may append, and may find that they cannot, so that there is no answer yet.
     template <class Response>
-    Progress answer(Response& response, const std::uint64_t& ticket = no_ticket) {
-        return answer_with([](void* message, wire::kafka::Codec& codec) { static_cast<Response*>(message)->describe(codec); }, &response, ticket);
+    Progress answer(Response& response, const std::uint64_t& ticket = no_ticket, const bool& blocked = never) {
+        return answer_with([](void* message, wire::kafka::Codec& codec) { static_cast<Response*>(message)->describe(codec); }, &response, ticket, blocked);
     }
     // In another version than that of the request: where that is not known.
     template <class Response>
@@ -59,7 +59,8 @@ public:
 private:
     using Encode = void (*)(void* message, wire::kafka::Codec& codec);
     static constexpr std::uint64_t no_ticket = 0;
-    Progress answer_with(Encode encode, void* message, const std::uint64_t& ticket);
+    static constexpr bool never = false;
+    Progress answer_with(Encode encode, void* message, const std::uint64_t& ticket, const bool& blocked);
 
     Hub& hub_;
     Session& session_;

@@ -12,7 +12,8 @@ Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinato
       plans_(arena, options.sessions()),
       group_waits_(arena, options.sessions()),
       cells_(arena, options.connections == 0 ? 0 : options.fetch_partitions),
-      streams_(arena, options.streams()) {}
+      streams_(arena, options.streams()),
+      searches_(arena, options.searches()) {}
 
 std::size_t Hub::memory_bytes(const HubOptions& options) {
     return BufferPool::memory_bytes(options.large_outputs(), options.response_bytes) + LazyPool<ProduceInHand>::memory_bytes(options.sessions()) +
@@ -51,6 +52,11 @@ void Hub::give_stream(Stream& stream) {
 // Who has waited for longest tries again, on a turn of its own.
 void Hub::fetch_room() {
     if (FetchWaiter* const waiter = fetch_waiters_.pop_front()) waiter->on_fetch_room();
+}
+
+void Hub::give_search(OffsetSearch& search) {
+    searches_.give(search);
+    if (FetchWaiter* const waiter = search_waiters_.pop_front()) waiter->on_fetch_room();
 }
 
 void Hub::wait_for_fetch_room(FetchWaiter& waiter) {

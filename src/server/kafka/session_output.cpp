@@ -61,7 +61,8 @@ void Session::give_output() {
 
 // ---- answers ----
 
-Progress Session::answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, const std::uint64_t& commit) {
+Progress Session::answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, const std::uint64_t& commit,
+                         const bool& blocked) {
     if (!reserve(answer_room)) return Progress::blocked;
     for (;;) {
         Writer out(outbox_.free_room());
@@ -69,6 +70,7 @@ Progress Session::answer(const wire::kafka::RequestHeader& header, void (*encode
         wire::kafka::Codec codec(out, header.version, header.flexible);
         encode(message, codec);
         hub_.env().charge(out.size() + 64);
+        if (blocked) return Progress::blocked;
         if (out.ok()) {
             outbox_.begin_answer();
             outbox_.written(out.size());
