@@ -27,7 +27,7 @@ std::int64_t produce(KafkaClient& client, std::string_view topic, std::int32_t p
     kafka::ProduceRequest request;
     request.acks = -1;
     request.topic_data = topics;
-    const auto answer = client.call<kafka::ProduceResponse>(Api::produce, 9, request);
+    const auto answer = client.call<kafka::ProduceResponse>(Api::produce, 8, request);
     const auto answered = items_of(items_of(answer.responses)[0].partition_responses);
     REQUIRE(answered[0].error_code == 0);
     return answered[0].base_offset.value;
