@@ -38,12 +38,12 @@ public:
     Error note(const Result<std::uint64_t>& ticket) {
         if (ticket) {
             changed_ = true;
-            if (*ticket > ticket_) ticket_ = *ticket;
+            if (*ticket > done_.ticket) done_.ticket = *ticket;
             return Error::none;
         }
         if (ticket.error() != Error::busy) return ticket.error();
         stopped_ = true;
-        blocked_ = !changed_;
+        done_.blocked = !changed_;
         return Error::timed_out;
     }
     Error note(const Result<broker::Broker::TopicChanged>& changed) {
@@ -51,8 +51,8 @@ public:
     }
     template <class Response>
     Progress answer(Exchange& exchange, Response& response) {
-        const Progress progress = exchange.answer(response, ticket_, blocked_);
-        if (blocked_) exchange.session().wait_for_room();
+        const Progress progress = exchange.answer(response, done_);
+        if (done_.blocked) exchange.session().wait_for_room();
         return progress;
     }
 
@@ -64,8 +64,7 @@ private:
     std::size_t room_ = 0;
     bool changed_ = false;
     bool stopped_ = false;
-    bool blocked_ = false;
-    std::uint64_t ticket_ = 0;
+    Done done_;
 };
 
 // What a client is told beside a code: the reason that was given, or what the error says by itself.
