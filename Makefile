@@ -351,7 +351,7 @@ run-size:
 	@BUILD=$(BUILD) tests/size/size.sh native:2500000 armv6-linux-gnueabi:2000000
 
 # ---- single runs ----
-.PHONY: size sim bench fuzz run-fuzz
+.PHONY: size sim bench fuzz run-fuzz interop
 size: deps-build deps-test ## sizes of the program and of a TLS probe on amd64 and ARMv6, of the sensor library on armv6-M, against their limits
 	+@$(MAKE) build-size
 	+@$(MAKE) run-size
@@ -360,6 +360,8 @@ sim: build-sim ## the simulator alone: SEEDS=1000 (that many) or SEEDS=7-7 (one,
 bench: deps-bench $(products) $(benches) ## ratios that the promises name, not absolute times; ARGS go to tests/bench/run.sh
 	@OUT=$(CURDIR)/$(out) RIVULET=$(CURDIR)/$(out)/rivulet; export OUT RIVULET; \
 	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(ARGS),$(or $(foreach b,$(benches),$(RUNNER) $b $(ARGS) && echo "$b done" &&),echo "nothing in tests/bench yet" &&) true)
+interop: deps-interop $(products) ## every Kafka client that can be had, of Debian, PyPI, npm, Go, Maven, against the broker; ARGS="Java kcat" for some. Fetches them
+	@RIVULET=$(CURDIR)/$(out)/rivulet INTEROP=$(CURDIR)/build/interop python3 tests/interop/kafka/run.py $(ARGS)
 fuzz: deps-build deps-test ## libFuzzer by clang on every fuzz target, FUZZ_SECONDS each; FUZZ=name for one
 	+@$(MAKE) LIBFUZZER=1 run-fuzz
 FUZZ ?=
@@ -371,10 +373,12 @@ run-fuzz: $(chosen_fuzzers)
 # What building needs, and what testing needs beside it. Nothing happens when all is installed, so this works offline.
 build_packages := make gcc g++ binutils ca-certificates bzip2 xz-utils debian-archive-keyring $(toolchain_packages)
 test_packages := doctest-dev clang-14 libclang-rt-14-dev g++-arm-linux-gnueabi gcc-arm-none-eabi gcc-avr qemu-user-static python3 perl procps \
-  e2fsprogs util-linux mount patch openssl
+  e2fsprogs util-linux mount patch openssl kcat python3-confluent-kafka python3-kafka python3-snappy python3-lz4 python3-zstandard
 # What the benchmarks compare with: without one of them they say that it is absent, and go on.
 bench_packages := redis-server nats-server mosquitto
-.PHONY: deps deps-build deps-test deps-bench
+# For `make interop`; Go and Node are used as they are found, and what is not there is named.
+interop_packages := python3-venv openjdk-17-jdk-headless maven
+.PHONY: deps deps-build deps-test deps-bench deps-interop
 deps: deps-build deps-test $(deps_stamp) ## install the Debian packages for building and testing, fetch the sources of libraries
 deps-build: ## only the packages that building needs
 	@toolchains/install-packages.sh $(build_packages)
@@ -382,6 +386,9 @@ deps-test: deps-build ## the packages that testing needs beside them
 	@toolchains/install-packages.sh $(test_packages)
 deps-bench: deps-build deps-test ## the servers that `make bench` runs beside the broker; their own services are neither started nor enabled
 	@toolchains/install-packages.sh --no-services $(bench_packages) || echo "going on without them" >&2
+
+deps-interop: deps-build deps-test ## what the clients of `make interop` are fetched and run with
+	@toolchains/install-packages.sh $(interop_packages) || echo "going on without them" >&2
 
 .PHONY: clean distclean help
 clean: ## remove what was built; downloads stay

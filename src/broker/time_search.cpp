@@ -45,4 +45,32 @@ std::optional<TimeFound> find_time(Broker& broker, store::ReadView& view, Offset
     return found;
 }
 
+std::optional<TimeFound> find_newest(Broker& broker, store::ReadView& view, Offset from, Timestamp above) {
+    ViewCursor in(broker, view);
+    std::optional<TimeFound> found;
+    for (std::size_t i = 0; i < view.batches; ++i) {
+        const bool unknown = in.time_unknown();
+        std::uint8_t bytes[record::batch_header_bytes];
+        if (!in.read(bytes)) break;
+        const record::BatchHeader header = record::decode_header(bytes);
+        if (!unknown && header.max_timestamp > above && header.last_offset() >= from && !header.control()) {
+            above = header.max_timestamp;
+            found = TimeFound{header.base_offset < from ? from : header.base_offset, above};
+        }
+        if (!in.skip(header.body_bytes())) break;
+    }
+    broker.env().charge(in.taken());
+    return found;
+}
+
+Offset newest_hint(const Broker& broker, const store::Log& log) {
+    const store::State& state = broker.store().state();
+    if (state.index_loaded_from > state.head.first_live) return log.start;
+    std::uint32_t newest = 0;
+    for (const store::Sample* sample = state.index.first(log); sample; sample = state.index.next(*sample))
+        if (sample->max_time != store::time_unknown && sample->max_time > newest) newest = sample->max_time;
+    const Offset hint = state.index.find_time(log, newest);
+    return hint < log.start ? log.start : hint;
+}
+
 }  // namespace rivulet::broker

@@ -26,44 +26,60 @@ void print_broker_value(const Key& key, const void* object, Text& out) {
 
 }  // namespace
 
-void describe_topic(const TopicConfig& config, const TopicConfig& defaults, KeySink& sink) {
+bool describe_next(const TopicConfig& config, const TopicConfig& defaults, KeyCursor& cursor, KeySink& sink) {
+    if (cursor.key == topic_keys_count) return false;
+    const Key& key = topic_keys()[cursor.key++];
     const TopicConfig built_in;
-    for (const Key& key : topic_keys()) {
-        const auto number = static_cast<TopicKey>(key.number);
-        char value_buffer[topic_value_text_max];
-        char broker_buffer[topic_value_text_max];
-        char built_in_buffer[topic_value_text_max];
+    const auto number = static_cast<TopicKey>(key.number);
+    char value_buffer[topic_value_text_max];
+    char broker_buffer[topic_value_text_max];
+    char built_in_buffer[topic_value_text_max];
+    Text value(value_buffer);
+    Text of_broker(broker_buffer);
+    Text of_table(built_in_buffer);
+    print(config, number, value);
+    print(defaults, number, of_broker);
+    print(built_in, number, of_table);
+    const bool followed = of_broker.view() == of_table.view();
+    const ValueSource source = config.is_set(number) ? ValueSource::topic : followed ? ValueSource::built_in : ValueSource::broker;
+    sink.on_key({key.name, value.view(), of_broker.view(), of_table.view(), key.why, source, type_of(key), false});
+    return true;
+}
+
+bool describe_next(const Config& config, KeyCursor& cursor, KeySink& sink) {
+    for (; cursor.section < sections().size(); ++cursor.section, cursor.instance = 0) {
+        const SectionInfo& info = sections()[cursor.section];
+        if (info.id == SectionId::topic || cursor.instance >= instances(config, info.id)) continue;
+        if (cursor.key == keys_count(info.id)) {
+            ++cursor.instance;
+            cursor.key = 0;
+            return describe_next(config, cursor, sink);
+        }
+        const Place place{info.id, cursor.instance};
+        const std::size_t ordinal = cursor.key++;
+        const Key& key = key_at(info.id, ordinal);
+        char name_buffer[section_text_max + 64];
+        char value_buffer[path_bytes_max];
+        Text name(name_buffer);
         Text value(value_buffer);
-        Text of_broker(broker_buffer);
-        Text of_table(built_in_buffer);
-        print(config, number, value);
-        print(defaults, number, of_broker);
-        print(built_in, number, of_table);
-        const bool followed = of_broker.view() == of_table.view();
-        const ValueSource source = config.is_set(number) ? ValueSource::topic : followed ? ValueSource::built_in : ValueSource::broker;
-        sink.on_key({key.name, value.view(), of_broker.view(), of_table.view(), key.why, source, type_of(key), false});
+        print_section(config, place, name);
+        name << '.' << key.name;
+        print_broker_value(key, object_at(config, place, ordinal), value);
+        const ValueSource source = origin_at(config, place, ordinal) == origin_default ? ValueSource::built_in : ValueSource::broker;
+        sink.on_key({name.view(), value.view(), {}, {}, key.why, source, type_of(key), !key.reloadable});
+        return true;
     }
+    return false;
+}
+
+void describe_topic(const TopicConfig& config, const TopicConfig& defaults, KeySink& sink) {
+    KeyCursor cursor;
+    while (describe_next(config, defaults, cursor, sink)) continue;
 }
 
 void describe_broker(const Config& config, KeySink& sink) {
-    for (const SectionInfo& info : sections()) {
-        if (info.id == SectionId::topic) continue;
-        for (std::uint32_t instance = 0; instance < instances(config, info.id); ++instance) {
-            const Place place{info.id, instance};
-            for (std::size_t i = 0; i < keys_count(info.id); ++i) {
-                const Key& key = key_at(info.id, i);
-                char name_buffer[section_text_max + 64];
-                char value_buffer[path_bytes_max];
-                Text name(name_buffer);
-                Text value(value_buffer);
-                print_section(config, place, name);
-                name << '.' << key.name;
-                print_broker_value(key, object_at(config, place, i), value);
-                const ValueSource source = origin_at(config, place, i) == origin_default ? ValueSource::built_in : ValueSource::broker;
-                sink.on_key({name.view(), value.view(), {}, {}, key.why, source, type_of(key), !key.reloadable});
-            }
-        }
-    }
+    KeyCursor cursor;
+    while (describe_next(config, cursor, sink)) continue;
 }
 
 }  // namespace rivulet::config

@@ -148,6 +148,7 @@ void Planner::add_kafka() {
     add_sum("Kafka large outputs", hub.large_outputs(), BufferPool::memory_bytes(hub.large_outputs(), hub.response_bytes), "for answers that need one", "limits.kafka_response_bytes", hub.response_bytes);
     add_sum("Kafka fetch partitions", hub.fetch_partitions, LazyPool<kafka::FetchCell>::memory_bytes(hub.fetch_partitions), "of fetches that wait", "limits.fetch_partitions", sizeof(kafka::FetchCell));
     add_sum("Kafka streams", hub.streams(), LazyPool<kafka::Stream>::memory_bytes(hub.streams()), "record batches on their way out", connections, sizeof(kafka::Stream));
+    add_sum("Kafka searches", hub.searches(), LazyPool<kafka::OffsetSearch>::memory_bytes(hub.searches()), "for offsets by time", {}, sizeof(kafka::OffsetSearch));
 }
 
 void Planner::add_store() {

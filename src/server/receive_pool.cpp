@@ -5,6 +5,7 @@ namespace rivulet::server {
 ReceivePool::Shape ReceivePool::shape(const ReceivePoolOptions& options) {
     constexpr std::size_t unit = 64;
     Shape shape;
+    if (options.total_bytes == 0) return shape;
     shape.large_bytes = (options.frame_bytes + options.reserved_bytes + unit - 1) / unit * unit;
     if (shape.large_bytes <= small_bytes) shape.large_bytes = small_bytes;
     const std::size_t half = options.total_bytes / 2 / shape.large_bytes;

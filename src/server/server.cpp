@@ -7,6 +7,15 @@ namespace rivulet::server {
 using env::LogLevel;
 using env::LogLine;
 
+namespace {
+
+kafka::HubOptions with_config(kafka::HubOptions options, const config::Config& in_force) {
+    options.config = &in_force;
+    return options;
+}
+
+}  // namespace
+
 Server::Server(env::Env& env, Arena& arena, const config::Config& config, const Budget& budget, ServerListener& listener)
     : env_(env),
       config_(config),
@@ -14,7 +23,7 @@ Server::Server(env::Env& env, Arena& arena, const config::Config& config, const 
       broker_(env, arena, budget.broker),
       groups_(broker_, arena, budget.groups),
       hub_(env, arena, broker_, budget.hub),
-      kafka_(env, arena, broker_, groups_, budget.kafka) {
+      kafka_(env, arena, broker_, groups_, with_config(budget.kafka, config_)) {
     arena.take_bytes(static_cast<std::size_t>(budget.reserved_bytes));
 }
 

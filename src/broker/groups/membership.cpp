@@ -348,8 +348,8 @@ void Coordinator::cancel(JoinWaiter& waiter) {
     Member* const member = std::exchange(waiter.member_, nullptr);
     if (!member) return;
     member->join = nullptr;
-    // With an id that its client knows it may come again on another connection; so may a static member.
-    if (!member->id_told && (member->fresh || member->pending)) coordinator.leave_group(*member, Error::unknown_member);
+    // With an id that its client knows it may come again on another connection.
+    if (!member->id_told) coordinator.leave_group(*member, Error::unknown_member);
     else coordinator.keep_alive(*member);
 }
 

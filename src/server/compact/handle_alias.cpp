@@ -1,4 +1,5 @@
 // ALIAS: a short number for a topic and a place in it.
+#include "broker/groups/coordinator.h"
 #include "record/partitioner.h"
 #include "server/compact/hub.h"
 #include "server/compact/session.h"
@@ -33,6 +34,9 @@ Session::Progress Session::handle_alias(const frames::FrameView& frame) {
     const broker::Topic* const topic = hub_.broker().find_topic(wanted->topic);
     if (!topic) {
         alias.error = Error::unknown_topic_or_partition;
+    } else if (broker::Coordinator::is_internal(wanted->topic)) {
+        alias.error = Error::invalid_topic;
+        why = "internal topic: it can be read alone, by its name";
     } else if (wanted->placement == frames::Placement::partition && wanted->partition >= topic->partitions) {
         alias.error = Error::unknown_topic_or_partition;
     } else if (wanted->key.size() > AliasPool::key_bytes_max) {

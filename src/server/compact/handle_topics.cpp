@@ -1,4 +1,5 @@
 // TOPIC_CREATE, TOPIC_ALTER, TOPIC_DELETE, TOPIC_LIST, TOPIC_DESCRIBE.
+#include "broker/groups/coordinator.h"
 #include "server/compact/hub.h"
 #include "server/compact/session.h"
 
@@ -9,6 +10,7 @@ namespace {
 constexpr std::size_t text_bytes_max = 160;
 constexpr std::size_t page_room_least = 1024;  // a head with all of its configuration and one partition
 
+constexpr std::string_view internal_text = "internal topic: it is made, and kept, by the coordinator of consumer groups";
 constexpr std::string_view frame_limit_text = "the answer does not fit the frame limit of the client";
 
 frames::Durability durability_of(const broker::Topic& topic) {
@@ -46,6 +48,7 @@ Session::Progress Session::handle_topic_create(const frames::FrameView& frame) {
     if (!wanted) return fail(wanted.failure());
     if (too_many_requests()) return fail(rivulet::fail(Error::limit_reached, requests_max), "outstanding requests");
     if (!output_room(text_bytes_max + 64)) return Progress::blocked;
+    if (broker::Coordinator::is_internal(wanted->name)) return answer_failure(frame, rivulet::fail(Error::invalid_topic), internal_text);
     char buffer[text_bytes_max];
     Text why(buffer);
     broker::Broker::TopicRequest request;
@@ -74,6 +77,7 @@ Session::Progress Session::handle_topic_alter(const frames::FrameView& frame) {
     if (!wanted) return fail(wanted.failure());
     if (too_many_requests()) return fail(rivulet::fail(Error::limit_reached, requests_max), "outstanding requests");
     if (!output_room(text_bytes_max + 64)) return Progress::blocked;
+    if (broker::Coordinator::is_internal(wanted->name)) return answer_failure(frame, rivulet::fail(Error::invalid_topic), internal_text);
     broker::Topic* const topic = hub_.broker().find_topic(wanted->name);
     if (!topic) return answer_failure(frame, rivulet::fail(Error::unknown_topic_or_partition));
     char buffer[text_bytes_max];
@@ -100,6 +104,7 @@ Session::Progress Session::handle_topic_delete(const frames::FrameView& frame) {
     if (!wanted) return fail(wanted.failure());
     if (too_many_requests()) return fail(rivulet::fail(Error::limit_reached, requests_max), "outstanding requests");
     if (!output_room(text_bytes_max + 64)) return Progress::blocked;
+    if (broker::Coordinator::is_internal(wanted->name)) return answer_failure(frame, rivulet::fail(Error::invalid_topic), internal_text);
     TopicRequest* const slot = hub_.topic_requests().take();
     if (!slot) return answer_failure(frame, rivulet::fail(Error::busy), "too many topic changes at once");
     const auto changed = hub_.broker().delete_topic(wanted->name);

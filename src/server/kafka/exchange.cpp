@@ -13,7 +13,7 @@ Progress Exchange::reserve_whole(std::size_t bytes) {
     return session_.reserve(bytes) ? Progress::done : Progress::blocked;
 }
 
-Progress Exchange::answer_with(Encode encode, void* message, const std::uint64_t& ticket) { return session_.answer(header_, encode, message, ticket); }
+Progress Exchange::answer_with(Encode encode, void* message, const Done& done) { return session_.answer(header_, encode, message, done); }
 
 Progress Exchange::fail(Failure failure, std::string_view text) { return session_.fail(failure, text); }
 

@@ -22,6 +22,12 @@ enum class Progress : std::uint8_t {
     ended,    // the connection is
 };
 
+// What the Source of an answer has done by the time that the answer is encoded: requests that change several things carry them out item by item (changes.h).
+struct Done {
+    std::uint64_t ticket = 0;  // must be durable before the answer leaves
+    bool blocked = false;      // nothing was done, and there is no answer yet
+};
+
 class Exchange {
 public:
     Exchange(Hub& hub, Session& session, const wire::kafka::RequestHeader& header, Bytes body) : hub_(hub), session_(session), header_(header), body_(body) {}
@@ -40,10 +46,16 @@ public:
     bool reserve(std::size_t bytes);
     // Likewise for handlers that do what they are asked while the answer, which tells of it, is encoded: it must fit the first time. Not done: what to return.
     Progress reserve_whole(std::size_t bytes);
-    // blocked: no room for it now. The ticket is read once the response is encoded: its sources may append.
+    // blocked: no room for it now.
     template <class Response>
-    Progress answer(Response& response, const std::uint64_t& ticket = no_ticket) {
-        return answer_with([](void* message, wire::kafka::Codec& codec) { static_cast<Response*>(message)->describe(codec); }, &response, ticket);
+    Progress answer(Response& response, std::uint64_t ticket = 0) {
+        const Done done{ticket};
+        return answer(response, done);
+    }
+    // `done` is looked at once the answer is encoded.
+    template <class Response>
+    Progress answer(Response& response, const Done& done) {
+        return answer_with([](void* message, wire::kafka::Codec& codec) { static_cast<Response*>(message)->describe(codec); }, &response, done);
     }
     // In another version than that of the request: where that is not known.
     template <class Response>
@@ -58,8 +70,7 @@ public:
 
 private:
     using Encode = void (*)(void* message, wire::kafka::Codec& codec);
-    static constexpr std::uint64_t no_ticket = 0;
-    Progress answer_with(Encode encode, void* message, const std::uint64_t& ticket);
+    Progress answer_with(Encode encode, void* message, const Done& done);
 
     Hub& hub_;
     Session& session_;

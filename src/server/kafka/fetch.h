@@ -15,7 +15,7 @@ namespace rivulet::server::kafka {
 class FetchPlan;
 struct ParkedTag;
 
-// Waits for a cell or a stream that another fetch gives back.
+// Waits for a cell, a stream or a search that another request gives back.
 class FetchWaiter : public ListNode<FetchWaiter> {
 public:
     virtual void on_fetch_room() = 0;
@@ -24,7 +24,7 @@ protected:
     ~FetchWaiter() = default;
 };
 
-// One partition of a fetch.
+// One partition of a fetch, or of a search by time (offset_search.h).
 struct FetchCell final : broker::LogWatch, ListNode<FetchCell, LazyPoolTag> {
     void on_readable() override;
 
@@ -35,6 +35,7 @@ struct FetchCell final : broker::LogWatch, ListNode<FetchCell, LazyPoolTag> {
     Epoch leader_epoch{-1};        // as the client knows it
     std::int32_t partition = 0;
     std::uint32_t bytes_max = 0;
+    Timestamp time{-1};            // of a search: sought, then found
     Error error = Error::none;
     bool starts_topic = false;     // in the request
     bool known = false;            // the topic was, by `topic_id`

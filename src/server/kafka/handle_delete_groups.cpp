@@ -15,7 +15,7 @@ using wire::kafka::DeleteGroupsResponse;
 struct Source {
     broker::Coordinator& groups;
     const DeleteGroupsRequest& request;
-    std::uint64_t ticket = 0;
+    Done done{};
     std::optional<Array<std::string_view>::Iterator> next{};
 
     void operator()(std::size_t index, DeleteGroupsResponse::Group& item) {
@@ -23,7 +23,7 @@ struct Source {
         else ++*next;
         item.group_id = **next;
         const auto deleted = groups.delete_group(item.group_id);
-        if (deleted && *deleted > ticket) ticket = *deleted;
+        if (deleted && *deleted > done.ticket) done.ticket = *deleted;
         item.error_code = code_of(deleted.error());
     }
 };
@@ -37,7 +37,7 @@ Progress handle_delete_groups(Exchange& exchange) {
     Source source{exchange.hub().groups(), *request};
     DeleteGroupsResponse response;
     response.results = Array<DeleteGroupsResponse::Group>::of(request->groups_names.size(), source);
-    return exchange.answer(response, source.ticket);
+    return exchange.answer(response, source.done);
 }
 
 }  // namespace rivulet::server::kafka

@@ -16,7 +16,7 @@ struct Source {
     broker::Coordinator& groups;
     const OffsetCommitRequest& request;
     Result<broker::Coordinator::CommitScope> scope;
-    std::uint64_t ticket = 0;
+    Done done{};
     std::optional<Array<OffsetCommitRequest::Topic>::Iterator> topic{};
     std::optional<Array<OffsetCommitRequest::Partition>::Iterator> partition{};
 
@@ -35,7 +35,7 @@ struct Source {
     Error commit(const OffsetCommitRequest::Partition& wanted) {
         const broker::OffsetCommit offset{wanted.committed_offset, wanted.committed_leader_epoch, Timestamp(-1), wanted.committed_metadata.value_or(std::string_view())};
         const auto committed = groups.commit(*scope, (*topic)->name, wanted.partition_index, offset);
-        if (committed && *committed > ticket) ticket = *committed;
+        if (committed && *committed > done.ticket) done.ticket = *committed;
         return committed.error();
     }
 };
@@ -52,7 +52,7 @@ Progress handle_offset_commit(Exchange& exchange) {
     Source source{groups, *request, groups.begin_commit({request->group_id, request->member_id, instance, request->generation_id_or_member_epoch})};
     OffsetCommitResponse response;
     response.topics = Array<OffsetCommitResponse::Topic>::of(request->topics.size(), source);
-    return exchange.answer(response, source.ticket);
+    return exchange.answer(response, source.done);
 }
 
 }  // namespace rivulet::server::kafka

@@ -16,7 +16,7 @@ using wire::kafka::OffsetDeleteResponse;
 struct Source {
     broker::Coordinator& groups;
     const OffsetDeleteRequest& request;
-    std::uint64_t ticket = 0;
+    Done done{};
     std::optional<Array<OffsetDeleteRequest::Topic>::Iterator> topic{};
     std::optional<Array<OffsetDeleteRequest::Partition>::Iterator> partition{};
 
@@ -31,7 +31,7 @@ struct Source {
         else ++*partition;
         item.partition_index = (*partition)->partition_index;
         const auto deleted = groups.delete_offset(request.group_id, (*topic)->name, item.partition_index);
-        if (deleted && *deleted > ticket) ticket = *deleted;
+        if (deleted && *deleted > done.ticket) done.ticket = *deleted;
         item.error_code = code_of(deleted.error());
     }
 };
@@ -57,7 +57,7 @@ Progress handle_offset_delete(Exchange& exchange) {
     const Error error = whole_error(groups, request->group_id);
     response.error_code = code_of(error);
     if (error == Error::none) response.topics = Array<OffsetDeleteResponse::Topic>::of(request->topics.size(), source);
-    return exchange.answer(response, source.ticket);
+    return exchange.answer(response, source.done);
 }
 
 }  // namespace rivulet::server::kafka

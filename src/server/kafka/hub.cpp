@@ -12,7 +12,8 @@ Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinato
       plans_(arena, options.sessions()),
       group_waits_(arena, options.sessions()),
       cells_(arena, options.connections == 0 ? 0 : options.fetch_partitions),
-      streams_(arena, options.streams()) {}
+      streams_(arena, options.streams()),
+      searches_(arena, options.searches()) {}
 
 ProduceInHand* Hub::take_produce() {
     ProduceInHand* const produce = produces_.take();
@@ -52,6 +53,11 @@ void Hub::give_stream(Stream& stream) {
 // Who has waited for longest tries again, on a turn of its own.
 void Hub::fetch_room() {
     if (FetchWaiter* const waiter = fetch_waiters_.pop_front()) waiter->on_fetch_room();
+}
+
+void Hub::give_search(OffsetSearch& search) {
+    searches_.give(search);
+    if (FetchWaiter* const waiter = search_waiters_.pop_front()) waiter->on_fetch_room();
 }
 
 void Hub::wait_for_fetch_room(FetchWaiter& waiter) {

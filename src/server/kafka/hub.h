@@ -1,5 +1,5 @@
 // All connections of Kafka clients: their sessions, what they share, and their turns.
-// Owns:     what ConnectionHub does; large output buffers, produce requests on their way in, parked fetches and their cells, streams, members that wait: of the arena.
+// Owns:     what ConnectionHub does; large output buffers, produce requests on their way in, parked fetches and their cells, streams, members that wait, searches by time: of the arena.
 // Bounds:   HubOptions. Past options.connections a newcomer is closed, Kafka's protocol has no word for it (connection_hub.h).
 //           When cells or streams are short the longest parked fetch is answered at once, and who needs them waits in line.
 // Thread:   loop only.
@@ -7,6 +7,7 @@
 
 #include "server/kafka/fetch.h"
 #include "server/kafka/group_wait.h"
+#include "server/kafka/offset_search.h"
 #include "server/kafka/session.h"
 
 namespace rivulet::server::kafka {
@@ -20,13 +21,15 @@ struct HubOptions {
     std::size_t inflight_bytes = 0;    // of record batches in one answer
     std::uint32_t node = 0;
     std::string_view software;
+    const config::Config* config = nullptr;  // in force
 
-    ReceivePoolOptions receive() const { return {receive_bytes, connections == 0 ? 0 : request_bytes + 4, 0}; }
+    ReceivePoolOptions receive() const { return connections == 0 ? ReceivePoolOptions() : ReceivePoolOptions{receive_bytes, request_bytes + 4, 0}; }
     std::size_t output_buffers() const { return connections == 0 ? 0 : connections / 4 < 16 ? 16 : connections / 4; }
     std::size_t large_outputs() const { return connections == 0 ? 0 : 2; }
     std::size_t streams() const { return connections == 0 ? 0 : connections / 8 < 16 ? 16 : connections / 8; }
     ConnectionOptions for_connections() const { return {connections, "limits.kafka_connections", receive(), output_buffers(), Session::output_bytes, 0}; }
     std::size_t sessions() const { return connections == 0 ? 0 : for_connections().sessions(); }
+    std::size_t searches() const { return connections < 8 ? connections : 8; }
     std::size_t timers() const { return sessions(); }  // one for each parked fetch
 };
 
@@ -77,6 +80,14 @@ public:
     bool streams_wanted() const { return !fetch_waiters_.empty(); }
     List<FetchPlan, ParkedTag>& parked() { return parked_; }
 
+    // --- for searches by time: nullptr, or wait_for_search(), likewise
+    OffsetSearch* take_search() { return searches_.take(*this); }
+    std::size_t searches_taken() const { return searches_.taken(); }
+    void give_search(OffsetSearch& search);
+    void wait_for_search(FetchWaiter& waiter) {
+        if (!waiter.linked()) search_waiters_.push_back(waiter);
+    }
+
 private:
     void fetch_room();
 
@@ -89,8 +100,10 @@ private:
     LazyPool<GroupWait> group_waits_;
     LazyPool<FetchCell> cells_;
     LazyPool<Stream> streams_;
+    LazyPool<OffsetSearch> searches_;
     List<FetchPlan, ParkedTag> parked_;   // in the order in which they came
     List<FetchWaiter> fetch_waiters_;
+    List<FetchWaiter> search_waiters_;
     HubStatistics statistics_;
 };
 

@@ -4,6 +4,7 @@
 #include "env/log.h"
 #include "server/kafka/handlers.h"
 #include "server/kafka/hub.h"
+#include "server/kafka/offset_search.h"
 
 namespace rivulet::server::kafka {
 
@@ -258,6 +259,17 @@ void Session::wait_for_fetch_room() {
     hub_.wait_for_fetch_room(waiter);
 }
 
+void Session::wait_for_search() {
+    FetchWaiter& waiter = *this;
+    hub_.wait_for_search(waiter);
+}
+
+void Session::attach(OffsetSearch& search) {
+    // It may have been woken by something else while it stood in line for this.
+    if (FetchWaiter& waiter = *this; waiter.linked()) List<FetchWaiter>::remove(waiter);
+    search_ = &search;
+}
+
 void Session::run() {
     // The output buffer that was kept for what is done now: flush() gives it back if that needed none.
     s_.wants_output = false;
@@ -342,6 +354,7 @@ void Session::drop_requests() {
         parked_ = nullptr;
         parked.drop();
     }
+    if (search_) detach()->drop();
     if (produce_) {
         produce_->drop(hub_.broker());
         hub_.give_produce(*produce_);

@@ -1,5 +1,5 @@
 // One connection of a Kafka client, from accept to close.
-// Owns:     while needed: a receive buffer, an output buffer, a produce request that is on its way in, a parked request; all from the hub's pools.
+// Owns:     while needed: a receive buffer, an output buffer, a produce request that is on its way in, a parked request, a search by time; all from the hub's pools.
 // Bounds:   session_bytes_max idle. A turn digests turn_bytes or turn_requests, the rest follows on the next turns. One request at a time, but for produce requests that wait for their commit: of these as many
 //           as their answers fit the output buffer. Requests but for Produce: limits.kafka_request_bytes.
 // Errors:   a frame that breaks the protocol, an API or version that is not served: the connection ends (ApiVersions excepted). What does not fit now (room in the store, buffers) waits: the connection is not
@@ -18,6 +18,8 @@
 #include "server/kafka/produce.h"
 
 namespace rivulet::server::kafka {
+
+class OffsetSearch;
 
 class Session final : public env::ConnectionHandler,
                       private broker::CommitWaiter,
@@ -67,7 +69,7 @@ public:
     bool reserve(std::size_t bytes);
     // The answer in hand has the largest buffer for itself, and not so much room in it.
     bool never_fits(std::size_t bytes) const;
-    Progress answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, const std::uint64_t& commit);
+    Progress answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, const Done& done);
     Progress fail(Failure failure, std::string_view text = {});
     // The answer in hand, which ProduceInHand has written, is complete.
     void finish_produce(std::uint64_t commit);
@@ -78,6 +80,11 @@ public:
     void wake();                    // run() on the next turn
     void wait_for_room();           // in the store: wakes
     void wait_for_fetch_room();     // likewise
+    void wait_for_search();         // one of the hub's to be free: likewise
+    // The search by time that its request waits for (offset_search.h).
+    void attach(OffsetSearch& search);
+    OffsetSearch* detach() { return std::exchange(search_, nullptr); }
+    OffsetSearch* search() { return search_; }
     Outbox& outbox() { return outbox_; }
     Text& print_peer(Text& out) const;
     Text& print_host(Text& out) const;  // of the peer, as Kafka writes it: "/127.0.0.1"
@@ -162,6 +169,7 @@ private:
     Outbox outbox_;
     Parked* parked_ = nullptr;
     ProduceInHand* produce_ = nullptr;
+    OffsetSearch* search_ = nullptr;
     State s_;
 };
 constexpr std::size_t session_bytes_max = 512;

@@ -64,7 +64,7 @@ void Session::give_output() {
 
 // ---- answers ----
 
-Progress Session::answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, const std::uint64_t& commit) {
+Progress Session::answer(const wire::kafka::RequestHeader& header, void (*encode)(void*, wire::kafka::Codec&), void* message, const Done& done) {
     if (!reserve(answer_room)) return Progress::blocked;
     for (;;) {
         Writer out(outbox_.free_room());
@@ -72,10 +72,11 @@ Progress Session::answer(const wire::kafka::RequestHeader& header, void (*encode
         wire::kafka::Codec codec(out, header.version, header.flexible);
         encode(message, codec);
         hub_.env().charge(out.size() + 64);
+        if (done.blocked) return Progress::blocked;
         if (out.ok()) {
             outbox_.begin_answer();
             outbox_.written(out.size());
-            finish(commit, codec.inserted_bytes());
+            finish(done.ticket, codec.inserted_bytes());
             return Progress::done;
         }
         if (outbox_.used() == 0 && outbox_.capacity() > output_bytes) return fail(rivulet::fail(Error::frame_too_large), "the answer does not fit limits.kafka_response_bytes");

@@ -79,6 +79,7 @@ TEST_CASE("appends: a time of arrival by a clock that is not trusted is set righ
         served.run(ns_per_s);
         const Buffer before = served.last(log);
         CHECK(record::decode_header(before).max_timestamp == stamped->log_append_time);
+        served.server_node->set_wall(served.world.true_wall());
         served.server_node->set_wall_synchronised(true);
         REQUIRE(served.until([&] { return served.broker().clock_trusted(); }));
         const Buffer after = served.last(log);
@@ -110,7 +111,7 @@ TEST_CASE("stages: who waits for what others hold is woken when one is appended 
     for (const bool dropped : {false, true}) {
         CAPTURE(dropped);
         Appending served;
-        served.run(ns_per_s);
+        served.run(60 * ns_per_s);  // nothing is left to be written, not even a mark
         store::Log& log = served.partition("temps");
         const Buffer batch = pack({reading(1000, "k", std::string(60'000, 'v'))});
         store::Stage stages[64];

@@ -69,9 +69,13 @@ private:
 
 struct TestJoin final : broker::JoinWaiter {
     void on_joined() override {
+        ++answers;
+        if (!late) take();
+    }
+    // What it is told, now.
+    void take() {
         const sim::AllocationGuard::SimCode scope;
         const broker::JoinAnswer answer = broker::Coordinator::answer_to(*this);
-        ++answers;
         error = answer.error;
         member = answer.member;
         leader = answer.leader;
@@ -91,6 +95,7 @@ struct TestJoin final : broker::JoinWaiter {
         std::string instance;
         std::string metadata;
     };
+    bool late = false;  // takes its answer later, with take()
     int answers = 0;
     Error error = Error::unknown;
     std::string member;
@@ -104,15 +109,19 @@ struct TestJoin final : broker::JoinWaiter {
 
 struct TestSync final : broker::SyncWaiter {
     void on_synced() override {
+        ++answers;
+        if (!late) take();
+    }
+    void take() {
         const sim::AllocationGuard::SimCode scope;
         const broker::SyncAnswer answer = broker::Coordinator::answer_to(*this);
-        ++answers;
         error = answer.error;
         type = answer.protocol_type;
         protocol = answer.protocol;
         assignment = as_text(answer.assignment);
         broker::Coordinator::finish(*this);
     }
+    bool late = false;  // takes its answer later, with take()
     int answers = 0;
     Error error = Error::unknown;
     std::string type;

@@ -180,5 +180,33 @@ TEST_CASE("limits: a log that takes nothing makes the coordinator unavailable, a
     CHECK(world.committed("t", 0, "h") == 1);
 }
 
+TEST_CASE("limits: what a leader or a member could not be told at once is refused, and nothing has changed") {
+    broker::GroupOptions options = groups_options();
+    options.answer_bytes_max = 4096;
+    Groups world(options);
+    std::vector<TestMember> members(2);
+    for (TestMember& member : members) member.protocols = {{"range", std::string(1000, 'm')}};
+    world.settle(members);
+    TestMember third = members[0];
+    third.id.clear();
+    TestJoin join;
+    CHECK(world.join(third, join) == Error::group_full);
+    CHECK(world.groups().groups().member_count() == 2);
+    CHECK(world.state() == broker::GroupState::stable);
+    for (TestMember& member : members) CHECK(world.heartbeat(member) == Error::none);
+
+    TestMember alone;
+    alone.group = "alone";
+    TestJoin& joined = world.joined(alone);
+    CHECK(joined.members.size() == 1);
+    TestSync sync;
+    CHECK(world.sync(alone, sync, {{alone.id, std::string(4000, 'a')}}) == Error::group_full);
+    std::vector<std::pair<std::string, std::string>> too_many(options.group_members_max + 1, {alone.id, "a"});
+    CHECK(world.sync(alone, sync, too_many) == Error::invalid_argument);
+    CHECK(world.sync(alone, sync, {{alone.id, "a"}}) == Error::none);
+    REQUIRE(world.until([&] { return sync.answers == 1; }));
+    CHECK(sync.assignment == "a");
+}
+
 }  // namespace
 }  // namespace rivulet::test

@@ -364,5 +364,73 @@ TEST_CASE("groups: all who wait are answered at a stop, and nothing is taken any
     CHECK(world.act([&] { return world.groups().prepare().error(); }) == Error::coordinator_not_available);
 }
 
+TEST_CASE("rebalance: an answer that nobody had room for yet stands, and of a generation that is over a member hears as a follower") {
+    Groups world;
+    TestMember member;
+    TestJoin join;
+    join.late = true;
+    REQUIRE(world.join(member, join) == Error::none);
+    REQUIRE(world.until([&] { return join.answers == 1; }));
+    SUBCASE("of the generation that goes on") {
+        world.run();
+        world.act([&] { join.take(); });
+        CHECK(join.error == Error::none);
+        CHECK(join.leader == join.member);
+        CHECK(join.members.size() == 1);
+        CHECK(join.generation == world.generation());
+    }
+    SUBCASE("while the next one is prepared") {
+        TestMember other;
+        TestJoin others;
+        REQUIRE(world.join(other, others) == Error::none);
+        world.run();
+        CHECK(world.state() == broker::GroupState::preparing_rebalance);  // it waits for whoever was not told yet
+        world.act([&] { join.take(); });
+        CHECK(join.error == Error::none);
+        CHECK(join.generation == 1);
+        CHECK(join.leader.empty());
+        CHECK(join.members.empty());
+        member.id = join.member;
+        member.generation = join.generation;
+        TestSync sync;
+        CHECK(world.sync(member, sync) == Error::rebalance_in_progress);
+        world.joined(member);
+        CHECK(world.until([&] { return others.answers == 1; }));
+        CHECK(others.generation == 2);
+        CHECK(member.generation == 2);
+    }
+    SUBCASE("and whose connection goes before it could be told") {
+        world.act([&] { broker::Coordinator::cancel(join); });
+        CHECK_FALSE(join.waiting());
+        world.run(12 * ns_per_s);
+        CHECK(world.groups().groups().member_count() == 0);
+    }
+    broker::Coordinator::cancel(join);
+}
+
+TEST_CASE("rebalance: an assignment that could not be told while its generation went on is not told afterwards") {
+    Groups world;
+    std::vector<TestMember> members(2);
+    world.settle(members);
+    TestSync late;
+    late.late = true;
+    REQUIRE(world.sync(members[1], late) == Error::none);
+    REQUIRE(world.until([&] { return late.answers == 1; }));
+    SUBCASE("in time") {
+        world.act([&] { late.take(); });
+        CHECK(late.error == Error::none);
+        CHECK(late.assignment == members[1].client);
+    }
+    SUBCASE("too late") {
+        CHECK(world.leave(members[0]) == Error::none);
+        world.joined(members[1]);
+        CHECK(members[1].generation == 2);
+        world.act([&] { late.take(); });
+        CHECK(late.error == Error::rebalance_in_progress);
+        CHECK(late.assignment.empty());
+    }
+    CHECK_FALSE(late.waiting());
+}
+
 }  // namespace
 }  // namespace rivulet::test

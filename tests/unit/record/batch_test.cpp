@@ -109,7 +109,8 @@ TEST_CASE("batch: a producer's header") {
         h.last_offset_delta = 0x7fffffff;
     }) == Error::invalid_record);
     CHECK(after([](BatchHeader& h) { h.producer_id = 1; }) == Error::invalid_record);  // without a sequence
-    CHECK(after([](BatchHeader& h) { h.producer_id = 1; h.base_sequence = 0; }) == Error::none);
+    CHECK(after([](BatchHeader& h) { h.producer_id = 1; h.base_sequence = 0; }) == Error::invalid_record);  // without an epoch
+    CHECK(after([](BatchHeader& h) { h.producer_id = 1; h.producer_epoch = 0; h.base_sequence = 0; }) == Error::none);
 }
 
 TEST_CASE("batch: a stored header may have gaps, any offset, broker's marks") {

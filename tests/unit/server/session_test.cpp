@@ -263,6 +263,30 @@ TEST_CASE("limits: outstanding requests, parked fetches, alias ids, topics") {
     CHECK(fatal(served, second).error == Error::limit_reached);
 }
 
+TEST_CASE("topics: the internal one of consumer groups can be read alone") {
+    Served served;
+    Client& client = opened(served);
+    constexpr std::string_view internal = "__consumer_offsets";
+    client.encode([&](Writer& w) { frames::encode_topic_create(w, 1, {internal, 3, 1, {}}, {}); });
+    REQUIRE(served.until(client, Kind::topic_create));
+    CHECK(answer(client.last(Kind::topic_create)).error == Error::invalid_topic);
+    served.world.after(0, [&] { CHECK(served.program->server->groups().prepare().ok()); });
+    served.run(ns_per_s);
+    REQUIRE(served.program->server->broker().find_topic(internal));
+    client.encode([&](Writer& w) { frames::encode_topic_alter(w, 2, {internal, 9, {}}, {}); });
+    client.encode([&](Writer& w) { frames::encode_topic_delete(w, 3, {internal}); });
+    client.alias(0, internal, 0);
+    client.fetch(4, internal, 0, 0);
+    REQUIRE(served.until(client, Kind::fetch));
+    CHECK(answer(client.last(Kind::topic_alter)).error == Error::invalid_topic);
+    CHECK(answer(client.last(Kind::topic_delete)).error == Error::invalid_topic);
+    const auto aliased = frames::decode_aliased(client.last(Kind::alias).body);
+    REQUIRE(aliased.ok());
+    CHECK(aliased->error == Error::invalid_topic);
+    CHECK(answer(client.last(Kind::fetch)).error == Error::none);
+    CHECK(served.program->server->broker().find_topic(internal));
+}
+
 TEST_CASE("topics: created, listed, described and deleted; answers come when it is durable") {
     Served served;
     Client& client = opened(served);

@@ -1,0 +1,221 @@
+// ListOffsets and DeleteRecords: where logs begin and end, and where a time is.
+#include "unit/record/batches.h"
+#include "unit/server/kafka_client.h"
+#include "wire/kafka/delete_records.h"
+#include "wire/kafka/list_offsets.h"
+#include "wire/kafka/produce.h"
+
+using namespace rivulet;
+using namespace rivulet::test;
+using kafka::Api;
+using Wanted = kafka::ListOffsetsRequest::Partition;
+using Found = kafka::ListOffsetsResponse::Partition;
+
+namespace {
+
+constexpr std::int64_t t0 = 1'700'000'000'000;
+
+std::int64_t produce(KafkaClient& client, std::string_view topic, std::int32_t partition, Bytes batch) {
+    kafka::ProduceRequest::Partition one;
+    one.index = partition;
+    one.records.bytes = batch;
+    Items<kafka::ProduceRequest::Partition> partitions{one};
+    kafka::ProduceRequest::Topic named;
+    named.name = topic;
+    named.partition_data = partitions;
+    Items<kafka::ProduceRequest::Topic> topics{named};
+    kafka::ProduceRequest request;
+    request.acks = -1;
+    request.topic_data = topics;
+    const auto answer = client.call<kafka::ProduceResponse>(Api::produce, 8, request);
+    const auto answered = items_of(items_of(answer.responses)[0].partition_responses);
+    REQUIRE(answered[0].error_code == 0);
+    return answered[0].base_offset.value;
+}
+
+std::vector<Found> list(KafkaClient& client, std::int16_t version, std::string_view topic, std::vector<Wanted> wanted) {
+    Items<Wanted> partitions{std::move(wanted)};
+    Items<kafka::ListOffsetsRequest::Topic> topics{{topic, partitions}};
+    kafka::ListOffsetsRequest request;
+    request.replica_id = -1;
+    request.topics = topics;
+    const auto answered = items_of(client.call<kafka::ListOffsetsResponse>(Api::list_offsets, version, request).topics);
+    REQUIRE(answered.size() == 1);
+    CHECK(answered[0].name == topic);
+    return items_of(answered[0].partitions);
+}
+
+Wanted at(std::int32_t partition, std::int64_t time, std::int32_t epoch = -1) { return {partition, Epoch(epoch), Timestamp(time)}; }
+
+// A header that says gzip, around bytes that nobody opens.
+Buffer compressed(std::int64_t base, std::int64_t most) {
+    record::BatchHeader header;
+    header.attributes = 1;
+    header.last_offset_delta = 2;
+    header.record_count = 3;
+    header.base_timestamp = Timestamp(base);
+    header.max_timestamp = Timestamp(most);
+    return seal(header, as_bytes("not really gzip"));
+}
+
+}  // namespace
+
+TEST_CASE("ListOffsets: earliest, latest, by time, in every version; special times from their versions on") {
+    KafkaServed served;
+    KafkaClient& client = served.connect_kafka();
+    CHECK(produce(client, "temps", 0, pack({reading(t0, "a", "1"), reading(t0 + 50, "a", "2"), reading(t0 + 20, "a", "3")})) == 0);
+    CHECK(produce(client, "temps", 0, pack({reading(t0 + 30, "a", "4"), reading(t0 + 100, "a", "5"), reading(t0 + 100, "a", "6")})) == 3);
+    CHECK(produce(client, "temps", 0, pack({reading(t0 + 90, "a", "7")})) == 6);
+    const kafka::ApiInfo& info = kafka::api_info(Api::list_offsets);
+    for (std::int16_t version = info.lowest; version <= info.highest; ++version) {
+        CAPTURE(version);
+        const struct {
+            Wanted wanted;
+            int code;
+            std::int64_t offset;
+            std::int64_t time;
+        } cases[] = {
+            {at(0, -1), 0, 7, -1},
+            {at(0, -2), 0, 0, -1},
+            {at(0, -3), version >= 7 ? 0 : 35, version >= 7 ? 4 : -1, version >= 7 ? t0 + 100 : -1},
+            {at(0, -4), version >= 8 ? 0 : 35, version >= 8 ? 0 : -1, -1},
+            {at(0, -5), version >= 9 ? 0 : 35, -1, -1},
+            {at(0, -6), 35, -1, -1},
+            {at(0, 0), 0, 0, t0},
+            {at(0, t0), 0, 0, t0},
+            {at(0, t0 + 1), 0, 1, t0 + 50},
+            {at(0, t0 + 51), 0, 4, t0 + 100},
+            {at(0, t0 + 100), 0, 4, t0 + 100},
+            {at(0, t0 + 101), 0, -1, -1},
+            {at(1, -1), 0, 0, -1},
+            {at(1, 0), 0, -1, -1},
+            {at(1, -3), version >= 7 ? 0 : 35, -1, -1},
+            {at(4, -1), 3, -1, -1},
+            {at(-1, 0), 3, -1, -1},
+        };
+        std::vector<Wanted> wanted;
+        for (const auto& row : cases) wanted.push_back(row.wanted);
+        const auto answer = list(client, version, "temps", wanted);
+        REQUIRE(answer.size() == std::size(cases));
+        for (std::size_t i = 0; i < answer.size(); ++i) {
+            CAPTURE(i);
+            CHECK(answer[i].partition_index == cases[i].wanted.partition_index);
+            CHECK(answer[i].error_code == cases[i].code);
+            CHECK(answer[i].offset.value == cases[i].offset);
+            CHECK(answer[i].timestamp.value == cases[i].time);
+            const bool has_epoch = version >= 4 && cases[i].code == 0 && cases[i].offset > 0;
+            if (has_epoch) CHECK(answer[i].leader_epoch == served.program->server->broker().partition(*served.program->server->broker().find_topic("temps"), 0)->epoch);
+        }
+        CHECK(list(client, version, "nowhere", {at(0, -1), at(0, 0)})[1].error_code == 3);
+    }
+    CHECK(list(client, 5, "temps", {at(0, 0, 0), at(0, -1, 99)})[0].error_code == 74);
+    CHECK(list(client, 5, "temps", {at(0, 0, 0), at(0, -1, 99)})[1].error_code == 75);
+    CHECK(served.program->server->kafka().searches_taken() == 0);
+}
+
+TEST_CASE("ListOffsets: a compressed batch is found by its largest time, as its first record") {
+    KafkaServed served;
+    KafkaClient& client = served.connect_kafka();
+    CHECK(produce(client, "temps", 1, pack({reading(t0, "a", "1")})) == 0);
+    CHECK(produce(client, "temps", 1, compressed(t0 + 10, t0 + 500)) == 1);
+    CHECK(produce(client, "temps", 1, pack({reading(t0 + 400, "a", "2")})) == 4);
+    const auto answer = list(client, 7, "temps", {at(1, t0 + 300), at(1, -3), at(1, t0 + 501)});
+    CHECK(answer[0].offset.value == 1);
+    CHECK(answer[1].offset.value == 1);
+    CHECK(answer[1].timestamp.value == t0 + 500);
+    CHECK(answer[2].offset.value == -1);
+}
+
+TEST_CASE("ListOffsets: times on flash, over a wrapped ring, for more clients than searches at once") {
+    KafkaServed served;
+    KafkaClient& writer = served.connect_kafka();
+    const std::string value(8000, 'v');
+    std::int64_t last = 0;
+    std::int64_t newest = 0;
+    for (int i = 0; i < 400; ++i) {
+        // Times go up, but for one far ahead of the others.
+        const std::int64_t time = t0 + i * 1000 + (i == 300 ? 5'000'000 : 0);
+        const std::int64_t offset = produce(writer, "temps", 2, pack({reading(time, "k", value), reading(time + 1, "k", "x")}));
+        if (i == 300) newest = offset + 1;
+        last = time;
+    }
+    const auto ends = list(writer, 5, "temps", {at(2, -2), at(2, -1)});
+    REQUIRE(ends[0].offset.value > 0);
+    CHECK(ends[1].offset.value == 800);
+    std::vector<KafkaClient*> clients;
+    for (int i = 0; i < 7; ++i) clients.push_back(&served.connect_kafka());
+    for (KafkaClient* client : clients) {
+        Items<Wanted> partitions{at(2, 0), at(2, t0 + 350 * 1000), at(2, last + 10'000'000), at(2, -3), at(3, 5), at(2, t0 + 300 * 1000 + 1001)};
+        Items<kafka::ListOffsetsRequest::Topic> topics{{"temps", partitions}};
+        kafka::ListOffsetsRequest request;
+        request.topics = topics;
+        client->send(Api::list_offsets, 7, request);
+    }
+    for (KafkaClient* client : clients) {
+        const auto topics = items_of(client->receive<kafka::ListOffsetsResponse>(Api::list_offsets, 7).topics);
+        const auto answer = items_of(topics[0].partitions);
+        REQUIRE(answer.size() == 6);
+        CHECK(answer[0].offset == ends[0].offset);
+        CHECK(answer[1].offset.value == (newest < ends[0].offset.value ? 700 : 600));
+        CHECK(answer[2].offset.value == -1);
+        CHECK(answer[3].offset.value == newest);
+        CHECK(answer[3].timestamp.value == t0 + 300 * 1000 + 5'000'001);
+        CHECK(answer[4].offset.value == -1);
+        CHECK(answer[5].offset.value == 600);
+    }
+    CHECK(served.program->server->kafka().searches_taken() == 0);
+}
+
+TEST_CASE("ListOffsets: a search ends with its connection, and with its topic") {
+    KafkaServed served;
+    KafkaClient& client = served.connect_kafka();
+    const std::string value(8000, 'v');
+    for (int i = 0; i < 100; ++i) produce(client, "temps", 0, pack({reading(t0 + i, "k", value)}));
+    KafkaClient& leaves = served.connect_kafka();
+    KafkaClient& stays = served.connect_kafka();
+    served.run(ns_per_s);
+    for (KafkaClient* each : {&leaves, &stays}) {
+        Items<Wanted> partitions{at(0, t0 + 100), at(0, -3), at(0, t0 + 100)};
+        Items<kafka::ListOffsetsRequest::Topic> topics{{"temps", partitions}};
+        kafka::ListOffsetsRequest request;
+        request.topics = topics;
+        each->send(Api::list_offsets, 7, request);
+    }
+    REQUIRE(served.until([&] { return served.program->server->kafka().searches_taken() == 2; }));
+    leaves.connection->close();
+    REQUIRE(served.program->server->broker().delete_topic("temps").ok());
+    const auto topics = items_of(stays.receive<kafka::ListOffsetsResponse>(Api::list_offsets, 7).topics);
+    for (const Found& partition : items_of(topics[0].partitions)) CHECK(partition.error_code == 3);
+    CHECK(served.until([&] { return served.program->server->kafka().searches_taken() == 0; }));
+}
+
+TEST_CASE("DeleteRecords: up to an offset or the high watermark, in every version; never beyond, never of what is internal") {
+    KafkaServed served;
+    KafkaClient& client = served.connect_kafka();
+    for (int i = 0; i < 10; ++i) produce(client, "temps", 0, pack({reading(t0 + i, "a", "1")}));
+    using Request = kafka::DeleteRecordsRequest;
+    const auto remove = [&](std::int16_t version, std::string_view topic, std::initializer_list<Request::Partition> wanted) {
+        Items<Request::Partition> partitions{wanted};
+        Items<Request::Topic> topics{{topic, partitions}};
+        Request request;
+        request.topics = topics;
+        const auto answered = items_of(client.call<kafka::DeleteRecordsResponse>(Api::delete_records, version, request).topics);
+        REQUIRE(answered.size() == 1);
+        return items_of(answered[0].partitions);
+    };
+    for (std::int16_t version = 0; version <= 2; ++version) {
+        CAPTURE(version);
+        const auto answer = remove(version, "temps", {{0, Offset(3 + version)}, {0, Offset(11)}, {0, Offset(-2)}, {9, Offset(0)}, {0, Offset(1)}});
+        REQUIRE(answer.size() == 5);
+        const std::pair<int, std::int64_t> wanted[] = {{0, 3 + version}, {1, -1}, {1, -1}, {3, -1}, {0, 3 + version}};
+        for (std::size_t i = 0; i < 5; ++i) {
+            CHECK(answer[i].error_code == wanted[i].first);
+            CHECK(answer[i].low_watermark.value == wanted[i].second);
+        }
+        CHECK(list(client, 1, "temps", {at(0, -2)})[0].offset.value == 3 + version);
+    }
+    CHECK(remove(2, "temps", {{0, Offset(-1)}})[0].low_watermark.value == 10);
+    CHECK(remove(2, "__consumer_offsets", {{0, Offset(-1)}})[0].error_code == 17);
+    CHECK(remove(2, "nowhere", {{0, Offset(-1)}})[0].error_code == 3);
+    CHECK(list(client, 7, "temps", {at(0, -2), at(0, 0), at(0, -3)})[2].offset.value == -1);
+}
