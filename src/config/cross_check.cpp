@@ -1,5 +1,7 @@
 #include "config/cross_check.h"
 
+#include <algorithm>
+
 #include "config/value.h"
 
 namespace rivulet::config {
@@ -135,7 +137,7 @@ void Checker::check_listeners() {
         const Listener& listener = config_.listener_slots[i];
         const Ref bind = ref(SectionId::listener, "bind", i);
         const Ref protocol = ref(SectionId::listener, "protocol", i);
-        const bool known = listener.name == "compact" || listener.name == "kafka";
+        const bool known = std::ranges::find(default_listeners, listener.name.view()) != std::end(default_listeners);
         if (!known) {
             for (const Ref needed : {bind, protocol}) {
                 if (origin_of(needed) != origin_default) continue;

@@ -50,6 +50,10 @@ constexpr std::size_t section_text_max = 8 + topic_name_bytes_max;
 // The instance of that name; adds one with default values if there is none. False if there is no room for it.
 bool find_instance(const Config& config, SectionId section, std::string_view name, Place& place);
 bool add_instance(Config& config, SectionId section, std::string_view name, Place& place);
+// Those that are there if none is given; the second has defaults of its own.
+constexpr std::string_view kafka_listener = "kafka";
+constexpr std::string_view kafka_bind = "127.0.0.1:9092";
+constexpr std::string_view default_listeners[] = {"compact", kafka_listener};
 void add_default_listeners(Config& config);  // to one that has none
 
 }  // namespace rivulet::config

@@ -67,9 +67,9 @@ bool add_instance(Config& config, SectionId section, std::string_view name, Plac
         Listener& listener = config.listener_slots[count];
         assign_defaults(info.own, &listener);
         if (!listener.name.assign(name)) return false;
-        if (name == "kafka") {
+        if (name == kafka_listener) {
             listener.protocol = Protocol::kafka;
-            RIVULET_CHECK(listener.bind.assign("127.0.0.1:9092"));
+            RIVULET_CHECK(listener.bind.assign(kafka_bind));
         }
         config.listener_count = count + 1;
         return true;
@@ -92,7 +92,7 @@ Config::Config() {
 
 void add_default_listeners(Config& config) {
     Place place;
-    for (const std::string_view name : {"compact", "kafka"}) RIVULET_CHECK(add_instance(config, SectionId::listener, name, place));
+    for (const std::string_view name : default_listeners) RIVULET_CHECK(add_instance(config, SectionId::listener, name, place));
 }
 
 bool Config::speaks(Protocol protocol) const {

@@ -59,6 +59,21 @@ void print_sample_key(LineSink& sink, const Key& key) {
     sink.on_line(text.view());
 }
 
+// The other listener that is there by default: the same keys.
+void print_sample_kafka(LineSink& sink) {
+    sink.on_line("");
+    sink.on_line("[listener.kafka]");
+    for (std::size_t i = 0; i < keys_count(SectionId::listener); ++i) {
+        const Key& key = key_at(SectionId::listener, i);
+        const std::string_view value = key.name == "bind" ? kafka_bind : key.name == "protocol" ? kafka_listener : key.default_text;
+        char buffer[96];
+        Text text(buffer);
+        text << '#' << key.name << " =";
+        if (!value.empty()) text << ' ' << value;
+        sink.on_line(text.view());
+    }
+}
+
 void print_sample_section(LineSink& sink, const SectionInfo& info) {
     sink.on_line("");
     print_comment(sink, info.why);
@@ -71,6 +86,7 @@ void print_sample_section(LineSink& sink, const SectionInfo& info) {
     header << '[' << info.name << (info.named ? ".compact]" : "]");
     sink.on_line(header.view());
     for (std::size_t i = 0; i < keys_count(info.id); ++i) print_sample_key(sink, key_at(info.id, i));
+    if (info.id == SectionId::listener) print_sample_kafka(sink);
 }
 
 }  // namespace

@@ -230,8 +230,10 @@ TEST_CASE("auto create: off, on, and never for internal names") {
     char buffer[300];
     Text why(buffer);
     const auto first_use = [&](std::string_view name) { return served.act([&] { return served.broker().auto_create(name, why).error(); }); };
-    CHECK(first_use("a") == Error::unknown_topic_or_partition);
     config::TopicSection defaults;
+    defaults.auto_create = false;
+    served.act([&] { return served.broker().reload(defaults, ns_per_s, config::ClockTrust::never), 0; });
+    CHECK(first_use("a") == Error::unknown_topic_or_partition);
     defaults.partitions = 3;
     defaults.replication_factor = 1;
     defaults.auto_create = true;

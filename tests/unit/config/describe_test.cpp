@@ -91,7 +91,7 @@ TEST_CASE("descriptions: of the broker") {
     CHECK(broker.rows.at("storage.size").type == ValueType::long_integer);
     CHECK(broker.rows.at("storage.dir").value == "./rivulet-data");
     CHECK(broker.rows.at("listener.compact.bind").value == "127.0.0.1:9192");
-    CHECK(broker.rows.at("defaults.auto.create.topics.enable").value == "false");
+    CHECK(broker.rows.at("defaults.auto.create.topics.enable").value == "true");
     CHECK(broker.rows.count("topic.temps.partitions") == 0);
 }
 

@@ -22,10 +22,26 @@ TEST_CASE("nothing given: the built-in defaults") {
     CHECK(p.config.defaults.partitions == 1);
     CHECK(p.config.defaults.config == TopicConfig());
     CHECK(p.config.clock.trust == ClockTrust::automatic);
-    REQUIRE(p.config.listeners().size() == 1);
+    REQUIRE(p.config.listeners().size() == 2);
     CHECK(p.config.listeners()[0].name == "compact");
+    CHECK(p.config.listeners()[0].protocol == Protocol::compact);
     CHECK(p.config.listeners()[0].bind_address() == env::parse_address("127.0.0.1:9192").value());
+    CHECK(p.config.listeners()[1].name == "kafka");
+    CHECK(p.config.listeners()[1].protocol == Protocol::kafka);
+    CHECK(p.config.listeners()[1].bind_address() == env::parse_address("127.0.0.1:9092").value());
     CHECK(p.config.topics().empty());
+}
+
+TEST_CASE("listeners: one that is given takes the place of those by default; the one named kafka knows its protocol and port") {
+    const Parsed p = parse_text("[listener.kafka]\nbacklog = 7\n");
+    REQUIRE_MESSAGE(p.status.ok(), p.problems.text());
+    REQUIRE(p.config.listeners().size() == 1);
+    CHECK(p.config.listeners()[0].protocol == Protocol::kafka);
+    CHECK(p.config.listeners()[0].bind_address() == env::parse_address("127.0.0.1:9092").value());
+    CHECK(p.config.speaks(Protocol::kafka));
+    CHECK_FALSE(p.config.speaks(Protocol::compact));
+    CHECK_FALSE(parse_text("[listener.compact]\n").config.speaks(Protocol::kafka));
+    CHECK(parse_text("[listener.lan]\nbind = 0.0.0.0:9092\nprotocol = kafka\n").config.speaks(Protocol::kafka));
 }
 
 TEST_CASE("a Config by itself is the same") {
