@@ -128,7 +128,10 @@ Progress handle_list_offsets(Exchange& exchange) {
     const auto request = exchange.request<ListOffsetsRequest>();
     if (!request) return exchange.fail(request.failure());
     OffsetSearch* const search = exchange.session().search();
-    if (search && !search->finished()) return Progress::blocked;
+    if (search && !search->finished()) {
+        search->go_on();
+        return Progress::blocked;
+    }
     if (!search && any_search(exchange, *request)) return begin_search(exchange, *request);
     Source source{exchange, *request, search};
     ListOffsetsResponse response;

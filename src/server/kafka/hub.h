@@ -29,7 +29,7 @@ struct HubOptions {
     std::size_t streams() const { return connections == 0 ? 0 : connections / 8 < 16 ? 16 : connections / 8; }
     ConnectionOptions for_connections() const { return {connections, "limits.kafka_connections", receive(), output_buffers(), Session::output_bytes, 0}; }
     std::size_t sessions() const { return connections == 0 ? 0 : for_connections().sessions(); }
-    std::size_t searches() const { return connections < 8 ? connections : 8; }
+    std::size_t searches() const { return connections < 32 ? (connections + 7) / 8 : 4; }  // of flash, for which there are a few windows
     std::size_t timers() const { return sessions(); }  // one for each parked fetch
 };
 

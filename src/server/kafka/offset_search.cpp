@@ -8,6 +8,7 @@ void OffsetSearch::begin(Session& session) {
     session_ = &session;
     first_ = last_ = current_ = cursor_ = nullptr;
     cells_ = 0;
+    due_ = false;
 }
 
 bool OffsetSearch::add(std::size_t place, const store::Log& searched, Timestamp time) {
@@ -48,7 +49,8 @@ void OffsetSearch::search() {
         bytes_min = 1;
         wait_ns_max = 0;
         current_->time = Timestamp(-1);
-        return hub_.broker().fetch(*this);
+        due_ = true;
+        break;
     }
     session_->wake();
 }
@@ -72,9 +74,16 @@ void OffsetSearch::on_fetched(Failure outcome) {
         offset = newest_found_.offset;
         further = true;
     }
-    if (further) return hub_.broker().fetch(*this);
+    if (further) {
+        due_ = true;
+        return session_->wake();
+    }
     current_ = cell.next;
     search();
+}
+
+void OffsetSearch::go_on() {
+    if (std::exchange(due_, false)) hub_.broker().fetch(*this);
 }
 
 bool OffsetSearch::look(FetchCell& cell) {

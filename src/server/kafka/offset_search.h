@@ -29,6 +29,8 @@ public:
     bool add(std::size_t place, const store::Log& searched, Timestamp time);
     std::size_t cells() const { return cells_; }
     void start();
+    // The session's turn: one view for each, so that a search of much that is in RAM does not hold up the loop.
+    void go_on();
     bool finished() const { return !current_; }
     // By ascending place; nullptr: that partition was not searched.
     const FetchCell* result(std::size_t place);
@@ -47,6 +49,7 @@ private:
     FetchCell* cursor_ = nullptr;
     std::size_t cells_ = 0;
     Timestamp sought_{0};
+    bool due_ = false;              // the next view is to be fetched
     bool newest_ = false;           // of the headers: the largest time so far is newest_found_
     broker::TimeFound newest_found_;
 };

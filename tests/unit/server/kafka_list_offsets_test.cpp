@@ -181,7 +181,7 @@ TEST_CASE("ListOffsets: a search ends with its connection, and with its topic") 
         request.topics = topics;
         each->send(Api::list_offsets, 7, request);
     }
-    REQUIRE(served.until([&] { return served.program->server->kafka().searches_taken() == 2; }));
+    REQUIRE(served.until([&] { return served.program->server->kafka().searches_taken() == 1; }));  // the other waits in line
     leaves.connection->close();
     REQUIRE(served.program->server->broker().delete_topic("temps").ok());
     const auto topics = items_of(stays.receive<kafka::ListOffsetsResponse>(Api::list_offsets, 7).topics);
