@@ -52,7 +52,7 @@ ProduceInHand::Step ProduceInHand::step(Hub& hub, Session& session, Bytes bytes,
         case At::staging: return take_staged(hub, session, bytes);
         case At::discarding: return discard(session, bytes);
         case At::partition_end:
-        case At::topic_end: return take_tags(bytes, direct_max);
+        case At::topic_end: return take_tags(session, bytes, direct_max);
         case At::end: return finish(session, bytes, direct_max);
     }
     return Step::further;
@@ -253,7 +253,8 @@ ProduceInHand::Step ProduceInHand::answered(Session& session, const ProduceRespo
 // ---- ends ----
 
 // Of a partition or a topic.
-ProduceInHand::Step ProduceInHand::take_tags(Bytes bytes, std::size_t direct_max) {
+ProduceInHand::Step ProduceInHand::take_tags(Session& session, Bytes bytes, std::size_t direct_max) {
+    if (at_ == At::topic_end && !room(session, end_answer_bytes)) return Step::blocked;
     struct Tags {
         void describe(Codec& codec) { codec.tags(); }
     } tags;
@@ -263,6 +264,7 @@ ProduceInHand::Step ProduceInHand::take_tags(Bytes bytes, std::size_t direct_max
         --partitions_left_;
         at_ = partitions_left_ != 0 ? At::partition : At::topic_end;
     } else {
+        write(session, [](Codec& codec) { codec.tags(); });
         --topics_left_;
         at_ = topics_left_ != 0 ? At::topic : At::end;
     }

@@ -52,7 +52,7 @@ private:
     Step take_records(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
     Step take_staged(Hub& hub, Session& session, Bytes bytes);
     Step discard(Session& session, Bytes bytes);
-    Step take_tags(Bytes bytes, std::size_t direct_max);
+    Step take_tags(Session& session, Bytes bytes, std::size_t direct_max);
     Step finish(Session& session, Bytes bytes, std::size_t direct_max);
     template <class Batch>
     Step append(Hub& hub, Session& session, Batch& batch);
