@@ -50,6 +50,11 @@ struct Alteration {
             why << "the broker's settings are altered in its configuration file, which SIGHUP reloads";
             return Error::malformed;
         }
+        if (broker::Coordinator::is_internal(resource.resource_name)) {
+            // What it holds is no matter of age or size: the coordinator moves its start (broker/groups/journal.h).
+            why << "the coordinator of consumer groups keeps this topic";
+            return Error::invalid_topic;
+        }
         if (repeated(resource.resource_name)) {
             why << "this topic comes more than once";
             return Error::malformed;

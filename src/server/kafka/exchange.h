@@ -39,7 +39,7 @@ public:
     std::int16_t version() const { return header_.version; }
 
     template <class Request>
-    Result<Request> request() const { return wire::kafka::decode<Request>(body_, header_.version, header_.flexible); }
+    Result<Request> request() const { return wire::kafka::decode<Request>(body_, header_.version, header_.flexible, wire::kafka::Rest::passed_over); }
     std::size_t request_bytes() const { return body_.size(); }
 
     // Room for an answer of so many bytes; false: return blocked. For handlers that change something: before they do, so that they are not called again afterwards.

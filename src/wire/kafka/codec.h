@@ -201,13 +201,16 @@ private:
     T item_{};
 };
 
+// Bytes behind a message. Kafka's brokers pass them over, so clients have come to send some: librdkafka 2.16 three in Metadata.
+enum class Rest : std::uint8_t { refused, passed_over };
+
 // A whole message. malformed: with the position of bytes that are too many, or the size of the frame.
 template <class T>
-Result<T> decode(Bytes frame, std::int16_t version, bool flexible) {
+Result<T> decode(Bytes frame, std::int16_t version, bool flexible, Rest rest = Rest::refused) {
     T message{};
     Codec codec(frame, version, flexible);
     message.describe(codec);
-    if (!codec.ok() || !codec.at_end()) return fail(Error::malformed, static_cast<std::int64_t>(codec.position()));
+    if (!codec.ok() || (rest == Rest::refused && !codec.at_end())) return fail(Error::malformed, static_cast<std::int64_t>(codec.position()));
     return message;
 }
 

@@ -144,12 +144,13 @@ def main():
             absent.append(name)
             print(f"absent: {name}: {why}", flush=True)
     folder = tempfile.mkdtemp(prefix="kafka_clients.")
+    sys.stdout.reconfigure(line_buffering=True)
     for first in range(0, len(ready), AT_ONCE):
         place = os.path.join(folder, str(first))
         os.makedirs(place)
         broker = KafkaBroker(place)
         try:
-            wave = [Run(name, command, broker, environment, seconds=600) for name, command, environment in ready[first:first + AT_ONCE]]
+            wave = [Run(name, command, broker, environment, seconds=240) for name, command, environment in ready[first:first + AT_ONCE]]
             for run in wave:
                 run.thread.join()
         finally:

@@ -1,4 +1,5 @@
 // What groups have committed, and what others see and do of groups: fetch, list, describe, delete.
+#include "wire/kafka/incremental_alter_configs.h"
 #include "record/batch.h"
 #include "unit/server/kafka_groups.h"
 #include "wire/kafka/consumer_protocol.h"
@@ -358,6 +359,16 @@ TEST_CASE("__consumer_offsets: an internal topic, made at the first look for a c
     const broker::Topic* const topic = served.program->server->broker().find_topic("__consumer_offsets");
     REQUIRE(topic);
     CHECK(topic->config.durability == config::Durability::disk);
+
+    using Alter = kafka::IncrementalAlterConfigsRequest;
+    Items<Alter::Config> configs{{"retention.bytes", 0, "1"}};
+    Items<Alter::Resource> resources{{2, "__consumer_offsets", configs}};
+    Alter alter;
+    alter.resources = resources;
+    const auto altered = items_of(client.call<kafka::IncrementalAlterConfigsResponse>(Api::incremental_alter_configs, 1, alter).responses);
+    REQUIRE(altered.size() == 1);
+    CHECK(altered[0].error_code == code::invalid_topic);
+    CHECK(topic->config.retention_bytes == -1);
 
     std::vector<std::uint8_t> room(1024);
     Writer out(room);

@@ -47,6 +47,19 @@ TEST_CASE("requests cut anywhere are answered as whole ones are") {
     CHECK(served.program->server->kafka().receive_pool().small_buffers().lent() == 0);
 }
 
+TEST_CASE("bytes behind a request are passed over, as Kafka does: librdkafka 2.16 sends three of them") {
+    KafkaServed served;
+    KafkaClient& client = served.connect_kafka();
+    kafka::MetadataRequest request;
+    request.topics = kafka::Array<kafka::MetadataRequest::Topic>::none();
+    Buffer bytes = client.encode(kafka::Api::metadata, 12, request);
+    bytes.insert(bytes.end(), {1, 0, 0});
+    store_be(bytes.data(), static_cast<std::int32_t>(bytes.size() - 4));
+    client.send_bytes(bytes);
+    CHECK(client.receive<kafka::MetadataResponse>(kafka::Api::metadata, 12).brokers.size() == 1);
+    CHECK(client.call<kafka::MetadataResponse>(kafka::Api::metadata, 12, request).brokers.size() == 1);
+}
+
 TEST_CASE("hundreds of requests at once are answered in order, though the client takes slowly") {
     KafkaServed served;
     KafkaClient& client = served.connect_kafka();

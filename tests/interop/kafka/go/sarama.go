@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -99,7 +100,12 @@ func (s *saramaClient) produce(_ context.Context, topic string, records []record
 		}
 		sent = append(sent, one)
 	}
-	if err := producer.SendMessages(sent); err != nil || options.acks == "0" || options.partition < 0 {
+	err = producer.SendMessages(sent)
+	var each sarama.ProducerErrors
+	if errors.As(err, &each) {
+		err = each[0].Err
+	}
+	if err != nil || options.acks == "0" || options.partition < 0 {
 		return nil, err
 	}
 	var offsets []int64
