@@ -49,8 +49,12 @@ out := $(BUILD)/$(toolchain)-$(kind)
 # ---- flags ----
 std := -std=c++23
 optimize := -O2
-# For what runs once or by hand, and for the descriptions of messages, of which there are many; the broker's own work is built for speed.
+# For what runs once, by hand or seldom, and for the descriptions of messages, of which there are many; records in and out are built for speed.
 optimize_size := -Os
+built_for_size := src/cli/% src/config/% src/store/offline/% src/wire/kafka/% src/server/kafka/handle_% src/broker/groups/% \
+  src/wire/compact/admin_% src/server/compact/handle_topics% $(addprefix src/server/,budget% check_config% load_config% reloader% serve.% server.%) \
+  $(addprefix src/server/kafka/,offset_search% config_items% group_wait% handlers%) \
+  $(addprefix src/broker/,recovery% topic.% topics%) $(addprefix src/store/,checkpoint_load% create% opening% replay% run_start% super_block%)
 kind_flags := -fno-pie
 kind_link := -static -Wl,--gc-sections
 deps_sanitize :=
@@ -90,7 +94,7 @@ flags_of = $(strip $(if $(filter %.c src/sensor/%.h,$1),$(c_flags),$(cxx_flags) 
   $(if $(filter tests/%,$1),-fexceptions -Wno-conversion -Itests $(doctest_flags),-fno-exceptions)) \
   $(if $(filter src/main.cpp platform/% tests/platform/% tests/size/% tests/bench/%,$1),$(uv_flags) $(mbedtls_flags)) \
   $(if $(filter src/config/%,$1),$(inih_flags)) \
-  $(if $(filter src/cli/% src/config/% src/store/offline/% src/wire/kafka/%,$1),$(optimize_size)) $(if $(filter src/cli/version.cpp,$1),-I$(out)) \
+  $(if $(filter $(built_for_size),$1),$(optimize_size)) $(if $(filter src/cli/version.cpp,$1),-I$(out)) \
   $(if $(filter src/sensor/examples/%,$1),-Isrc/sensor) \
   $(CPPFLAGS) $(if $(filter %.c,$1),$(CFLAGS),$(CXXFLAGS)))
 compiler_of = $(if $(filter %.c,$1),$(CC),$(CXX))
