@@ -160,7 +160,7 @@ endif
 note = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(subst $(CURDIR),.,$1))' >$@.new; \
   if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 $(out)/flags: force
-	$(call note,$(CC) $(CXX) $(optimize_size) $(cxx_flags) $(c_flags) $(uv_flags) $(mbedtls_flags) $(inih_flags) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS))
+	$(call note,$(CC) $(CXX) $(optimize_size) $(built_for_size) $(cxx_flags) $(c_flags) $(uv_flags) $(mbedtls_flags) $(inih_flags) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS))
 $(out)/link-flags: force
 	$(call note,$(CXX) $(toolchain_flags) $(kind_link) $(LDFLAGS))
 $(out)/deps/flags: force

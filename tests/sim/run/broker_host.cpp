@@ -131,8 +131,8 @@ void BrokerHost::on_end() {
         counts_.commits += store.commit_statistics().commits;
         counts_.segments += store.commit_statistics().segments;
         counts_.windows += store.read_statistics().windows_loaded;
-        counts_.refused += program()->hub().statistics().connections_refused;
-        counts_.silent += program()->hub().statistics().unopened_dropped;
+        counts_.refused += program()->hub().connection_statistics().connections_refused;
+        counts_.silent += program()->hub().connection_statistics().unopened_dropped;
         counts_.turn_work_max = std::max(counts_.turn_work_max, node_.env()->turn_work_seen());
     }
     const bool clean = stopping_ && program() && program()->stopped_clean();

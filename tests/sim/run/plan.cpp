@@ -52,7 +52,7 @@ void plan_configuration(Plan& plan, Random random) {
     set_ms(plan, "retention.check_interval", pick(random, {100, 500, 2000, 10'000}));
     const std::uint64_t connections = pick(random, {16, 24, 48});
     plan.connections = static_cast<std::uint32_t>(connections);
-    plan.broker.connections_max = static_cast<std::size_t>(connections) + server::compact::spare_connections(connections) + (random.chance(1, 2) ? 0 : 8);
+    plan.broker.connections_max = static_cast<std::size_t>(connections) + server::spare_connections(connections) + (random.chance(1, 2) ? 0 : 8);
     set(plan, "limits.connections", connections);
     set(plan, "limits.topics", 16);
     set(plan, "limits.partitions", 64);
