@@ -20,7 +20,7 @@ namespace {
 
 constexpr mode_t file_mode = 0640;
 constexpr mode_t directory_mode = 0750;
-constexpr std::size_t zeros_bytes = 64 * 1024;
+constexpr std::size_t zeros_bytes = 16 * 1024;
 constexpr std::size_t vectors_max = IOV_MAX;
 
 // A path with its terminating zero. A name that does not fit cannot exist either.

@@ -64,6 +64,8 @@ public:
     Status check_create(const TopicRequest& request, Topic& planned, Text& why);
     // The topic of that name with all defaults, if auto.create.topics.enable is on: otherwise, and for names of internal topics (`__`), unknown_topic_or_partition.
     Result<TopicChanged> auto_create(std::string_view name, Text& why);
+    // With this ticket all topics are durable that were created so far.
+    std::uint64_t created_ticket() const { return created_ticket_; }
     // `config`: the topic's, with overrides changed. invalid_config: durability, which is for life. `partitions`: as many as there are or more, and then both come
     // with one record; invalid_partitions: fewer. Readings that were placed before stay where they are.
     Result<TopicChanged> alter_topic(Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Text& why);
@@ -184,6 +186,7 @@ private:
     store::Store store_;
     TopicTable topics_;
     LogWatches watches_;
+    std::uint64_t created_ticket_ = 0;
     std::uint64_t catalogue_bytes_max_;
     ClockTrust clock_;
     BrokerListener* listener_ = nullptr;

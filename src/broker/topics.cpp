@@ -84,6 +84,7 @@ Result<Broker::TopicChanged> Broker::create_topic(const TopicRequest& request, T
     RIVULET_CHECK(entry.ok());
     const bool memory = topic.config.durability == config::Durability::memory;
     RIVULET_TRY_ASSIGN(const std::uint64_t ticket, store_.create_logs(topic.partitions, memory, entry.written()));
+    created_ticket_ = ticket;
     const Result<Topic*> added = topics_.add(topic);
     RIVULET_CHECK(added.ok());
     apply_config(**added);

@@ -8,6 +8,8 @@ namespace rivulet::config {
 
 namespace {
 
+constexpr std::uint64_t metadata_partition_bytes = 40;
+
 struct Ref {
     Place place;
     std::string_view key;
@@ -89,6 +91,13 @@ void Checker::check_limits() {
     require(limits.group_members <= limits.members, ref(SectionId::limits, "group_members"), "more than", ref(SectionId::limits, "members"));
     require(limits.credit_bytes >= limits.frame_bytes, ref(SectionId::limits, "credit_bytes"), "less than", frame);
     require(limits.receive_pool_bytes >= limits.frame_bytes, ref(SectionId::limits, "receive_pool_bytes"), "less than", frame);
+    if (config_.speaks(Protocol::kafka)) {
+        const Ref request = ref(SectionId::limits, "kafka_request_bytes");
+        require(limits.kafka_receive_bytes >= limits.kafka_request_bytes, ref(SectionId::limits, "kafka_receive_bytes"), "less than", request);
+        // What Metadata tells of all of them.
+        require(limits.kafka_response_bytes >= std::uint64_t{limits.partitions} * metadata_partition_bytes, ref(SectionId::limits, "kafka_response_bytes"),
+                "too small for an answer that names all of", ref(SectionId::limits, "partitions"));
+    }
     require(config_.memory.ring_min < config_.memory.total, ring_min, "not less than", total);
     // A batch is gathered whole, beside what the other partitions wait with.
     require(config_.memory.ring_min >= limits.batch_bytes, ring_min, "less than", ref(SectionId::limits, "batch_bytes"));
@@ -104,6 +113,10 @@ void Checker::check_topics() {
     bool counted = !bad(partitions);
     for (std::uint32_t i = 0; i < config_.topic_count; ++i) {
         const TopicSection& topic = config_.topic_slots[i];
+        if (topic.name.view().starts_with("__")) {
+            Problem problem(problems_, config_.file_name.view(), origin_default);
+            problem << "[topic." << topic.name.view() << "]: names that begin with __ are those of the broker's own topics";
+        }
         // A value of [defaults] was complained about there.
         const Ref largest = ref(SectionId::topic, "max.message.bytes", i);
         if (origin_of(largest) != origin_default) {

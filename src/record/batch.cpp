@@ -132,6 +132,8 @@ Status check_fields(const BatchHeader& header, Origin origin) {
         return {};
     }
     if (header.record_count <= 0 || header.record_count != offsets) return fail(Error::invalid_record, header.record_count);
+    if (header.compression() != Compression::none && header.record_count > compressed_records_per_byte_max * static_cast<std::int64_t>(header.body_bytes()))
+        return fail(Error::invalid_record, header.record_count);
     if (header.control() || header.clock_untrusted()) return fail(Error::invalid_record, header.attributes);
     if (header.log_append_time()) return fail(Error::invalid_timestamp, header.attributes);
     if (header.producer_id >= 0 && (header.base_sequence < 0 || header.producer_epoch < 0)) return fail(Error::invalid_record, header.base_sequence);

@@ -33,6 +33,9 @@ constexpr std::uint16_t attribute_delete_horizon = 0x0040;
 // Our own mark on stored batches whose times come from an untrusted clock (DESIGN.md, "Clock"); never on the wire.
 constexpr std::uint16_t attribute_clock_untrusted = 0x8000;
 
+// Of a compressed batch, for each byte behind its header: who claims more is refused. What a lost group may have held is bounded by it.
+constexpr std::int64_t compressed_records_per_byte_max = 1024;
+
 struct BatchHeader {
     Offset base_offset{0};
     std::uint32_t batch_length = batch_header_bytes - batch_length_end;  // bytes behind this field

@@ -133,6 +133,12 @@ public:
     void receive_wanted() {
         if (receive_pool_.large_wanted() && !crowd_timer_.armed()) env_.arm(crowd_timer_, env_.now() + ReceivePool::stall_ns_max / 4);
     }
+    // A connection ends for a limit of ours: told in the log, but not for each.
+    bool may_warn() {
+        if (env_.now() < warning_due_) return false;
+        warning_due_ = env_.now() + refusals_ns;
+        return true;
+    }
     void leave(Session& session) {
         List<Session, LazyPoolTag>::remove(session);
         leaving_.push_back(session);
@@ -280,6 +286,7 @@ private:
     ConnectionStatistics connection_statistics_;
     ConnectionStatistics refusals_reported_;
     Instant refusals_due_;
+    Instant warning_due_;
     HubTimer<&ConnectionHub::make_room> room_timer_{*this};
     HubTimer<&ConnectionHub::thin_out> crowd_timer_{*this};
     std::size_t incomplete_ = 0;

@@ -79,6 +79,8 @@ void Server::compare(const config::TopicSection& section, const broker::Topic& t
 }
 
 Status Server::listen() {
+    if (!config_.speaks(config::Protocol::compact))
+        LogLine(env_, LogLevel::warning) << "no listener speaks the compact protocol: sensors and the commands of rivulet find no broker here ([listener.compact])";
     for (const config::Listener& listener : config_.listeners()) {
         env::ListenOptions options;
         options.backlog = static_cast<int>(listener.backlog);

@@ -7,7 +7,7 @@ namespace rivulet::store {
 namespace {
 
 constexpr std::uint64_t zeroed_at_creation = 4;
-constexpr std::size_t zero_bytes = 64 * 1024;
+constexpr std::size_t zero_bytes = 16 * 1024;
 alignas(64) constexpr std::uint8_t zeros[zero_bytes] = {};
 
 Status zero(env::Disk& disk, env::File& file, std::uint64_t position, std::uint64_t bytes) {

@@ -309,7 +309,7 @@ void Replay::settle_holes() {
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
         if (log.last_extent >= last_hole_) continue;
-        log.resumes_at = log.end + static_cast<std::int64_t>(hole_bytes_ / lost_record_bytes_min + 1);
+        log.resumes_at = log.end + static_cast<std::int64_t>(hole_bytes_) * record::compressed_records_per_byte_max + 1;
         state_.fences.add(log.id, log.end, log.resumes_at, FenceCause::lost_group);
         state_.producers.remove_log(log.id);
         LogLine(env_, LogLevel::error) << "log " << log.id.value << ": may have lost offsets from " << log.end.value << " on; it goes on at "

@@ -23,15 +23,17 @@ std::uint32_t Ring::blocks_needed(const Log& log, std::size_t contiguous, std::s
     return n <= room ? 0 : static_cast<std::uint32_t>((n - room + block_bytes - 1) / block_bytes);
 }
 
-Status Ring::fits_commit(const Log& log, std::size_t n, std::uint16_t attributes) const {
+Status Ring::fits_commit(const Log& log, std::size_t n, std::uint16_t attributes, std::int32_t last_offset_delta) const {
+    // An extent's span has 32 bits. Compressed batches may have any number of offsets.
+    if (log.unflushed_bytes != 0 && log.end - log.flush_offset + last_offset_delta > std::int64_t{UINT32_MAX}) return fail(Error::busy);
     // A trailer counts all its log's readings at once: they go in one group (FORMAT.md, section 9, step 4).
     if (log.pending_session_count != 0 && log.unflushed_bytes + n > state_.options.group_payload_max()) return fail(Error::busy);
     if (log.unflushed_bytes != 0 && log.runs + 1 >= runs_max && run_key(log, attributes) != log.run_key) return fail(Error::busy);
     return {};
 }
 
-Status Ring::reserve(Log& log, std::size_t contiguous, std::size_t n, std::uint16_t attributes) {
-    RIVULET_TRY(fits_commit(log, n, attributes));
+Status Ring::reserve(Log& log, std::size_t contiguous, std::size_t n, std::uint16_t attributes, std::int32_t last_offset_delta) {
+    RIVULET_TRY(fits_commit(log, n, attributes, last_offset_delta));
     // The tail block itself must not be what makes room for the rest.
     const bool tail_evictable = log.last_block != no_block && state_.blocks[log.last_block].evictable;
     if (tail_evictable) state_.blocks.keep(log.last_block);
@@ -116,7 +118,8 @@ void Ring::note_unflushed(Log& log, ChainPosition at, Offset base, std::uint16_t
 
 Status Ring::append(Log& log, Bytes batch, const AppendTime& time) {
     RIVULET_CHECK(!log.pack_open() && batch.size() >= batch_header_bytes);
-    RIVULET_TRY(reserve(log, batch_header_bytes, batch.size(), stamped_attributes(record::decode_header(batch.first(batch_header_bytes)), time)));
+    const record::BatchHeader header = record::decode_header(batch.first(batch_header_bytes));
+    RIVULET_TRY(reserve(log, batch_header_bytes, batch.size(), stamped_attributes(header, time), header.last_offset_delta));
     const ChainPosition at = begin_batch(log, log.end);
     put(log, batch);
     take_batch(log, at, batch.size(), time);

@@ -85,8 +85,8 @@ private:
         return static_cast<std::uint16_t>(header.attributes | (time.untrusted ? record::attribute_clock_untrusted : 0));
     }
     // What the commit of a log with sessions bears: busy beyond.
-    Status fits_commit(const Log& log, std::size_t n, std::uint16_t attributes) const;
-    Status reserve(Log& log, std::size_t contiguous, std::size_t n, std::uint16_t attributes);
+    Status fits_commit(const Log& log, std::size_t n, std::uint16_t attributes, std::int32_t last_offset_delta) const;
+    Status reserve(Log& log, std::size_t contiguous, std::size_t n, std::uint16_t attributes, std::int32_t last_offset_delta = 0);
     // Blocks to take so that `n` bytes can be appended, the first `contiguous` of them in one block.
     std::uint32_t blocks_needed(const Log& log, std::size_t contiguous, std::size_t n) const;
     BlockIndex extend(Log& log);

@@ -82,7 +82,8 @@ Status Ring::append(Log& log, Stage& stage, const AppendTime& time) {
         drop(stage);
         return {};
     }
-    RIVULET_TRY(fits_commit(log, stage.size(), stamped_attributes(record::decode_header(stage.header()), time)));
+    const record::BatchHeader header = record::decode_header(stage.header());
+    RIVULET_TRY(fits_commit(log, stage.size(), stamped_attributes(header, time), header.last_offset_delta));
     Block& first = state_.blocks[stage.first_];
     first.first_batch = 0;
     first.first_base = log.end.value;

@@ -85,7 +85,9 @@ void Coordinator::on_tick() {
     if (stopped_) return;
     const Instant at = now();
     // Who was answered must have heard it before the next rebalance counts who has joined.
-    if (joined_.empty() && synced_.empty()) {
+    if (loading()) {
+        if (sweep_due_ <= at) sweep();
+    } else if (joined_.empty() && synced_.empty()) {
         for (Member& member : groups_.members())
             if (member.group && member.deadline <= at) expire(member);
         for (Group& group : groups_.groups()) {

@@ -127,8 +127,10 @@ public:
     std::uint64_t offsets_ticket(std::string_view group);
     // All that a group has committed, in the order of topics and partitions: the first beyond this one; false at the end. Begins with FetchedOffset().
     bool next_offset(std::string_view group, FetchedOffset& offset);
-    // group_not_found, group_subscribed_to_topic, non_empty_group, unknown_topic_or_partition.
-    Result<std::uint64_t> delete_offset(std::string_view group, std::string_view topic, std::int64_t partition);
+    // Whether offsets of this topic may be deleted: looks at all subscriptions, once for any number of partitions. group_not_found, group_subscribed_to_topic, non_empty_group.
+    Result<Group*> begin_delete(std::string_view group, std::string_view topic);
+    // Of a group that begin_delete() gave, for that topic, in the same turn. unknown_topic_or_partition.
+    Result<std::uint64_t> delete_offset(Group& group, std::string_view topic, std::int64_t partition);
     // With all its offsets. group_not_found, non_empty_group.
     Result<std::uint64_t> delete_group(std::string_view group);
 
@@ -175,6 +177,7 @@ private:
     Status answer_replaced(Group& group, Member& member, JoinWaiter& waiter, bool skip_assignment);
     Status update_member(const JoinRequest& request, Member& member);
     Result<Member*> add_member(const JoinRequest& request, Group* group, std::string_view id);
+    bool drop_pending(const Group* asking);
     Group* add_group(std::string_view id);
     std::string_view make_member_id(const JoinRequest& request, std::span<char> buffer);
     Status sync_leader(const SyncRequest& request, Group& group);
@@ -224,6 +227,7 @@ private:
     List<SyncWaiter> synced_;
     Tick tick_{*this};
     Instant sweep_due_{0};
+    Instant dropped_deleted_{-ns_per_s};
     bool stopped_ = false;
 };
 

@@ -8,7 +8,6 @@ namespace rivulet::broker {
 namespace {
 
 constexpr std::uint64_t record_overhead_bytes = 20;  // lengths, time and offset
-constexpr std::size_t key_bytes_max = 2 + 2 + group_id_bytes_max + 2 + config::topic_name_bytes_max + 4;
 
 // The next code point, as a count of UTF-16 units; what is no UTF-8 counts byte by byte.
 struct Character {
@@ -48,7 +47,7 @@ Journal::Journal(Broker& broker, Arena& arena, const GroupOptions& options, Blob
       options_(options),
       blobs_(blobs),
       groups_(groups),
-      record_(arena.take_bytes(options.record_bytes())),
+      record_(arena.take_bytes(options.record_bytes() + record_rest_bytes_max)),
       loader_(broker, blobs, groups, offsets, record_),
       rewriter_(broker, groups, offsets, *this, options.rewrite_bytes_min) {}
 
@@ -111,7 +110,8 @@ Result<std::uint64_t> Journal::append(std::string_view group, Bytes key, Bytes v
 }
 
 Result<std::uint64_t> Journal::write_group(Group& group, bool with_members) {
-    Writer value(record_);
+    // What is read again has its key and lengths in the same buffer.
+    Writer value(record_.first(options_.record_bytes()));
     GroupRecord head;
     head.protocol_type = blobs_.text(group.protocol_type);
     head.generation = group.generation;
@@ -128,7 +128,7 @@ Result<std::uint64_t> Journal::write_group(Group& group, bool with_members) {
                               member->session_timeout_ms, groups_.metadata(*member, group.protocol.view()), blobs_.view(member->assignment)},
                              value);
     }
-    if (!value.ok()) return fail(Error::batch_too_large, static_cast<std::int64_t>(record_.size()));
+    if (!value.ok()) return fail(Error::batch_too_large, static_cast<std::int64_t>(options_.record_bytes()));
     std::uint8_t buffer[key_bytes_max];
     Writer key(buffer);
     encode_record_key({false, blobs_.text(group.id), {}, 0}, key);
@@ -162,9 +162,9 @@ bool Journal::in_partition(const Group& group, std::uint32_t partition) const {
 }
 
 Result<std::uint64_t> Journal::write_offset(std::string_view group, const Topic& topic, std::uint32_t partition, const OffsetCommit& commit) {
-    Writer value(record_);
+    Writer value(record_.first(options_.record_bytes()));
     encode_offset_record({commit.offset, commit.epoch, commit.metadata, commit.time}, value);
-    if (!value.ok()) return fail(Error::batch_too_large, static_cast<std::int64_t>(record_.size()));
+    if (!value.ok()) return fail(Error::batch_too_large, static_cast<std::int64_t>(options_.record_bytes()));
     std::uint8_t buffer[key_bytes_max];
     Writer key(buffer);
     encode_record_key({true, group, topic.name.view(), static_cast<std::int32_t>(partition)}, key);

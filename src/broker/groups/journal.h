@@ -15,6 +15,8 @@ namespace rivulet::broker {
 
 constexpr std::string_view offsets_topic = "__consumer_offsets";
 constexpr std::size_t group_id_bytes_max = 1024;
+constexpr std::size_t key_bytes_max = 2 + 2 + group_id_bytes_max + 2 + config::topic_name_bytes_max + 4;
+constexpr std::size_t record_rest_bytes_max = key_bytes_max + record::record_scratch_bytes;  // of a record, without its value
 
 struct GroupOptions {
     std::uint32_t groups_max = 128;
@@ -50,7 +52,7 @@ std::uint32_t offsets_partition(std::string_view group, std::uint32_t partitions
 class Journal final : private LoaderListener, private RewriteSource {
 public:
     Journal(Broker& broker, Arena& arena, const GroupOptions& options, BlobPool& blobs, GroupTable& groups, OffsetTable& offsets);
-    static std::size_t memory_bytes(const GroupOptions& options) { return options.record_bytes() + 64; }
+    static std::size_t memory_bytes(const GroupOptions& options) { return options.record_bytes() + record_rest_bytes_max + 64; }
 
     void load(Coordinator& coordinator, JournalListener& listener);
     void stop();

@@ -121,9 +121,22 @@ Group* Coordinator::add_group(std::string_view id) {
     return group;
 }
 
+// Who was told an id and has not come back with it since: the one whose time is over first. Otherwise those that never do would keep all others out for as long as they like.
+// `asking`: the group that the newcomer joins, which stays.
+bool Coordinator::drop_pending(const Group* asking) {
+    Member* first = nullptr;
+    for (Member& member : groups_.members())
+        if (member.group && member.pending && (!first || member.deadline < first->deadline)) first = &member;
+    broker_.env().charge(groups_.members().size() * 16);
+    if (!first) return false;
+    if (first->group == asking) remove_member(*first, Error::unknown_member);
+    else leave_group(*first, Error::unknown_member);
+    return true;
+}
+
 // Pending or not: the caller says. group_full leaves nothing behind.
 Result<Member*> Coordinator::add_member(const JoinRequest& request, Group* group, std::string_view id) {
-    if (groups_.member_count() == options_.members_max) return fail(Error::group_full);
+    if (groups_.member_count() == options_.members_max && !drop_pending(group)) return fail(Error::group_full);
     std::uint64_t cost = BlobPool::cost(id.size()) + BlobPool::cost(request.instance.size()) + BlobPool::cost(request.client_id.size()) +
                          BlobPool::cost(request.client_host.size()) + BlobPool::cost(protocols_size(request.protocols)) + BlobPool::cost(request.protocol_type.size());
     if (!group) cost += BlobPool::cost(request.group.size());

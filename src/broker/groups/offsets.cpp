@@ -30,7 +30,9 @@ Result<std::uint64_t> Coordinator::commit(CommitScope& scope, std::string_view t
     if (!scope.group) return fail(Error::group_full);
     Group& group = *scope.group;
     Status room = offsets_.room(group, log, commit.metadata);
-    if (!room) {
+    // A walk over all offsets, which cannot have changed much since the last.
+    if (!room && now() - dropped_deleted_ >= ns_per_s) {
+        dropped_deleted_ = now();
         drop_deleted();
         room = offsets_.room(group, log, commit.metadata);
     }
@@ -92,7 +94,7 @@ bool Coordinator::next_offset(std::string_view id, FetchedOffset& offset) {
     return found;
 }
 
-Result<std::uint64_t> Coordinator::delete_offset(std::string_view id, std::string_view topic_name, std::int64_t partition) {
+Result<Group*> Coordinator::begin_delete(std::string_view id, std::string_view topic_name) {
     RIVULET_TRY(check(id));
     Group* const group = groups_.find(id);
     if (!group) return fail(Error::group_not_found);
@@ -100,15 +102,19 @@ Result<std::uint64_t> Coordinator::delete_offset(std::string_view id, std::strin
         if (blobs_.text(group->protocol_type) != consumer_protocol_type) return fail(Error::non_empty_group);
         if (subscribed(*group, topic_name)) return fail(Error::group_subscribed_to_topic);
     }
+    return group;
+}
+
+Result<std::uint64_t> Coordinator::delete_offset(Group& group, std::string_view topic_name, std::int64_t partition) {
     Topic* const topic = broker_.find_topic(topic_name);
     if (!topic || partition < 0 || partition >= topic->partitions) return fail(Error::unknown_topic_or_partition);
     const auto index = static_cast<std::uint32_t>(partition);
-    CommittedOffset* const known = offsets_.find(*group, topic->log_of(index));
-    if (!known) return group->written;
-    const Result<std::uint64_t> ticket = journal_.remove_offset(*group, *topic, index);
+    CommittedOffset* const known = offsets_.find(group, topic->log_of(index));
+    if (!known) return group.written;
+    const Result<std::uint64_t> ticket = journal_.remove_offset(group, *topic, index);
     if (!ticket) return unavailable(ticket.failure());
-    offsets_.remove(*group, *known);
-    group->written = *ticket;
+    offsets_.remove(group, *known);
+    group.written = *ticket;
     return *ticket;
 }
 

@@ -46,6 +46,7 @@ store::Log* Rewriter::log_of(std::uint32_t partition) const {
 }
 
 void Rewriter::look() {
+    if (broker_.env().now() < again_at_) return;
     const Topic* const topic = source_.topic();
     const std::uint32_t partitions = topic ? std::min(topic->partitions, offsets_partitions_max) : 0;
     for (std::uint32_t partition = 0; partition < partitions; ++partition) {
@@ -89,7 +90,7 @@ void Rewriter::begin(std::uint32_t partition, const store::Log& log) {
     cursor_ = 0;
     appended_ = 0;
     start_ = log.end;
-    partitions_[partition].begun_at = state.geometry.sequence(state.head.previous_end - 1);
+    head_ = state.geometry.sequence(state.head.previous_end - 1);
     broker_.env().arm(*this, broker_.env().now());
 }
 
@@ -108,8 +109,9 @@ void Rewriter::on_timer() {
             continue;
         }
         if (bytes.error() != Error::busy) {
-            // Begun again at a later commit: the log keeps all that it had.
+            // Begun again later, not at each commit: the log keeps all that it had.
             phase_ = Phase::idle;
+            again_at_ = broker_.env().now() + again_ns;
             return;
         }
         if (!static_cast<RoomWaiter&>(*this).linked()) broker_.wait_for_room(*this);
@@ -159,6 +161,7 @@ void Rewriter::finish() {
     Partition& entry = partitions_[partition_];
     entry.bytes = appended_;
     entry.due_bytes = 0;
+    entry.begun_at = head_;
     ++rewrites_;
     phase_ = Phase::idle;
 }

@@ -42,9 +42,11 @@ private:
     struct Partition {
         std::uint64_t bytes = 0;
         std::uint64_t due_bytes = 0;   // no need to look below; 0: not known
-        std::uint64_t begun_at = 0;    // head segment of the last rewrite
+        std::uint64_t begun_at = 0;    // head segment when the last rewrite that was finished began
     };
     enum class Phase : std::uint8_t { idle, groups, offsets, durable };
+
+    static constexpr std::int64_t again_ns = 10 * ns_per_s;  // after one that failed
 
     void on_committed(Error error) override;
     void on_room() override;
@@ -72,6 +74,8 @@ private:
     Offset end_{0};            // of what was appended anew
     std::uint64_t appended_ = 0;
     std::uint64_t rewrites_ = 0;
+    std::uint64_t head_ = 0;           // segment, when it began
+    Instant again_at_{INT64_MIN};
 };
 
 }  // namespace rivulet::broker

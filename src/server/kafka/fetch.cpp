@@ -63,6 +63,7 @@ Progress FetchPlan::start(Exchange& exchange, const FetchRequest& request) {
     bytes_min_ = std::min(positive(request.min_bytes), bytes_max_);
     session = &exchange.session();
     add_all(request);
+    since_ = hub_.env().now();
     const std::int64_t wait_ns = std::min(std::int64_t{request.max_wait_ms} * ns_per_ms, wait_ns_max);
     if (wait_ns > 0 && cells_ != 0) hub_.env().arm(*this, hub_.env().now() + wait_ns);
     else over_ = true;
@@ -218,7 +219,16 @@ void FetchPlan::on_timer() {
     session->wake();
 }
 
+// Not before it has stood for a while: its client asks again at once, and all of them together would never rest.
 bool FetchPlan::hurry() {
+    const Instant due = since_ + hurry_ns_min;
+    if (hub_.env().now() < due) {
+        if (armed() && this->due() > due) {
+            hub_.env().disarm(*this);
+            hub_.env().arm(*this, due);
+        }
+        return true;
+    }
     over_ = true;
     session->wake();
     return true;

@@ -49,6 +49,7 @@ class FetchPlan final : public Parked, public ListNode<FetchPlan, ParkedTag>, pu
 public:
     static constexpr std::size_t streams_max = 8;
     static constexpr std::int64_t wait_ns_max = 5 * 60 * ns_per_s;
+    static constexpr std::int64_t hurry_ns_min = 100 * ns_per_ms;  // that a fetch may wait, whoever needs its cells
 
     explicit FetchPlan(Hub& hub) : hub_(hub) {}
 
@@ -91,6 +92,7 @@ private:
     std::size_t bytes_min_ = 0;
     std::size_t bytes_max_ = 0;
     std::size_t bytes_ = 0;        // gathered
+    Instant since_;                // it came
     std::size_t streams_ = 0;
     bool by_id_ = false;           // topics are asked for by their ids
     bool read_committed_ = false;

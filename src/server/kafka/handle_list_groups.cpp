@@ -12,6 +12,7 @@ using wire::kafka::ListGroupsRequest;
 using wire::kafka::ListGroupsResponse;
 
 constexpr std::string_view type_of_all = "classic";
+constexpr std::size_t filter_words_max = 32;
 constexpr std::size_t group_bytes = 48;  // of an answer, beside its names
 
 // Kafka's clients write states and types in cases of their own.
@@ -58,6 +59,12 @@ struct Source {
 Progress handle_list_groups(Exchange& exchange) {
     const auto request = exchange.request<ListGroupsRequest>();
     if (!request) return exchange.fail(request.failure());
+    // Each is looked at for each group; there are five states and one type.
+    if (request->states_filter.size() > filter_words_max || request->types_filter.size() > filter_words_max) {
+        ListGroupsResponse response;
+        response.error_code = code_of(Error::malformed);
+        return exchange.answer(response);
+    }
     Source source{exchange.hub().groups(), *request};
     std::size_t count = 0;
     std::size_t bytes = Session::answer_room;

@@ -62,10 +62,9 @@ struct Source {
     static Error missing(std::string_view name) { return config::valid_topic_name(name) ? Error::unknown_topic_or_partition : Error::invalid_topic; }
 };
 
-// Those that are named and not there. busy: some were, the rest has to wait. The ticket: of what was created last.
-Result<std::uint64_t> create_missing(Hub& hub, const MetadataRequest& request) {
+// Those that are named and not there. False: the store is busy, some have to wait.
+bool create_missing(Hub& hub, const MetadataRequest& request) {
     broker::Broker& broker = hub.broker();
-    std::uint64_t ticket = 0;
     for (const MetadataRequest::Topic& topic : request.topics) {
         if (!topic.name || broker.find_topic(*topic.name) || !config::valid_topic_name(*topic.name)) continue;
         // Which has settings of its own; that it is not there is the answer then.
@@ -75,11 +74,9 @@ Result<std::uint64_t> create_missing(Hub& hub, const MetadataRequest& request) {
         }
         char buffer[160];
         Text why(buffer);
-        const auto created = broker.auto_create(*topic.name, why);
-        if (created) ticket = created->ticket;
-        else if (created.error() == Error::busy) return created.failure();
+        if (broker.auto_create(*topic.name, why).error() == Error::busy) return false;
     }
-    return ticket;
+    return true;
 }
 
 }  // namespace
@@ -88,14 +85,12 @@ Progress handle_metadata(Exchange& exchange) {
     const auto request = exchange.request<MetadataRequest>();
     if (!request) return exchange.fail(request.failure());
     Hub& hub = exchange.hub();
-    std::uint64_t ticket = 0;
-    if (request->allow_auto_topic_creation && !request->topics.empty()) {
-        const auto created = create_missing(hub, *request);
-        if (!created) {
+    if (!request->topics.empty()) {
+        if (!exchange.reserve(Session::answer_room)) return Progress::blocked;
+        if (request->allow_auto_topic_creation && !create_missing(hub, *request)) {
             exchange.session().wait_for_room();
             return Progress::blocked;
         }
-        ticket = *created;
     }
     char buffer[64];
     Text scratch(buffer);
@@ -112,7 +107,8 @@ Progress handle_metadata(Exchange& exchange) {
     response.cluster_id = cluster_id.view();
     response.controller_id = source.node;
     response.topics = Array<MetadataResponse::Topic>::of(all ? hub.broker().topics().count() : request->topics.size(), source);
-    return exchange.answer(response, ticket);
+    // What is told of by name is there to stay, also where this is not the call that created it.
+    return exchange.answer(response, request->topics.empty() ? 0 : hub.broker().created_ticket());
 }
 
 }  // namespace rivulet::server::kafka

@@ -19,18 +19,20 @@ struct Source {
     Done done{};
     std::optional<Array<OffsetDeleteRequest::Topic>::Iterator> topic{};
     std::optional<Array<OffsetDeleteRequest::Partition>::Iterator> partition{};
+    Result<broker::Group*> group{nullptr};  // may lose offsets of the topic at hand, or why not
 
     void operator()(std::size_t index, OffsetDeleteResponse::Topic& item) {
         if (index == 0) topic.emplace(request.topics.begin());
         else ++*topic;
         item.name = (*topic)->name;
+        group = groups.begin_delete(request.group_id, item.name);
         item.partitions = Array<OffsetDeleteResponse::Partition>::of((*topic)->partitions.size(), *this);
     }
     void operator()(std::size_t index, OffsetDeleteResponse::Partition& item) {
         if (index == 0) partition.emplace((*topic)->partitions.begin());
         else ++*partition;
         item.partition_index = (*partition)->partition_index;
-        const auto deleted = groups.delete_offset(request.group_id, (*topic)->name, item.partition_index);
+        const auto deleted = group ? groups.delete_offset(**group, (*topic)->name, item.partition_index) : Result<std::uint64_t>(group.failure());
         if (deleted && *deleted > done.ticket) done.ticket = *deleted;
         item.error_code = code_of(deleted.error());
     }

@@ -25,6 +25,9 @@ void answer_epoch(const store::Log& log, Epoch asked, OffsetForLeaderEpochRespon
         partition.end_offset = i + 1 < log.epoch_count ? log.epoch_starts[i + 1] : log.high_watermark();
         return;
     }
+    // Older than those that are kept: it ended where the first of them begins, at the latest.
+    partition.leader_epoch = asked;
+    partition.end_offset = log.epoch_count != 0 ? log.epoch_starts[0] : log.high_watermark();
 }
 
 struct Source {

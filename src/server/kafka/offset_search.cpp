@@ -12,8 +12,8 @@ void OffsetSearch::begin(Session& session) {
 }
 
 bool OffsetSearch::add(std::size_t place, const store::Log& searched, Timestamp time) {
+    if (hub_.cells_free() == 0) return false;
     FetchCell* const cell = hub_.take_cell();
-    if (!cell) return false;
     (last_ ? last_->next : first_) = cell;
     last_ = cell;
     ++cells_;

@@ -277,7 +277,10 @@ void Session::run() {
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
     ReceiveWaiter& waiter = *this;
     if (waiter.linked() && !receive_.empty()) return;  // for a large buffer
-    if (parked_ && resume_parked() != Progress::done) return;
+    if (parked_) {
+        if (resume_parked() != Progress::done) return;
+        s_.heard = hub_.env().now();  // it has waited for us
+    }
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
     if (std::exchange(s_.blocked, false)) s_.heard = hub_.env().now();  // until now nobody listened
     Budget budget;
@@ -374,7 +377,10 @@ void Session::drain(Error reason) {
 Progress Session::fail(Failure failure, std::string_view text) {
     if (s_.phase == Phase::ending || s_.phase == Phase::gone) return Progress::ended;
     ++hub_.count().protocol_errors;
-    env::LogLine(hub_.env(), env::LogLevel::debug) << connection_->peer() << ": " << error_info(failure.error).text << " (" << failure.detail << ") " << text;
+    // For what its client would ask again and again somebody must know why it ends.
+    const bool limit = failure.error == Error::limit_reached || failure.error == Error::frame_too_large;
+    env::LogLine(hub_.env(), limit && hub_.may_warn() ? env::LogLevel::warning : env::LogLevel::debug)
+        << connection_->peer() << ": " << error_info(failure.error).text << " (" << failure.detail << ") " << text;
     if (s_.phase == Phase::fresh) hub_.no_longer_fresh(*this);
     s_.phase = Phase::ending;
     stop_receiving();

@@ -222,7 +222,7 @@ Status Verifier::check_journal() {
             case JournalWalk::Step::group: RIVULET_TRY(check_group(walk)); break;
             case JournalWalk::Step::hole: {
                 const std::uint64_t bytes = walk.hole_to() - walk.hole_from();
-                findings_.add({.what = "group", .from = walk.hole_from(), .to = walk.hole_to(), .records_at_most = bytes / lost_record_bytes_min});
+                findings_.add({.what = "group", .from = walk.hole_from(), .to = walk.hole_to(), .records_at_most = bytes * record::compressed_records_per_byte_max});
                 last_hole_ = walk.hole_from();
                 break;
             }

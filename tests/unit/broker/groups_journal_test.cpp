@@ -113,7 +113,7 @@ TEST_CASE("journal: what was deleted stays deleted, and a group that became empt
         world.run(ns_per_s);
     }
     REQUIRE(world.act([&] { return world.groups().delete_group("deleted").ok(); }));
-    REQUIRE(world.act([&] { return world.groups().delete_offset("left", "t", 1).ok(); }));
+    REQUIRE(world.act([&] { return world.groups().delete_offset(*world.groups().begin_delete("left", "t").value(), "t", 1).ok(); }));
     world.run();
     world.cut();
     world.boot();
@@ -195,7 +195,9 @@ TEST_CASE("journal: records that cannot be read are skipped, those around them a
     CHECK(world.committed("t", 0) == 5);
     CHECK(world.committed("t", 1) == 6);
     CHECK(world.state("h") == GroupState::dead);
-    CHECK(world.groups().journal().loader().skipped() == std::size(cases));
+    // The large one was written under larger limits, as far as can be told: it stays in the log.
+    CHECK(world.groups().journal().loader().skipped() == std::size(cases) - 1);
+    CHECK(world.groups().journal().loader().incomplete());
 }
 
 TEST_CASE("journal: with lower limits a start takes what finds room, says so, and the rest stays in the log") {

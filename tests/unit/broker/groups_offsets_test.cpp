@@ -144,7 +144,10 @@ TEST_CASE("offsets: deleting") {
     member.protocols = {{"range", subscription({"x", "t"})}};
     world.settle(member);
     const auto remove = [&](std::string_view group, std::string_view topic, std::int64_t partition) {
-        const auto ticket = world.act([&] { return world.groups().delete_offset(group, topic, partition); });
+        const auto ticket = world.act([&]() -> Result<std::uint64_t> {
+            const auto of = world.groups().begin_delete(group, topic);
+            return of ? world.groups().delete_offset(**of, topic, partition) : of.failure();
+        });
         if (ticket) REQUIRE(world.until([&] { return world.broker().durable_ticket() >= *ticket; }));
         return ticket.error();
     };

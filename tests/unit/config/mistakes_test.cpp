@@ -74,6 +74,7 @@ TEST_CASE("values out of range or not of the type") {
 TEST_CASE("what is not built yet says so") {
     CHECK(problems_of("[listener.compact]\ntls = on\n") == "r.conf:2: listener.compact.tls = on: tls=on is not built yet");
     CHECK(problems_of("[cluster]\npeers = a,b\n") == "r.conf:2: cluster.peers: clusters come in a later version, this one runs on a single board");
+    CHECK(problems_of("[topic.__consumer_offsets]\ndurability = memory\n").find("[topic.__consumer_offsets]: names that begin with __") != std::string::npos);
     CHECK(problems_of("[cluster]\n") == "");
     CHECK(problems_of("[defaults]\nreplication.factor = 3\n") == "r.conf:2: defaults.replication.factor = 3: this version runs on a single board: 1");
     CHECK(problems_of("[topic.a]\nmin.insync.replicas = 2\n") == "r.conf:2: topic.a.min.insync.replicas = 2: this version runs on a single board: 1");

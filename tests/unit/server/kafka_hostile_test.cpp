@@ -1,5 +1,6 @@
 // What no Kafka client should send, or hold: it is cut, and the others are served.
 #include "unit/server/kafka_calls.h"
+#include "wire/kafka/list_offsets.h"
 
 using namespace rivulet;
 using namespace rivulet::test;
@@ -211,6 +212,23 @@ TEST_CASE("a fetch of more partitions than there are cells ends its connection; 
         KafkaClient& client = served.connect_kafka();
         send_fetch(client, std::vector<FetchFrom>(65, FetchFrom{"temps", 1}));
         CHECK(served.until([&] { return client.closed; }, 5 * ns_per_s));
+    }
+    KafkaClient& client = served.connect_kafka();
+    CHECK(fetch(client, std::vector<FetchFrom>(64, FetchFrom{"temps", 1})).partitions.size() == 64);
+}
+
+TEST_CASE("searches by time for more partitions than there are cells end their connection; the cells are there for the others") {
+    KafkaServed served;
+    for (int round = 0; round < 6; ++round) {
+        KafkaClient& client = served.connect_kafka();
+        std::vector<kafka::ListOffsetsRequest::Partition> many(80);
+        for (auto& partition : many) partition.timestamp = Timestamp(5);
+        Items<kafka::ListOffsetsRequest::Partition> partitions(many);
+        Items<kafka::ListOffsetsRequest::Topic> topics{{"temps", partitions}};
+        kafka::ListOffsetsRequest request;
+        request.topics = topics;
+        client.send(kafka::Api::list_offsets, 7, request);
+        CHECK(served.until([&] { return client.closed || client.waiting() != 0; }, 5 * ns_per_s));
     }
     KafkaClient& client = served.connect_kafka();
     CHECK(fetch(client, std::vector<FetchFrom>(64, FetchFrom{"temps", 1})).partitions.size() == 64);

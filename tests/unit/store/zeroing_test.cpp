@@ -22,7 +22,7 @@ struct FirstLap {
         for (const Bytes piece : call.buffers)
             for (const std::uint8_t byte : piece) blank &= byte == 0;
         const std::uint64_t segment = call.position / h.options().segment_bytes;
-        if (blank && call.bytes >= 64 * 1024) zeroed[segment] += call.bytes;
+        if (blank && call.bytes >= 16 * 1024) zeroed[segment] += call.bytes;
         else if (zeroed[segment] < h.options().segment_bytes) ++unready;
     }
     const store::State& state() { return h.store().state(); }
