@@ -11,7 +11,8 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Pr
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 from operations import Absent, Client, Failed, Record, main
 
-NEW = confluent_kafka.version()[0].startswith("2.")
+VERSION = confluent_kafka.version()
+NEW = (VERSION if isinstance(VERSION, str) else VERSION[0]).startswith("2.")
 
 
 def record_of(message):
