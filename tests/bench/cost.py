@@ -24,7 +24,7 @@ def latency(report, quick):
 BATCH = 20  # readings of a batch as it is stored, in the cases that are compared
 FLAT = 1.5
 ONE_EACH = 4
-SETTINGS = {"storage.size": "128M", "memory.total": "64M", "limits.connections": 1100, "limits.tls_connections": 16, "limits.partitions": 1200}
+SETTINGS = {"storage.size": "128M", "memory.total": "64M", "limits.connections": 1100, "limits.tls_connections": 16, "limits.partitions": 1200, "limits.producers": 256}
 
 
 def cost(report, quick):
