@@ -7,7 +7,7 @@ namespace rivulet::store {
 
 std::uint64_t StoreOptions::checkpoint_bytes_min() const {
     return page_ceil(page_bytes + std::uint64_t{logs_max} * (log_image_bytes_max + 64) + std::uint64_t{sessions_max} * 32 +
-                     std::uint64_t{producers_max} * producer_image_bytes_max +                     Truncations::capacity_for(logs_max) * truncation_image_bytes_max + Fences::capacity * 32 + Boots::capacity * 48);
+                     std::uint64_t{producers_max} * producer_image_bytes_max + Truncations::capacity_for(logs_max) * truncation_image_bytes_max + Fences::capacity * 32 + Boots::capacity * 48);
 }
 
 Status StoreOptions::check() const {
@@ -38,7 +38,7 @@ State::State(Arena& arena, const StoreOptions& given)
 std::size_t State::memory_bytes(const StoreOptions& options) {
     return sizeof(State) + LogTable::memory_bytes(options.logs_max) + BlockPool::memory_bytes(options.blocks) +
            SegmentIndex::memory_bytes(options.index_samples_max) + SessionTable::memory_bytes(options.sessions_max) +
-           ProducerTable::memory_bytes(options.producers_max) +           Truncations::memory_bytes(options.logs_max) + 256;
+           ProducerTable::memory_bytes(options.producers_max) + Truncations::memory_bytes(options.logs_max) + 256;
 }
 
 std::uint64_t State::room(std::uint32_t more_logs) const {

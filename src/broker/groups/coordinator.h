@@ -3,7 +3,8 @@
 // Bounds:   GroupOptions; memory_bytes(). One timer for all sessions and rebalances, which looks at all members when it is due.
 // Errors:   of all calls: invalid_group_id, coordinator_loading until what the log says is known, coordinator_not_available (the log takes nothing now: full, offline, shutting down).
 //           Of members: unknown_member, fenced_instance, illegal_generation, rebalance_in_progress, inconsistent_group_protocol. Limits: group_full (also where an answer would be larger than answer_bytes_max), too_many_offsets,
-//           offset_metadata_too_large. A call that fails has changed nothing.
+//           offset_metadata_too_large. A call that fails has changed nothing, but that what a commit was refused for may have made
+//           room for it, and that delete_group() may have deleted some of the offsets.
 // Guarantee: a member is told its assignment only when generation, members and assignment are on flash: the generation goes on after a power cut. An offset is committed when its
 //           ticket is durable (CommitWaiter). Sessions and delays are measured by the monotonic clock alone; after a start all sessions begin anew.
 // Thread:   loop only. Algorithm: Kafka's GroupCoordinator (3.9, "classic" protocol): KIP-62, KIP-134, KIP-345, KIP-394, KIP-814.
@@ -87,7 +88,7 @@ public:
 
     // After Broker::serve(): loads what the log has.
     void serve();
-    // Answers all that wait, with coordinator_not_available, and takes nothing more.
+    // Lets go of all that wait, for an answer of coordinator_not_available if its connection still stands, and takes nothing more.
     void stop();
     bool loading() const { return journal_.loading(); }
     // Takes care that __consumer_offsets is there: at the first look for a coordinator. coordinator_not_available: there is no room for it (a log line says why).

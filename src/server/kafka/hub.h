@@ -1,7 +1,7 @@
 // All connections of Kafka clients: their sessions, what they share, and their turns.
 // Owns:     what ConnectionHub does; large output buffers, produce requests on their way in, parked fetches and their cells, streams, members that wait, searches by time: of the arena.
 // Bounds:   HubOptions. Past options.connections a newcomer is closed, Kafka's protocol has no word for it (connection_hub.h).
-//           When cells or streams are short the longest parked fetch is answered at once, and who needs them waits in line.
+//           When cells or streams are short the longest parked fetch is answered as soon as it has stood for a while (FetchPlan::hurry_ns_min), and who needs them waits in line.
 // Thread:   loop only.
 #pragma once
 

@@ -153,6 +153,17 @@ TEST_CASE("validate: stored batches may have gaps, not disorder") {
     CHECK(verdict(seal(h, bodies({0}))) == Error::invalid_record);
 }
 
+TEST_CASE("validate: a compressed batch claims no more records than its bytes can have") {
+    const Bytes body = as_bytes("0123456789");
+    for (const std::int32_t over : {0, 1}) {
+        BatchHeader h = header_of(3);
+        h.attributes = 4;
+        h.record_count = static_cast<std::int32_t>(compressed_records_per_byte_max * 10) + over;
+        h.last_offset_delta = h.record_count - 1;
+        CHECK(verdict(seal(h, body)) == (over == 0 ? Error::none : Error::invalid_record));
+    }
+}
+
 TEST_CASE("validate: compressed bodies stay closed") {
     for (const std::uint16_t codec : std::initializer_list<std::uint16_t>{1, 2, 3, 4}) {
         BatchHeader h = header_of(3);

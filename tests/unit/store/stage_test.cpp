@@ -246,6 +246,28 @@ TEST_CASE("stage: what waits for a commit is kept for the next try") {
     CHECK(served[0].bytes == stored_at(batch, done->base, h.log(id).epoch));
 }
 
+TEST_CASE("batches of very many offsets: no more of them wait for one commit than an extent's span can say") {
+    StoreHarness h;
+    REQUIRE(h.boot().ok());
+    const LogId id = make_logs(h, 1);
+    h.log(id).commit_interval_ns = 20 * ns_per_s;
+    Buffer batch = sized_batch(200);
+    record::BatchHeader header = record::decode_header(batch);
+    header.attributes = 4;
+    header.last_offset_delta = INT32_MAX;
+    record::encode_header(header, MutableBytes(batch).first(record::batch_header_bytes));
+    REQUIRE(send(h, id, batch));
+    REQUIRE(send(h, id, batch));
+    CHECK(send(h, id, batch).error() == Error::busy);
+    CHECK(send_staged(h, id, batch).error() == Error::busy);
+    REQUIRE(h.settle());
+    REQUIRE(send(h, id, batch));
+    REQUIRE(h.settle());
+    const Offset end = h.log(id).end;
+    CHECK(end.value == 3 * (std::int64_t{1} << 31));
+    CHECK(h.log(id).durable_end == end);
+}
+
 TEST_CASE("stage: a log with readings of sessions takes no more than one group bears") {
     StoreHarness h;
     REQUIRE(h.boot().ok());
