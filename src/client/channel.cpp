@@ -120,7 +120,7 @@ void Channel::on_connected() {
     phase_ = Phase::opening;
     ending_.stage = Stage::handshake;
     Open open;
-    open.features = feature::integrity;
+    open.features = feature::integrity | options_.features;
     open.session = session_.session;
     open.incarnation = session_.incarnation;
     open.base_sequence = session_.base_sequence;

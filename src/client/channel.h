@@ -29,6 +29,7 @@ struct ChannelOptions {
     std::int64_t silence_timeout_ms = 30'000;  // the broker answers no PING for so long: it is gone
     std::int64_t close_timeout_ms = 2'000;     // how long close() waits for the broker's last words
     std::string_view name = "rivulet";         // for the broker's log
+    std::uint64_t features = 0;                // beside integrity; what the broker agrees to is in opened()
 };
 
 struct SessionStart {

@@ -8,6 +8,7 @@
 
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
+#include "wire/compact/group_frames.h"
 #include "wire/compact/push_frames.h"
 #include "wire/compact/put_state.h"
 
@@ -138,8 +139,33 @@ void from_client(const FrameView& frame, End& end) {
     case Kind::credit:
         if (const auto x = decode_credit(body, frame.flags)) again([&](Writer& out, RunningCrc&) { encode_credit(out, id, *x); });
         break;
+    case Kind::group:
+        if (const auto x = decode_group_request(body))
+            again([&](Writer& out, RunningCrc&) {
+                if (x->operation != GroupOperation::set) return encode_group_request(out, id, *x);
+                GroupSetEncoder set(out, id, x->group);
+                for (const TopicOffsets& of : x->offsets) {
+                    std::vector<PartitionOffset> partitions;
+                    for (const PartitionOffset& at : of.partitions) partitions.push_back(at);
+                    set.add(of.topic, partitions);
+                }
+                set.finish();
+            });
+        break;
     default: break;
     }
+}
+
+// An answer does not say which operation it is to: each page is tried.
+template <class Page>
+void group_page(const FrameView& frame, const Page& page, const GroupHead* head) {
+    if (!page) return;
+    same_again(frame, [&](Writer& out, RunningCrc&) {
+        GroupPageEncoder again(out, frame.correlation, limit);
+        if (head) require(again.head(*head));
+        for (const auto& entry : page->entries) require(again.add(entry));
+        again.finish(page->more);
+    });
 }
 
 void answers(const FrameView& frame) {
@@ -169,6 +195,13 @@ void answers(const FrameView& frame) {
             again([&](Writer& out, RunningCrc&) { encode_metadata_answer(out, id, *x, nodes); });
         }
         break;
+    case Kind::group: {
+        group_page(frame, decode_group_listed(rest, frame.flags), nullptr);
+        group_page(frame, decode_group_positions(rest, frame.flags), nullptr);
+        const auto described = decode_group_described(rest, frame.flags);
+        group_page(frame, described, described ? &described->head : nullptr);
+        break;
+    }
     case Kind::topic_create:
         if (const auto x = decode_topic_created(rest)) again([&](Writer& out, RunningCrc&) { encode_topic_created(out, id, *x); });
         break;

@@ -48,7 +48,7 @@ def usage_mistakes(_):
     rivulet("consume", "t", "--group", "g", code=2).says("not in this version")
     rivulet("consume", "t", "--format", "%z", code=2).says("unknown %z")
     rivulet("consume", "t", "--timeout", "5", code=2).says("not a duration")
-    for command in ("group list", "cluster status"):
+    for command in ("cluster status", "cluster format"):
         rivulet(*command.split(), code=2).says("not in this version")
 
 

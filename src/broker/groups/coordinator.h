@@ -123,6 +123,9 @@ public:
     Result<CommitScope> begin_commit(const MemberRef& member);
     // Returns the ticket that it is durable with. unknown_topic_or_partition, offset_metadata_too_large, too_many_offsets, group_full.
     Result<std::uint64_t> commit(CommitScope& scope, std::string_view topic, std::int64_t partition, const OffsetCommit& commit);
+    // Whether so many offsets more could be committed; those of deleted topics make room, which is looked for once a second at most.
+    bool has_room(std::uint64_t offsets);
+    bool has_offset(const Group& group, const Topic& topic, std::uint32_t partition) { return offsets_.find(group, topic.log_of(partition)) != nullptr; }
     // Offset -1 for what nobody has committed, the group included. What is told may not be durable yet: it is with offsets_ticket(), to be waited for before it is told.
     Result<FetchedOffset> fetch_offset(std::string_view group, std::string_view topic, std::int64_t partition);
     std::uint64_t offsets_ticket(std::string_view group);
@@ -214,6 +217,7 @@ private:
     bool sweep_group(Group& group, std::uint32_t& left);
     bool expired(const Group& group) const;
     void drop_deleted();
+    bool make_room();
     bool drop_offsets(Group& group, std::uint32_t& left);
     Failure unavailable(Failure failure) const;
     Instant now() const { return broker_.env().now(); }

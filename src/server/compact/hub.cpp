@@ -8,9 +8,10 @@ std::size_t HubOptions::output_buffers() const {
     return some < 16 ? 16 : some;
 }
 
-Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& options)
+Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator& groups, const HubOptions& options)
     : ConnectionHub(env, arena, options.for_connections()),
       broker_(broker),
+      groups_(groups),
       options_(options),
       aliases_(arena, options.aliases()),
       fetches_(arena, options.parked_fetches),

@@ -4,6 +4,7 @@
 // Thread:   loop only.
 #pragma once
 
+#include "broker/groups/coordinator.h"
 #include "server/compact/session.h"
 
 namespace rivulet::server::compact {
@@ -40,12 +41,13 @@ struct HubStatistics {
 
 class Hub final : public ConnectionHub<Hub, Session> {
 public:
-    Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& options);
+    Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator& groups, const HubOptions& options);
 
     const HubStatistics& statistics() const { return statistics_; }
 
     // --- for sessions
     broker::Broker& broker() { return broker_; }
+    broker::Coordinator& groups() { return groups_; }
     const HubOptions& options() const { return options_; }
     HubStatistics& count() { return statistics_; }
     AliasPool& aliases() { return aliases_; }
@@ -67,6 +69,7 @@ private:
     static constexpr std::size_t few_requests = 2;                    // the last quarter of the fetches is for connections with fewer
 
     broker::Broker& broker_;
+    broker::Coordinator& groups_;
     HubOptions options_;
     AliasPool aliases_;
     LazyPool<FetchRequest> fetches_;

@@ -183,6 +183,7 @@ Session::Progress Session::handle(InHand& hand, Budget& budget) {
         case frames::Kind::topic_describe: return handle_topic_describe(frame);
         case frames::Kind::subscribe: return handle_subscribe(frame);
         case frames::Kind::credit: return handle_credit(frame);
+        case frames::Kind::group: return handle_group(frame);
         default: return fail(rivulet::fail(Error::unsupported, static_cast<std::int64_t>(frame.kind)));
     }
 }

@@ -21,6 +21,7 @@
 #include "server/connection_hub.h"
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
+#include "wire/compact/group_frames.h"
 #include "wire/compact/put_state.h"
 
 namespace rivulet::server::compact {
@@ -186,6 +187,12 @@ private:
     Progress handle_topic_delete(const frames::FrameView& frame);
     Progress handle_topic_list(const frames::FrameView& frame);
     Progress handle_topic_describe(const frames::FrameView& frame);
+    Progress handle_group(const frames::FrameView& frame);
+    Progress list_groups(const frames::FrameView& frame, const frames::GroupRequest& wanted);
+    Progress describe_group(const frames::FrameView& frame, const frames::GroupRequest& wanted);
+    Progress list_group_offsets(const frames::FrameView& frame, const frames::GroupRequest& wanted);
+    Progress change_group(const frames::FrameView& frame, const frames::GroupRequest& wanted);
+    Progress finish_page(const Writer& out, frames::GroupPageEncoder& page, const frames::FrameView& frame, std::uint64_t listed, bool more);
     Progress answer_failure(const frames::FrameView& frame, Failure failure, std::string_view text = {});
     FetchRequest* take_fetch();
     bool too_many_requests() const { return s_.request_count == requests_max; }
@@ -227,6 +234,7 @@ private:
         bool sending = false;
         bool incomplete = false;         // incomplete_since()
         bool push = false;               // the feature is agreed
+        bool groups = false;             // likewise
         bool proven = false;             // receive_pool.h
     };
 
