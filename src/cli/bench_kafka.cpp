@@ -7,10 +7,6 @@
 #include "client/batches.h"
 #include "client/kafka_channel.h"
 #include "record/pack.h"
-#include "wire/kafka/fetch.h"
-#include "wire/kafka/list_offsets.h"
-#include "wire/kafka/metadata.h"
-#include "wire/kafka/produce.h"
 
 namespace rivulet::cli {
 
@@ -140,7 +136,7 @@ private:
 
 class KafkaSender final : public ProduceSender, client::KafkaHandler {
 public:
-    KafkaSender(ProduceRun& run, CliContext& context, std::size_t partition, const std::string& address)
+    KafkaSender(ProduceLoadRun& run, CliContext& context, std::size_t partition, const std::string& address)
         : run_(run), context_(context), partition_(partition), address_(address), batch_(record::batch_header_bytes + run.load().packed * (run.load().value_bytes + record_bytes_extra)),
           memory_(client::KafkaChannel::memory_bytes(options(batch_.size()))), channel_(context.env, options(batch_.size()), memory_.arena(), *this) {}
     void open() override { open_leader(channel_, address_, run_); }
@@ -230,7 +226,7 @@ private:
         marks_.push_back({records, context_.env.now()});
     }
 
-    ProduceRun& run_;
+    ProduceLoadRun& run_;
     CliContext& context_;
     std::size_t partition_;
     const std::string& address_;
@@ -381,7 +377,7 @@ int bench_produce_kafka(ProduceLoad& load, Arguments& arguments, CliContext& con
     int code = exit_done;
     if (!LeaderLookup(context, output, load).run(leaders, code)) return code;
     load.partitions = leaders.of.size();
-    ProduceRun run(context, output, load);
+    ProduceLoadRun run(context, output, load);
     for (std::size_t i = 0; i < load.connections; ++i) {
         const std::size_t partition = i % leaders.of.size();
         run.senders.push_back(std::make_unique<KafkaSender>(run, context, partition, leaders.addresses[leaders.of[partition]]));

@@ -11,7 +11,7 @@ namespace {
 
 class Sender final : public ProduceSender, client::ChannelHandler {
 public:
-    Sender(ProduceRun& run, CliContext& context, std::size_t number);
+    Sender(ProduceLoadRun& run, CliContext& context, std::size_t number);
     void open() override { channel_.open(run_.load().bootstrap); }
     std::uint64_t pump(std::uint64_t allowed) override;
     void flush() override { channel_.flush(); }
@@ -33,7 +33,7 @@ private:
         std::uint64_t last;  // reading
         Instant at;
     };
-    ProduceRun& run_;
+    ProduceLoadRun& run_;
     CliContext& context_;
     std::size_t number_;
     ClientMemory memory_;
@@ -45,7 +45,7 @@ private:
 
 client::ChannelOptions Sender::channel_options() { return {.receive_bytes = 4U << 10, .send_bytes = 64U << 10, .name = "rivulet bench"}; }
 
-Sender::Sender(ProduceRun& run, CliContext& context, std::size_t number)
+Sender::Sender(ProduceLoadRun& run, CliContext& context, std::size_t number)
     : run_(run), context_(context), number_(number), memory_(client::Channel::memory_bytes(channel_options())), channel_(context.env, channel_options(), memory_.arena(), *this) {}
 
 void Sender::on_open(const protocol::Opened&) {
@@ -121,26 +121,26 @@ std::size_t Sender::put(std::size_t most) {
 
 }  // namespace
 
-ProduceRun::ProduceRun(CliContext& context, Output& output, const ProduceLoad& load) : LoadRun(context, output, load, "produced"), load_(load), value_(load.value_bytes) {
+ProduceLoadRun::ProduceLoadRun(CliContext& context, Output& output, const ProduceLoad& load) : LoadRun(context, output, load, "produced"), load_(load), value_(load.value_bytes) {
     // Values that compress badly and differ in no interesting way.
     std::uint32_t state = 1;
     for (std::uint8_t& byte : value_) byte = static_cast<std::uint8_t>((state = state * 1664525U + 1013904223U) >> 24);
 }
 
-int ProduceRun::run(bool json) {
+int ProduceLoadRun::run(bool json) {
     const int code = drive();
     if (records() != 0 || code == exit_done) tell(json, latency_);
     return code;
 }
 
-void ProduceRun::begin() {
+void ProduceLoadRun::begin() {
     for (const auto& sender : senders) {
         ++connections_open_;
         sender->open();
     }
 }
 
-void ProduceRun::on_tick(std::int64_t elapsed_ns) {
+void ProduceLoadRun::on_tick(std::int64_t elapsed_ns) {
     if (load_.rate == 0) {
         for (const auto& sender : senders) {
             sender->pump(UINT64_MAX);
@@ -158,7 +158,7 @@ void ProduceRun::on_tick(std::int64_t elapsed_ns) {
     if (paced_ + load_.rate < due) paced_ = due - load_.rate;
 }
 
-void ProduceRun::on_over() {
+void ProduceLoadRun::on_over() {
     for (const auto& sender : senders) sender->stop();
 }
 
@@ -186,7 +186,7 @@ int bench_produce(Arguments& arguments, CliContext& context, Output& output) {
     const auto partitions = partition_count(load.bootstrap, load.topic, context, output, code);
     if (!partitions) return code;
     load.partitions = *partitions;
-    ProduceRun run(context, output, load);
+    ProduceLoadRun run(context, output, load);
     for (std::size_t i = 0; i < load.connections; ++i) run.senders.push_back(std::make_unique<Sender>(run, context, i));
     return run.run(arguments.json());
 }

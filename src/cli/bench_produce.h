@@ -25,9 +25,9 @@ public:
     virtual void stop() = 0;
 };
 
-class ProduceRun final : public LoadRun {
+class ProduceLoadRun final : public LoadRun {
 public:
-    ProduceRun(CliContext& context, Output& output, const ProduceLoad& load);
+    ProduceLoadRun(CliContext& context, Output& output, const ProduceLoad& load);
     int run(bool json);
 
     const ProduceLoad& load() const { return load_; }

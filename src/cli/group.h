@@ -3,7 +3,6 @@
 #pragma once
 
 #include "cli/connect.h"
-#include "wire/compact/group_frames.h"
 
 namespace rivulet::cli {
 

@@ -15,6 +15,7 @@
 #include "env/env.h"
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
+#include "wire/compact/group_frames.h"
 #include "wire/compact/put_state.h"
 
 namespace rivulet::client {

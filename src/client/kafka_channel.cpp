@@ -26,9 +26,13 @@ constexpr Need needs[] = {{Api::produce, 3, 12, "Produce"}, {Api::fetch, 4, 12, 
 }  // namespace
 
 Error error_of_kafka(std::int16_t code) {
-    for (std::uint16_t number = 0; number < 256; ++number) {
-        const ErrorInfo& info = error_info(static_cast<Error>(number));
-        if (info.kafka_code == code) return static_cast<Error>(number);
+    if (code == 0) return Error::none;
+    // Those of our own frames last: a code that they share is about records or topics there.
+    constexpr std::uint64_t numbers_max = 256;
+    constexpr std::uint64_t behind_frames = static_cast<std::uint64_t>(Error::corrupt_batch);
+    for (std::uint64_t i = 0; i < numbers_max; ++i) {
+        const Error error = error_from_number((behind_frames + i) % numbers_max);
+        if (error != Error::unknown && error_info(error).kafka_code == code) return error;
     }
     return Error::unknown;
 }

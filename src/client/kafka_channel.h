@@ -11,9 +11,14 @@
 
 #include "client/channel.h"
 #include "wire/kafka/apis.h"
+#include "wire/kafka/fetch.h"
+#include "wire/kafka/list_offsets.h"
+#include "wire/kafka/metadata.h"
+#include "wire/kafka/produce.h"
 
 namespace rivulet::client {
 
+// Messages, for users that know `client` alone.
 namespace kafka = wire::kafka;
 
 struct KafkaOptions {
@@ -134,7 +139,7 @@ private:
     char ending_text_[160];
 };
 
-// Of a broker's answers: the first of our errors that has this code; unknown for those that have none.
+// Of a broker's answers: what of our errors has this code; unknown: none.
 Error error_of_kafka(std::int16_t code);
 
 }  // namespace rivulet::client

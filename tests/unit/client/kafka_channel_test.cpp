@@ -4,11 +4,6 @@
 #include "client/batches.h"
 #include "record/pack.h"
 #include "unit/server/kafka_client.h"
-#include "wire/kafka/api_versions.h"
-#include "wire/kafka/fetch.h"
-#include "wire/kafka/list_offsets.h"
-#include "wire/kafka/metadata.h"
-#include "wire/kafka/produce.h"
 
 using namespace rivulet;
 using namespace rivulet::test;
@@ -274,4 +269,15 @@ TEST_CASE("kafka client: ends that speak otherwise") {
     REQUIRE(ends.until([&] { return ends.user.closed; }));
     CHECK(ends.user.last.failure.error == Error::malformed);  // it says the same again
     CHECK(ends.user.answers.empty());
+}
+
+TEST_CASE("kafka client: codes of errors become ours") {
+    CHECK(client::error_of_kafka(0) == Error::none);
+    CHECK(client::error_of_kafka(1) == Error::offset_out_of_range);
+    CHECK(client::error_of_kafka(3) == Error::unknown_topic_or_partition);
+    CHECK(client::error_of_kafka(6) == Error::not_leader);
+    CHECK(client::error_of_kafka(10) == Error::batch_too_large);
+    CHECK(client::error_of_kafka(35) == Error::unsupported_version);
+    CHECK(client::error_of_kafka(-1) == Error::unknown);
+    CHECK(client::error_of_kafka(29) == Error::unknown);
 }
