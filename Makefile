@@ -52,7 +52,8 @@ optimize := -O2
 # For what runs once, by hand or seldom, and for the descriptions of messages, of which there are many; records in and out are built for speed.
 optimize_size := -Os
 built_for_size := src/cli/% src/config/% src/store/offline/% src/wire/kafka/% src/server/kafka/handle_% src/broker/groups/% \
-  src/wire/compact/admin_% src/wire/compact/group_% $(addprefix src/server/compact/,handle_group% handle_topics%) $(addprefix src/server/,budget% check_config% load_config% reloader% serve.% server.%) \
+  src/wire/compact/admin_% src/wire/compact/group_% src/wire/compact/member_% $(addprefix src/server/compact/,handle_assign% handle_group% handle_topics%) \
+  $(addprefix src/server/,budget% check_config% load_config% reloader% serve.% server.%) \
   $(addprefix src/server/kafka/,offset_search% config_items% group_wait% handlers%) \
   $(addprefix src/broker/,recovery% topic.% topics%) $(addprefix src/store/,checkpoint_load% create% opening% replay% run_start% super_block%)
 kind_flags := -fno-pie

@@ -92,7 +92,9 @@ constexpr Option consume_options[] = {
     {"from-beginning", "", "from the oldest record (default: only new ones)"},
     {"offset", "N", "from this offset, or earliest, or latest; N needs --partition if there are several", false, 'o'},
     {"partition", "N", "this partition alone (default: all, each in its order)", false, 'p'},
-    {"group", "G", "as a member of a consumer group: not in this version"},
+    {"group", "G", "as a member of this consumer group: see above", false, 'g'},
+    {"group-instance", "ID", "as a static member, which keeps its partitions over a restart of 45 s"},
+    {"assignor", "NAME", "who of the group reads what: range, roundrobin, sticky; all members the same (default sticky)"},
     {"max-messages", "N", "end after so many", false, 'c'},
     {"timeout", "DUR", "end when no record came for so long, what the reader of the output takes aside (default: never)"},
     {"format", "FMT", "how a record is printed: see above", false, 'f'},
@@ -104,6 +106,7 @@ constexpr Example consume_examples[] = {
     {"rivulet consume temps --from-beginning --format '%p %o %T %k=%v\\n'", ""},
     {"rivulet consume temps --partition 2 --offset 1000 --max-messages 10", ""},
     {"rivulet consume temps --from-beginning --timeout 1s --json", "for jq and the like"},
+    {"rivulet consume temps --group readers", "shares the partitions with others of the group"},
 };
 constexpr std::string_view consume_text =
     "Prints values, each with a line end. With --format nothing is added:\n"
@@ -115,7 +118,10 @@ constexpr std::string_view consume_text =
     "With --json: {\"topic\":\"temps\",\"partition\":0,\"offset\":17,\"timestamp\":1700000000000,\"key\":\"k\",\"value\":\"21.5\",\n"
     "  \"headers\":[{\"name\":\"unit\",\"value\":\"C\"}]}. What a record does not have is null. A key or value whose bytes are not UTF-8\n"
     "  comes as key_base64 or value_base64 instead. The timestamp is in ms.\n"
-    "Damaged ranges are passed over: `rivulet topic describe` lists them.";
+    "Damaged ranges are passed over: `rivulet topic describe` lists them.\n"
+    "With --group the broker gives each member some of the partitions, and what was written to standard output is committed: every 5 s,\n"
+    "when a partition goes to another member, and at the end. The group goes on there; where it has committed nothing, at new records,\n"
+    "or with --from-beginning at the oldest. A member that is killed loses its place; what it had not committed comes again.";
 
 // ---- group ----
 constexpr Option topic_partitions_option{"topic", "T[:P,...]", "of this topic, or of these partitions of it; may be given again", true};

@@ -56,6 +56,8 @@ public:
     virtual void on_aliased(const protocol::Aliased&) {}
     virtual void on_ack(const protocol::Ack&) {}
     virtual void on_answer(const protocol::FrameView& /*frame*/, const protocol::Answer&) {}
+    // DATA with batches; its end comes as an answer.
+    virtual void on_data(const protocol::FrameView& /*frame*/) {}
     // A send buffer has become free.
     virtual void on_writable() {}
     // One address did not work out; the next one is tried.

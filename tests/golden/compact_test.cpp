@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "wire/compact/admin_frames.h"
+#include "wire/compact/member_frames.h"
 #include "wire/compact/push_frames.h"
 #include "wire/compact/put_state.h"
 
@@ -394,6 +395,118 @@ TEST_CASE("a subscription, byte for byte") {
     frame = down.frame("DATA end");
     CHECK(frame.flags == flag::data_end);
     CHECK(answer_of(frame).rest.empty());
+}
+
+TEST_CASE("a member of a group, byte for byte") {
+    Stream up(Side::client);
+    Stream down(Side::broker);
+    JoinGroup join;
+    join.group = "alarms";
+    join.client = "panel";
+    join.assignor = AssignBy::sticky;
+    join.start = StartAt::earliest;
+    join.session_timeout_ms = 45'000;
+    join.rebalance_timeout_ms = 60'000;
+    join.auto_commit_ms = 5'000;
+    join.credit = 8192;
+    const std::string_view topics[] = {"temps"};
+    encode_join_group(up.out, 16, join, topics);
+    const auto joins = decode_assign(up.frame("ASSIGN join").body);
+    REQUIRE(joins);
+    CHECK(joins->what == MemberRequest::join);
+    CHECK(joins->join.group == "alarms");
+    CHECK(joins->join.instance.empty());
+    CHECK(joins->join.client == "panel");
+    CHECK(joins->join.assignor == AssignBy::sticky);
+    CHECK(joins->join.start == StartAt::earliest);
+    CHECK(joins->join.session_timeout_ms == 45'000);
+    CHECK(joins->join.rebalance_timeout_ms == 60'000);
+    CHECK(joins->join.auto_commit_ms == 5'000);
+    CHECK(joins->join.credit == 8192);
+    CHECK(joins->topics.front().name == "temps");
+    encode_joined(down.out, 16, "panel-1", 7);
+    FrameView frame = down.frame("ASSIGN joined");
+    const auto joined = decode_assigned(answer_of(frame).rest, frame.flags);
+    REQUIRE(joined);
+    CHECK(joined->what == MemberNews::joined);
+    CHECK(joined->member == "panel-1");
+    CHECK(joined->generation == 7);
+    {
+        AssignedEncoder page(down.out, 16, 512, 7);
+        REQUIRE(page.add({0, "temps", 2, 1000, Epoch(2)}));
+        REQUIRE(page.add({1, "temps", 3, -1, Epoch(2)}));
+        page.finish(false);
+    }
+    frame = down.frame("ASSIGN assigned");
+    const auto assigned = decode_assigned(answer_of(frame).rest, frame.flags);
+    REQUIRE(assigned);
+    CHECK(assigned->generation == 7);
+    CHECK(!assigned->more);
+    CHECK(assigned->partitions.size() == 2);
+    CHECK(assigned->partitions.front().offset == 1000);
+
+    const std::string_view batches = "<record batches>";
+    encode_data_head(down.out, 16, {Offset(1000), Offset(1004), {}, 0}, batches.size());
+    down.out.bytes(as_bytes(batches));
+    frame = down.frame("DATA slot");
+    const auto data = decode_data(frame.body, frame.flags);
+    REQUIRE(data);
+    CHECK(data->slot == 0);
+    CHECK(data->offset == Offset(1000));
+    const Position positions[] = {{0, Offset(1004)}};
+    encode_credit(up.out, 16, {false, 23, true, {}}, positions);
+    frame = up.frame("CREDIT processed");
+    const auto credit = decode_credit(frame.body, frame.flags);
+    REQUIRE(credit);
+    CHECK(credit->bytes == 23);
+    CHECK(credit->processed);
+    CHECK(credit->positions.front().offset == Offset(1004));
+
+    encode_seek(up.out, 16, 1, Offset(fetch_earliest));
+    const auto seek = decode_assign(up.frame("ASSIGN seek").body);
+    REQUIRE(seek);
+    CHECK(seek->slot == 1);
+    CHECK(seek->offset.value == fetch_earliest);
+    encode_sought(down.out, 16, 1, fail(Error::none), Offset(200), Offset(200), Offset(900));
+    frame = down.frame("ASSIGN sought");
+    const auto sought = decode_assigned(answer_of(frame).rest, frame.flags);
+    REQUIRE(sought);
+    CHECK(sought->slot == 1);
+    CHECK(sought->offset == Offset(200));
+    CHECK(sought->high_watermark == Offset(900));
+    encode_sought(down.out, 16, 1, fail(Error::offset_out_of_range, 900), Offset(0), Offset(0), Offset(0));
+    frame = down.frame("ASSIGN not sought");
+    CHECK(decode_assigned(answer_of(frame).rest, frame.flags)->failure.detail == 900);
+
+    {
+        AssignedEncoder page(down.out, 16, 512);
+        REQUIRE(page.add(1));
+        page.finish(false);
+    }
+    frame = down.frame("ASSIGN revoked");
+    CHECK(decode_assigned(answer_of(frame).rest, frame.flags)->slots.front().number == 1);
+    const std::uint64_t released[] = {1};
+    encode_release(up.out, 16, released);
+    CHECK(decode_assign(up.frame("ASSIGN release").body)->slots.front().number == 1);
+    encode_topics_of_member(up.out, 16, topics);
+    CHECK(decode_assign(up.frame("ASSIGN topics").body)->what == MemberRequest::topics);
+
+    const SlotCommit commits[] = {{0, Offset(1004), "ok"}};
+    encode_commit(up.out, 17, 16, commits);
+    frame = up.frame("COMMIT by slot");
+    const auto by_slot = decode_commit(frame.body, frame.flags);
+    REQUIRE(by_slot);
+    CHECK(by_slot->member == 16);
+    CHECK(by_slot->slots.front().metadata == "ok");
+    const CommitEntry entries[] = {{"temps", 3, Offset(900), Epoch(-1), ""}};
+    encode_commit(up.out, 18, "alarms", entries);
+    frame = up.frame("COMMIT");
+    const auto by_name = decode_commit(frame.body, frame.flags);
+    REQUIRE(by_name);
+    CHECK(by_name->group == "alarms");
+    CHECK(by_name->entries.front().offset == Offset(900));
+    encode_done(down.out, Kind::commit, 17);
+    CHECK(answer_of(down.frame("COMMIT answer")).rest.empty());
 }
 
 TEST_CASE("the page shows the same bytes") {

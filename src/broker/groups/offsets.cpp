@@ -107,7 +107,7 @@ Result<Group*> Coordinator::begin_delete(std::string_view id, std::string_view t
     Group* const group = groups_.find(id);
     if (!group) return fail(Error::group_not_found);
     if (group->state != GroupState::empty) {
-        if (blobs_.text(group->protocol_type) != consumer_protocol_type) return fail(Error::non_empty_group);
+        if (blobs_.text(group->protocol_type) != consumer_protocol_type && !is_compact(*group)) return fail(Error::non_empty_group);
         if (subscribed(*group, topic_name)) return fail(Error::group_subscribed_to_topic);
     }
     return group;

@@ -24,6 +24,32 @@ Result<bool> subscribes(Bytes metadata, std::string_view topic) {
     return false;
 }
 
+std::size_t subscription_bytes(std::size_t topics, std::size_t name_bytes) { return 2 + 4 + 2 * topics + name_bytes + 4; }
+
+void encode_subscription_head(Writer& out, std::size_t topics) {
+    out.be(std::int16_t{0});
+    out.be(static_cast<std::int32_t>(topics));
+}
+
+void encode_subscription_topic(Writer& out, std::string_view topic) {
+    out.be(static_cast<std::int16_t>(topic.size()));
+    out.bytes(as_bytes(topic));
+}
+
+void encode_subscription_end(Writer& out) { out.be(std::int32_t{-1}); }  // no user data
+
+SubscriptionReader::SubscriptionReader(Bytes subscription) : in_(subscription) {
+    if (in_.be<std::int16_t>() < 0) in_.invalidate();
+    left_ = in_.be<std::int32_t>();
+}
+
+bool SubscriptionReader::next(std::string_view& topic) {
+    if (left_ <= 0) return false;
+    --left_;
+    topic = read_name(in_);
+    return in_.ok();
+}
+
 // None at all is an assignment of nothing.
 AssignmentReader::AssignmentReader(Bytes assignment) : in_(assignment) {
     if (assignment.empty()) return;

@@ -14,6 +14,23 @@ constexpr std::string_view consumer_protocol_type = "consumer";
 
 Result<bool> subscribes(Bytes metadata, std::string_view topic);
 
+// As a member says it that gives its topics alone.
+std::size_t subscription_bytes(std::size_t topics, std::size_t name_bytes);
+void encode_subscription_head(Writer& out, std::size_t topics);
+void encode_subscription_topic(Writer& out, std::string_view topic);
+void encode_subscription_end(Writer& out);
+
+// Topic by topic, as far as the bytes can be read.
+class SubscriptionReader {
+public:
+    explicit SubscriptionReader(Bytes subscription);
+    bool next(std::string_view& topic);
+
+private:
+    Reader in_;
+    std::int32_t left_ = 0;
+};
+
 // Partition by partition, as far as the bytes can be read.
 class AssignmentReader {
 public:

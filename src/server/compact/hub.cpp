@@ -15,7 +15,9 @@ Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinato
       options_(options),
       aliases_(arena, options.aliases()),
       fetches_(arena, options.parked_fetches),
-      topic_requests_(arena, topic_requests_max) {
+      topic_requests_(arena, topic_requests_max),
+      memberships_(arena, options.parked_fetches),
+      group_slots_(arena, options.group_slots) {
     char buffer[40];
     Text text(buffer);
     text << "limits.connections = " << options.connections;
