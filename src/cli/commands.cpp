@@ -180,7 +180,7 @@ constexpr Option bench_produce_options[] = {
     {"packed", "N", "readings in one frame, at most --window (default 1); with kafka records in a batch (default what --batch holds)"},
     {"batch", "BYTES", "with kafka: the largest batch (default 16384)"},
     {"rate", "N", "readings per second in all (default: as many as possible)"},
-    {"acks", "0|1|all", "as for produce (default 1)"},
+    {"acks", "0|1|all", "as for produce (default 1); with kafka and 0 there are no acknowledgements: what is sent counts"},
     {"duration", "DUR", "end after this time (default 10s, unless --records is given)"},
     {"records", "N", "end when so many are acknowledged, or more"},
     bootstrap_option, json_option, help_option};

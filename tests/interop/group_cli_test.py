@@ -5,11 +5,13 @@ With names of tests as arguments: those alone.
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
-from _cli import Client, expect, main, rivulet, test, wait_for
+from _cli import RIVULET, Client, expect, main, rivulet, test, wait_for
 from _kafka import KafkaBroker
 
 # Debian's packages are for Debian's Python alone.
@@ -174,6 +176,29 @@ def offsets_are_reset_where_they_should_go(rv):
     expect(json.loads(rv("group", "list", "--json", code=0).out) == [] and committed(rv, "r") == {}, "deleted")
     rv("group", "delete", "r", code=1).says("unknown group")
     rv("group", "describe", "r", code=1).says("unknown group")
+
+
+@with_kafka
+def members_of_the_compact_protocol_are_told_too(rv):
+    produce(rv, (4, 4, 4))
+    reader = subprocess.Popen([RIVULET, "consume", TOPIC, "--group", "mine", "--from-beginning", "--bootstrap", rv.broker.address], stdout=subprocess.PIPE)
+    try:
+        for _ in range(12):
+            reader.stdout.readline()
+        wait_for(lambda: standing(rv, "mine") == {p: (4, 4, 0) for p in range(PARTITIONS)}, "what was read is not committed")
+        told = described(rv, "mine")
+        expect((told["state"], told["protocol_type"], [m["partitions"] for m in told["members"]]) == ("Stable", "rivulet", [PARTITIONS]), told)
+        expect({o["member"] for o in told["offsets"]} == {told["members"][0]["id"]}, told)
+        rv("group", "delete", "mine", code=1).says("has members")
+        rv("group", "delete-offsets", "mine", "--topic", TOPIC, code=1).says("subscribed")
+    finally:
+        reader.send_signal(signal.SIGINT)
+        reader.wait(20)
+    wait_for(lambda: described(rv, "mine")["state"] == "Empty", "the group does not become empty")
+    rv("group", "reset-offsets", "mine", "--topic", f"{TOPIC}:1", "--to-offset", "2", "--execute", code=0)
+    again = rv("consume", TOPIC, "--group", "mine", "--timeout", "3s", code=0).out
+    expect(again.split() == ["1:2", "1:3"], again)
+    rv("group", "delete", "mine", code=0)
 
 
 @with_kafka
