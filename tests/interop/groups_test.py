@@ -14,6 +14,7 @@ from _cli import RIVULET, Broker, Client, expect, free_port, main, rivulet, test
 # Debian's packages are for Debian's Python alone.
 try:
     import kafka
+    import kafka.admin
 except ImportError:
     if sys.executable != "/usr/bin/python3":
         os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
@@ -85,7 +86,7 @@ def values(*members):
 
 
 def described(broker, group="g"):
-    admin = kafka.KafkaAdminClient(bootstrap_servers=broker.kafka)
+    admin = kafka.admin.KafkaAdminClient(bootstrap_servers=broker.kafka)
     try:
         return admin.describe_consumer_groups([group])[0]
     finally:
@@ -101,7 +102,7 @@ def assigned(broker, group="g"):
 
 
 def offsets(broker, group="g"):
-    admin = kafka.KafkaAdminClient(bootstrap_servers=broker.kafka)
+    admin = kafka.admin.KafkaAdminClient(bootstrap_servers=broker.kafka)
     try:
         return {place.partition: at.offset for place, at in admin.list_consumer_group_offsets(group).items()}
     finally:

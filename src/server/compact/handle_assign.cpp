@@ -105,7 +105,7 @@ Session::Progress Session::join_group(const frames::FrameView& frame, const fram
     member->fetch = fetch;
     member->reading = nullptr;
     member->slots_given = 0;
-    member->generation = -1;
+    member->generation = member->told_generation = -1;
     member->start = join.start;
     const std::int64_t interval = join.auto_commit_ms == 0 ? 0 : timeout_of(join.auto_commit_ms);
     member->auto_commit_ns = (interval != 0 && interval < auto_commit_ms_min ? auto_commit_ms_min : interval) * ns_per_ms;

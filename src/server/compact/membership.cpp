@@ -78,6 +78,7 @@ void Session::on_assignment(Membership& member) {
     if (!member.is_member()) return end_membership(member, rivulet::fail(member.error()));
     for (GroupSlot* slot = member.slots.front(); slot; slot = member.slots.next(*slot)) slot->found = false;
     const bool settled = groups.settled(member);
+    if (settled) member.generation = groups.generation(member);
     bool room = true;
     std::uint64_t looked = 0;
     GroupSlot* at = nullptr;
@@ -199,11 +200,10 @@ void Session::slot_pushed(FetchRequest& fetch) {
 
 // ---- news ----
 
-bool Session::has_news(Membership& member) const {
+bool Session::has_news(Membership& member) {
     if (member.over) return !static_cast<broker::CommitWaiter&>(member).linked();
     if (!member.is_member()) return false;
-    if (hub_.groups().settled(member) && member.generation != hub_.groups().generation(member)) return true;
-    if (member.generation < 0) return false;
+    if (member.told_generation != member.generation) return true;
     for (GroupSlot* slot = member.slots.front(); slot; slot = member.slots.next(*slot))
         if (!slot->told || slot->sought || (slot->revoked && !slot->revoked_told)) return true;
     return false;
@@ -211,7 +211,6 @@ bool Session::has_news(Membership& member) const {
 
 // One frame.
 void Session::write_member(Membership& member, Writer& out) {
-    broker::Coordinator& groups = hub_.groups();
     const std::uint64_t number = member.correlation;
     const std::size_t room = s_.frame_bytes_max < member_room ? s_.frame_bytes_max : member_room;
     member.state = Request::State::idle;
@@ -220,10 +219,9 @@ void Session::write_member(Membership& member, Writer& out) {
         frames::encode_data_end(out, number, member.outcome);
         return forget(member);
     }
-    const bool news_of_generation = groups.settled(member) && member.generation != groups.generation(member);
-    if (member.generation < 0) {
-        frames::encode_joined(out, number, groups.member_id(member), static_cast<std::uint64_t>(groups.generation(member)));
-        member.generation = 0;  // its partitions come next
+    if (member.told_generation < 0) {
+        frames::encode_joined(out, number, hub_.groups().member_id(member), static_cast<std::uint64_t>(member.generation));
+        member.told_generation = 0;  // its partitions come next
         return on_ready(member);
     }
     bool revoked = false;
@@ -238,10 +236,10 @@ void Session::write_member(Membership& member, Writer& out) {
         frame.finish(false);
         return on_ready(member);
     }
-    bool assigned = news_of_generation;
+    bool assigned = member.told_generation != member.generation;
     for (GroupSlot* slot = member.slots.front(); slot; slot = member.slots.next(*slot)) assigned |= !slot->told;
     if (assigned) {
-        if (news_of_generation) member.generation = groups.generation(member);
+        member.told_generation = member.generation;
         frames::AssignedEncoder frame(out, number, room, static_cast<std::uint64_t>(member.generation));
         bool more = false;
         for (GroupSlot* slot = member.slots.front(); slot; slot = member.slots.next(*slot)) {

@@ -109,7 +109,8 @@ public:
     FetchRequest* fetch = nullptr;       // nullptr: it is over
     GroupSlot* reading = nullptr;        // whom the fetch reads or sends for
     std::uint32_t slots_given = 0;
-    std::int32_t generation = -1;        // that the client knows; -1: its join is not answered
+    std::int32_t generation = -1;        // the last that has begun with it; -1: none yet
+    std::int32_t told_generation = -1;   // that the client knows; -1: its join is not answered
     wire::compact::StartAt start{};
     std::int64_t auto_commit_ns = 0;     // 0: by hand
     Instant commit_due;

@@ -203,7 +203,7 @@ private:
     void write_slot(FetchRequest& request, Writer& out);
     void slot_pushed(FetchRequest& request);
     void write_member(Membership& member, Writer& out);
-    bool has_news(Membership& member) const;
+    static bool has_news(Membership& member);
     void commit_processed(Membership& member);
     void end_membership(Membership& member, Failure why);
     void check_members(Instant now);

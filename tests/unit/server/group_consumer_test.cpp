@@ -34,7 +34,10 @@ public:
         memory_.resize(client::GroupConsumer::memory_bytes(options_));
         arena_.emplace(memory_);
         consumer_.emplace(*served.client_node->env(), options_, *arena_, *this);
-        bootstrap_text_ = "server:9192";
+        char buffer[64];
+        Text text(buffer);
+        text << served.server_node->address(9192);
+        bootstrap_text_ = text.view();
         consumer_->start(*client::Bootstrap::parse(bootstrap_text_));
     }
     void stop() { consumer_->stop(); }

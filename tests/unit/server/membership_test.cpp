@@ -42,12 +42,16 @@ TEST_CASE("a second member gets its part once the first has given it up, and wha
     Served served;
     Client& writer = writer_of(served);
     fill(served, writer, "temps", {0, 1, 2, 3}, 10);
+    // Range goes by member ids, and these begin with the client's name.
     TestGroupMember first(served);
+    first.join.client = "a";
     first.join.auto_commit_ms = 60'000;
     first.enter();
     REQUIRE(first.until([&] { return first.records() == 40; }));
     first.processed();
     TestGroupMember second(served);
+    second.join.client = "b";
+    second.join.auto_commit_ms = 60'000;
     second.ask();
     REQUIRE(first.until([&] { return first.revoked() != 0; }));
     CHECK(first.partitions() == "0 1");
@@ -107,6 +111,7 @@ TEST_CASE("a dynamic member leaves with its connection, a static one keeps its p
         TestGroupMember second(served);
         for (TestGroupMember* member : {&first, &second}) member->join.group = is_static ? "static" : "dynamic";
         if (is_static) first.join.instance = "one";
+        second.join.session_timeout_ms = 600'000;
         first.enter();
         second.ask();
         REQUIRE(first.until([&] { return first.revoked() == 2; }));
