@@ -76,16 +76,20 @@ def kafka_mock(report, quick):
         return report.skip("kafka-mock", NO_CLIENT)
     repetitions, seconds = (1, 0.5) if quick else (7, 2)
     many, records = 16, 100_000 if quick else 400_000  # the mock broker keeps 5 MB of a partition
-    produced, consumed = {"mock": [], "rivulet": []}, {"mock": [], "rivulet": []}
+    produced, consumed, small = {"mock": [], "rivulet": []}, {"mock": [], "rivulet": []}, {"bench": [], "fast": []}
     with temporary() as folder, contextlib.ExitStack() as stack:
         broker, address = rivulet(folder, stack)
         run(client(address, "topic", topic="bench", partitions=PARTITIONS))
         run(client(address, "topic", topic="read", partitions=many))
+        run(client(address, "topic", topic="fast", partitions=PARTITIONS, config="commit.interval.ms=0"))
         servers = {"mock": stack.enter_context(mock(PARTITIONS)), "rivulet": (broker.pid, address)}
         readers = {"mock": (*stack.enter_context(mock(many)), "bench"), "rivulet": (broker.pid, address, "read")}
         for _ in range(repetitions):
             for name, (pid, where) in servers.items():
                 produced[name].append(measured(pid, client(where, "produce", topic="bench", bytes=PAYLOAD, seconds=seconds)))
+        for topic, found in small.items():
+            for _ in range(1 if quick else 3):
+                found.append(measured(broker.pid, client(address, "produce", topic=topic, bytes=PAYLOAD, seconds=seconds, conf="enable.idempotence=true,batch.num.messages=10")))
         for pid, where, topic in readers.values():
             run(client(where, "produce", topic=topic, partitions=many, bytes=PAYLOAD, total=records))
         for _ in range(repetitions):
@@ -97,6 +101,8 @@ def kafka_mock(report, quick):
         for name, found in runs.items():
             report.text(f"    {what} {name:<10}{median(found, 'rate'):10.0f}/s   CPU of the server {median(found, 'cpu'):5.2f} us, of the client {median(found, 'client'):5.2f} us a record")
         report.check(f"kafka-mock: {what} / with its mock broker", median(runs["rivulet"], "rate") / median(runs["mock"], "rate") * 100, OF_MOCK, above=True, unit="%")
+    for topic, found in small.items():
+        report.note(f"kafka-mock: idempotent, batches of 10, commit.interval.ms={'100' if topic == 'bench' else '0'}", f"{median(found, 'rate'):.0f}/s")
     return None
 
 
