@@ -165,7 +165,7 @@ $(out)/flags: force
 $(out)/link-flags: force
 	$(call note,$(CXX) $(toolchain_flags) $(kind_link) $(LDFLAGS))
 $(out)/deps/flags: force
-	$(call note,$(CC) $(deps_flags) $(libuv_build) $(mbedtls_build) $(inih_build))
+	$(call note,$(CC) $(deps_flags) $(optimize_size) $(libuv_build) $(libuv_for_size) $(mbedtls_build) $(mbedtls_for_size) $(inih_build))
 
 define compile
 @mkdir -p $(@D)
