@@ -114,6 +114,7 @@ crash_files := $(wildcard tests/crash/*.cpp)
 fuzz_files := $(wildcard tests/fuzz/*_fuzz.cpp)
 fuzz_driver_files := $(wildcard tests/fuzz/driver/*.cpp)
 bench_files := $(wildcard tests/bench/*.cpp)
+rdkafka_file := $(wildcard tests/bench/rdkafka/client.cpp)
 guard_files := $(wildcard tests/support/guard/*.cpp)
 doctest_main_file := tests/support/doctest_main.cpp
 support_files := $(filter-out $(doctest_main_file),$(wildcard tests/support/*.cpp))
@@ -252,6 +253,11 @@ endif
 benches := $(patsubst tests/bench/%.cpp,$(out)/bench_%,$(bench_files))
 $(benches): $(out)/bench_%: $(obj)/tests/bench/%.o $(world_objects) $(platform_objects) $(platform_libs) $(inih_lib) $(out)/link-flags
 	$(link)
+# Kafka's C library is linked as Debian has it, dynamically; without it the parts that need it say so. Looked for each time: deps-bench may have brought it.
+.PHONY: $(out)/bench_rdkafka
+$(out)/bench_rdkafka: deps-bench $(out)/flags
+	@if [ -e /usr/include/librdkafka/rdkafka_mock.h ]; then $(CXX) $(call flags_of,$(rdkafka_file)) -no-pie -o $@ $(rdkafka_file) -lrdkafka; \
+	else rm -f $@; echo "librdkafka-dev is absent, going on without" >&2; fi
 # The product and a TLS client and server in one file: what the size limits are for. The product's own main stays in,
 # renamed; the weak one serves while there is none.
 $(out)/probe_main.o: $(call objects,$(main_file))
@@ -362,8 +368,8 @@ size: deps-build deps-test ## sizes of the program and of a TLS probe on amd64 a
 	+@$(MAKE) run-size
 sim: build-sim ## the simulator alone: SEEDS=1000 (that many) or SEEDS=7-7 (one, to replay it), ARGS for more options
 	+@$(MAKE) run-sim
-bench: deps-bench $(products) $(benches) ## ratios that the promises name, not absolute times; ARGS go to tests/bench/run.sh
-	@OUT=$(CURDIR)/$(out) RIVULET=$(CURDIR)/$(out)/rivulet; export OUT RIVULET; \
+bench: deps-bench $(products) $(benches) $(out)/bench_rdkafka ## ratios that the promises name, not absolute times; ARGS go to tests/bench/run.sh
+	@OUT=$(CURDIR)/$(out) RIVULET=$(CURDIR)/$(out)/rivulet INTEROP=$(CURDIR)/build/interop; export OUT RIVULET INTEROP; \
 	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(ARGS),$(or $(foreach b,$(benches),$(RUNNER) $b $(ARGS) && echo "$b done" &&),echo "nothing in tests/bench yet" &&) true)
 interop: deps-interop $(products) ## every Kafka client that can be had, of Debian, PyPI, npm, Go, Maven, against the broker; ARGS="Java kcat" for some. Fetches them
 	@RIVULET=$(CURDIR)/$(out)/rivulet INTEROP=$(CURDIR)/build/interop python3 tests/interop/kafka/run.py $(ARGS)
@@ -380,7 +386,7 @@ build_packages := make gcc g++ binutils ca-certificates bzip2 xz-utils debian-ar
 test_packages := doctest-dev clang-14 libclang-rt-14-dev g++-arm-linux-gnueabi gcc-arm-none-eabi gcc-avr qemu-user-static python3 perl procps \
   e2fsprogs util-linux mount patch openssl kcat python3-confluent-kafka python3-kafka python3-snappy python3-lz4 python3-zstandard
 # What the benchmarks compare with: without one of them they say that it is absent, and go on.
-bench_packages := redis-server nats-server mosquitto
+bench_packages := redis-server nats-server mosquitto librdkafka-dev openjdk-17-jre-headless maven valgrind
 # For `make interop`; Go and Node are used as they are found, and what is not there is named.
 interop_packages := python3-venv openjdk-17-jdk-headless maven
 .PHONY: deps deps-build deps-test deps-bench deps-interop

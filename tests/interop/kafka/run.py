@@ -14,33 +14,14 @@ sys.dont_write_bytecode = True  # the folder is part of the source tree
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 names, sys.argv[1:] = sys.argv[1:], []  # what follows is a driver's to _kafka
-from _cli import Failed, expect
+from _cli import Failed
+from _fetch import BUILD, do, jars, once
 from _kafka import KafkaBroker, Run, table, tell
 
-BUILD = os.path.abspath(os.environ.get("INTEROP", "build/interop"))
 AT_ONCE = 3  # clients against one broker
-KAFKA = {"3.9.1": "kafka-3.9.1", "4.3.1": "kafka-4.3.1"}
-MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 PYPI = {"confluent-kafka": "2.16.1", "kafka-python": "3.0.12", "aiokafka": "0.14.0"}
 PYPI_CODECS = ["cramjam==2.14.0", "lz4==4.4.5", "python-snappy==0.7.3", "zstandard==0.25.0"]
 OTHERS = ["rsyslog", "rsyslog-kafka", "libestr0", "libfastjson4", "liblognorm5", "syslog-ng-core", "syslog-ng-mod-rdkafka", "libivykis0", "libpcre3", "libnet1", "burrow"]
-
-
-def do(*command, folder=None):
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False)
-    expect(done.returncode == 0, f"{' '.join(command[:4])}...: exit {done.returncode}: {done.stdout.decode('utf-8', 'replace')[-400:]}")
-
-
-def once(name, make):
-    """Makes build/interop/NAME if it is not there whole; returns its path."""
-    path, stamp = os.path.join(BUILD, name), os.path.join(BUILD, name + ".ok")
-    if not os.path.exists(stamp):
-        os.makedirs(BUILD, exist_ok=True)
-        shutil.rmtree(path, ignore_errors=True)
-        make(path)
-        with open(stamp, "w", encoding="utf-8"):
-            pass
-    return path
 
 
 def virtual_environment():
@@ -49,11 +30,6 @@ def virtual_environment():
         do(os.path.join(path, "bin/pip"), "install", "--quiet", *[f"{n}=={v}" for n, v in PYPI.items()], *PYPI_CODECS)
 
     return os.path.join(once("venv", make), "bin/python")
-
-
-def jars(version):
-    return once(KAFKA[version], lambda path: do("mvn", "-B", "-q", f"-Dkafka.version={version}", MAVEN_COPY, f"-DoutputDirectory={path}", "-DincludeScope=runtime",
-                                                f"-DbuildDirectory={BUILD}", folder=os.path.join(HERE, "java")))
 
 
 def python(file):
