@@ -355,7 +355,7 @@ run-size:
 	@BUILD=$(BUILD) tests/size/size.sh native:2500000 armv6-linux-gnueabi:2000000
 
 # ---- single runs ----
-.PHONY: size sim bench fuzz run-fuzz interop
+.PHONY: size sim bench fuzz run-fuzz interop check-history
 size: deps-build deps-test ## sizes of the program and of a TLS probe on amd64 and ARMv6, of the sensor library on armv6-M, against their limits
 	+@$(MAKE) build-size
 	+@$(MAKE) run-size
@@ -366,6 +366,8 @@ bench: deps-bench $(products) $(benches) ## ratios that the promises name, not a
 	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(ARGS),$(or $(foreach b,$(benches),$(RUNNER) $b $(ARGS) && echo "$b done" &&),echo "nothing in tests/bench yet" &&) true)
 interop: deps-interop $(products) ## every Kafka client that can be had, of Debian, PyPI, npm, Go, Maven, against the broker; ARGS="Java kcat" for some. Fetches them
 	@RIVULET=$(CURDIR)/$(out)/rivulet INTEROP=$(CURDIR)/build/interop python3 tests/interop/kafka/run.py $(ARGS)
+check-history: deps-build deps-test $(products) ## a history of real clients, with kill -9 and pauses, and its check; SECONDS=600 for long, SEED=n for the same faults
+	@RIVULET=$(CURDIR)/$(out)/rivulet python3 tests/interop/history/run.py $(or $(SECONDS),120) $(SEED)
 fuzz: deps-build deps-test ## libFuzzer by clang on every fuzz target, FUZZ_SECONDS each; FUZZ=name for one
 	+@$(MAKE) LIBFUZZER=1 run-fuzz
 FUZZ ?=
