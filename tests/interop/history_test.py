@@ -159,5 +159,13 @@ def real_clients_kills_and_pauses(folder):
         expect(kind in {k for k, _ in check(copy.deepcopy(wrong), partitions)}, f"a spoiled copy is not found wrong: {kind}")
 
 
+@test
+def a_topic_in_memory_is_found_out(folder):
+    """Its records are acknowledged before they are on flash: a broker that is killed loses some, and a broker that did so with any topic would be found like that."""
+    events, _ = run.history(folder, SECONDS // 2, int.from_bytes(os.urandom(4), "little"), durability="memory")
+    found = {kind for kind, _ in check(events, list(range(run.PARTITIONS)))}
+    expect("lost write" in found, f"found {sorted(found)}")
+
+
 if __name__ == "__main__":
     sys.exit(main())
