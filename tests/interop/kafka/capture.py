@@ -1,7 +1,8 @@
 """A proxy on the loopback between Kafka clients and a broker that keeps what clients send: for the fuzzers' corpus (tests/fuzz/corpus), and to look at what a client does.
 
 In a folder: NNN_API_VERSION.request, a request without its length, and NNN.session, what a connection sent, whole frames. Bounded, see below.
-usage: capture.py FOLDER CORPUS    of what `run.py --capture FOLDER` kept: one request of each API and version (produce: and codec), and the fullest session of each client.
+usage: capture.py FOLDER CORPUS    of what `run.py --capture FOLDER` kept: of each API the lowest and the highest version that came (of Produce each codec), and of each client
+the sessions with the most kinds of requests, one that produces and one in a group.
 """
 
 import collections
@@ -114,28 +115,33 @@ def codec_of(request):
 
 
 def select(folder, corpus):
-    requests, sessions, turn = collections.defaultdict(list), {}, collections.Counter()
+    requests, sessions, turn = collections.defaultdict(lambda: collections.defaultdict(list)), {}, collections.Counter()
     for client in sorted(os.listdir(folder)):
         for name in sorted(os.listdir(os.path.join(folder, client))):
             with open(os.path.join(folder, client, name), "rb") as file:
                 data = file.read()
             if name.endswith(".session"):
-                # Those with the most kinds of requests say most.
                 kinds = {frame[:4] for frame in frames(data)}
-                sessions[client] = max(sessions.get(client, (0, 0, b"")), (len(kinds), -len(data), data))
+                keys = {kind[:2] for kind in kinds}
+                for what, key in (("produces", b"\0\0"), ("joins", b"\0\x0b")):
+                    if key in keys:
+                        sessions[(client, what)] = max(sessions.get((client, what), (0, 0, b"")), (len(kinds), -len(data), data))
             else:
-                kind = name[8:-len(".request")]
-                if kind.startswith("produce"):
-                    kind += f"_codec_{codec_of(data)}"
-                requests[kind].append((client, data))
-    short = {client: client.replace(".", "").replace("-", "_").lower() for client in sessions}
-    for kind, found in sorted(requests.items()):
-        # Of the client that has given the fewest so far.
-        client = min({c for c, _ in found}, key=lambda c: (turn[c], c))
-        turn[client] += 1
-        write(os.path.join(corpus, "kafka_request"), f"real_{kind}_{short.get(client, client)}", min((d for c, d in found if c == client), key=len))
-    for client, (_, _, data) in sessions.items():
-        write(os.path.join(corpus, "kafka_session"), f"real_{short[client]}", b"\xfe" + data)  # it takes its answers; all at once
+                key, version = struct.unpack_from(">hh", data)
+                kind = f"{API.get(key, key)}{f'_codec_{codec_of(data)}' if key == 0 else ''}"
+                requests[kind][version].append((client, data))
+    for kind, versions in sorted(requests.items()):
+        for version in sorted({min(versions), max(versions)}):
+            # Of the client that has given the fewest so far.
+            client = min({c for c, _ in versions[version]}, key=lambda c: (turn[c], c))
+            turn[client] += 1
+            write(os.path.join(corpus, "kafka_request"), f"real_{kind}_{version}_{short(client)}", min((d for c, d in versions[version] if c == client), key=len))
+    for (client, what), (_, _, data) in sessions.items():
+        write(os.path.join(corpus, "kafka_session"), f"real_{short(client)}_{what}", b"\xfe" + data)  # it takes its answers; all at once
+
+
+def short(client):
+    return client.replace(".", "").replace("-", "_").lower()
 
 
 def frames(data):

@@ -131,7 +131,8 @@ log {{ source(lines); destination(broker); }};
 
 
 def burrow(place, name):
-    """It reads __consumer_offsets itself, and must know the group's lag as committed."""
+    """It reads __consumer_offsets itself, and must know the group's lag as committed. Who the members are it cannot: version 1.2.1 reads no value of a group newer than
+    version 1, and Kafka has written 3 since 2.3 (core/internal/consumer/kafka_client.go, decodeGroupMetadata)."""
     place.topic(name, 1)
     zookeeper, port = free_port(), free_port()
     path = place.write("zoo.cfg", f"dataDir={place.folder}/zookeeper\nclientPort={zookeeper}\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n")
