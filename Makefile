@@ -382,8 +382,8 @@ test_packages := doctest-dev clang-14 libclang-rt-14-dev g++-arm-linux-gnueabi g
   e2fsprogs util-linux mount patch openssl kcat python3-confluent-kafka python3-kafka python3-snappy python3-lz4 python3-zstandard
 # What the benchmarks compare with: without one of them they say that it is absent, and go on.
 bench_packages := redis-server nats-server mosquitto
-# For `make interop`; Go and Node are used as they are found, and what is not there is named.
-interop_packages := python3-venv openjdk-17-jdk-headless maven
+# For `make interop`; Go and Node are used as they are found. Debian 12's Go is too old for its drivers: they are named as absent then.
+interop_packages = python3-venv openjdk-17-jdk-headless maven $(if $(shell command -v npm),,nodejs npm) $(if $(shell command -v go),,golang-go)
 .PHONY: deps deps-build deps-test deps-bench deps-interop
 deps: deps-build deps-test $(deps_stamp) ## install the Debian packages for building and testing, fetch the sources of libraries
 deps-build: ## only the packages that building needs

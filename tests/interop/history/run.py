@@ -87,7 +87,7 @@ class Clients:
 
 
 class Faults:
-    """Each kind once in every round, in an order of the seed's."""
+    """Each kind once in every round, in an order of the seed's, and a rest: a broker that starts again gives every member its whole session again, so that groups miss nobody meanwhile."""
 
     def __init__(self, broker, clients, random_):
         self.broker, self.clients, self.random, self.round, self.done = broker, clients, random_, [], {}
@@ -99,9 +99,16 @@ class Faults:
         if not self.round:
             self.round = self.kinds()
             self.random.shuffle(self.round)
+            self.round.insert(0, self.rest)  # comes last
         fault = self.round.pop()
         fault()
         self.done[fault.__name__] = self.done.get(fault.__name__, 0) + 1
+
+    def rest(self):
+        end = now() + SESSION + 4
+        while now() < end:
+            time.sleep(0.5)
+            self.clients.resume()
 
     def kill_broker(self):
         self.broker.kill()
