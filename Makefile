@@ -362,7 +362,7 @@ run-size:
 	@BUILD=$(BUILD) tests/size/size.sh native:2500000 armv6-linux-gnueabi:2000000
 
 # ---- single runs ----
-.PHONY: size sim bench fuzz run-fuzz interop
+.PHONY: size sim bench fuzz run-fuzz interop check-history
 size: deps-build deps-test ## sizes of the program and of a TLS probe on amd64 and ARMv6, of the sensor library on armv6-M, against their limits
 	+@$(MAKE) build-size
 	+@$(MAKE) run-size
@@ -373,6 +373,8 @@ bench: deps-bench $(products) $(benches) $(out)/bench_rdkafka ## ratios that the
 	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(ARGS),$(or $(foreach b,$(benches),$(RUNNER) $b $(ARGS) && echo "$b done" &&),echo "nothing in tests/bench yet" &&) true)
 interop: deps-interop $(products) ## every Kafka client that can be had, of Debian, PyPI, npm, Go, Maven, against the broker; ARGS="Java kcat" for some. Fetches them
 	@RIVULET=$(CURDIR)/$(out)/rivulet INTEROP=$(CURDIR)/build/interop python3 tests/interop/kafka/run.py $(ARGS)
+check-history: deps-build deps-test $(products) ## a history of real clients, with kill -9 and pauses, and its check; SECONDS=600 for long, SEED=n for the same faults
+	@RIVULET=$(CURDIR)/$(out)/rivulet python3 tests/interop/history/run.py $(or $(SECONDS),120) $(SEED)
 fuzz: deps-build deps-test ## libFuzzer by clang on every fuzz target, FUZZ_SECONDS each; FUZZ=name for one
 	+@$(MAKE) LIBFUZZER=1 run-fuzz
 FUZZ ?=
@@ -387,8 +389,8 @@ test_packages := doctest-dev clang-14 libclang-rt-14-dev g++-arm-linux-gnueabi g
   e2fsprogs util-linux mount patch openssl kcat python3-confluent-kafka python3-kafka python3-snappy python3-lz4 python3-zstandard
 # What the benchmarks compare with: without one of them they say that it is absent, and go on.
 bench_packages := redis-server nats-server mosquitto librdkafka-dev openjdk-17-jre-headless maven valgrind
-# For `make interop`; Go and Node are used as they are found, and what is not there is named.
-interop_packages := python3-venv openjdk-17-jdk-headless maven
+# For `make interop`; Go and Node are used as they are found. Debian 12's Go is too old for its drivers: they are named as absent then.
+interop_packages = python3-venv openjdk-17-jdk-headless maven $(if $(shell command -v npm),,nodejs npm) $(if $(shell command -v go),,golang-go)
 .PHONY: deps deps-build deps-test deps-bench deps-interop
 deps: deps-build deps-test $(deps_stamp) ## install the Debian packages for building and testing, fetch the sources of libraries
 deps-build: ## only the packages that building needs
