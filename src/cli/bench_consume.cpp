@@ -75,6 +75,7 @@ private:
         if (--partitions_left_ == 0 && to_end_) finish();
     }
 
+    ClientDecoder decoder_;
     bool to_end_;
     std::uint64_t partitions_left_;  // that were not read to their end
     std::vector<std::unique_ptr<Receiver>> receivers_;
@@ -86,7 +87,7 @@ Receiver::Receiver(ConsumeLoadRun& run, CliContext& context, const LoadOptions& 
 
 void Receiver::on_fetched(std::size_t index, const protocol::Fetched& fetched) {
     if (run_.over()) return;
-    client::Batches batches(fetched.batches, fetched.offset);
+    client::Batches batches(fetched.batches, fetched.offset, &run_.decoder_.decoder());
     std::uint64_t records = 0;
     std::uint64_t bytes = 0;
     while (const auto record = batches.next()) {

@@ -235,15 +235,18 @@ def offsets(client, name):
     expect(client.offsets(name, 0) == (0, 42), f"earliest and latest: {client.offsets(name, 0)}")
 
 
-def seek_time(client, name):
-    client.prepare(name)
-    base = int(time.time() * 1000) - 200_000
-    client.produce(name, [Record(b"%d" % i, timestamp=base + i * 1000) for i in range(100)])
-    for at, offset in ((base - 5000, 0), (base + 49_500, 50), (base + 99_000, 99)):
-        got = client.offset_at(name, 0, at)
-        expect(got == offset, f"at {at - base} ms: offset {got} in place of {offset}")
-    after = client.offset_at(name, 0, base + 150_000)
-    expect(after is None or after == 100, f"past the end: {after}")
+def seek_time(compression="none"):
+    """To the record, also within a batch that is compressed."""
+    def operation(client, name):
+        client.prepare(name)
+        base = int(time.time() * 1000) - 200_000
+        client.produce(name, [Record(b"%d" % i, timestamp=base + i * 1000) for i in range(100)], codec=compression)
+        for at, offset in ((base - 5000, 0), (base + 1, 1), (base + 49_500, 50), (base + 99_000, 99)):
+            got = client.offset_at(name, 0, at)
+            expect(got == offset, f"at {at - base} ms: offset {got} in place of {offset}")
+        after = client.offset_at(name, 0, base + 150_000)
+        expect(after is None or after == 100, f"past the end: {after}")
+    return operation
 
 
 def group(client, name):
@@ -334,7 +337,8 @@ OPERATIONS = {
     "create": create, "auto-create": auto_create, "list": list_topics, "describe": describe, "alter": alter, "partitions": add_partitions,
     "delete": delete, "acks-0": acks(0), "acks-1": acks(1), "acks-all": acks("all"), "codec-none": codec("none"), "codec-gzip": codec("gzip"),
     "codec-snappy": codec("snappy"), "codec-lz4": codec("lz4"), "codec-zstd": codec("zstd"), "keys": keys, "headers": headers,
-    "idempotent": idempotent, "large": large, "assign": assign, "offsets": offsets, "seek-time": seek_time, "group": group, "commit": commit,
+    "idempotent": idempotent, "large": large, "assign": assign, "offsets": offsets, "seek-time": seek_time(),
+    "seek-time-gzip": seek_time("gzip"), "seek-time-snappy": seek_time("snappy"), "seek-time-lz4": seek_time("lz4"), "seek-time-zstd": seek_time("zstd"), "group": group, "commit": commit,
     "rebalance": rebalance, "groups": groups, "delete-group": delete_group, "delete-records": delete_records, "transaction": transaction,
 }
 
