@@ -1,7 +1,6 @@
 // consume --group: prints the records of the partitions that the broker gives to this member. What was printed is committed.
 #include "cli/consume.h"
 #include "client/batches.h"
-#include "client/group_consumer.h"
 
 namespace rivulet::cli {
 
