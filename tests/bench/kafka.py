@@ -194,14 +194,16 @@ def kafka_peer(report, quick):
             for topic in ("bench", "read"):
                 run(client(where, "topic", topic=topic, partitions=PARTITIONS))
             run(client(where, "topic", topic="fast", partitions=PARTITIONS, config="commit.interval.ms=0" if name == ours else ""))
-            run(client(where, "produce", topic="read", partitions=PARTITIONS, bytes=PAYLOAD, total=records))
             # Its code is compiled by the time that it is measured.
             measured(pid, client(where, "produce", topic="bench", bytes=PAYLOAD, seconds=1 if quick else 15))
-            measured(pid, client(where, "consume", topic="read", partitions=PARTITIONS, total=records, rounds=1 if quick else 5))
         produced, consumed, ages = ({name: [] for name in servers} for _ in range(3))
         for _ in range(repetitions):
             for name, (pid, where) in servers.items():
                 produced[name].append(measured(pid, client(where, "produce", topic="bench", bytes=PAYLOAD, seconds=seconds)))
+        # Now, since what was produced before is beyond the ring's end.
+        for name, (pid, where) in servers.items():
+            run(client(where, "produce", topic="read", partitions=PARTITIONS, bytes=PAYLOAD, total=records))
+            measured(pid, client(where, "consume", topic="read", partitions=PARTITIONS, total=records, rounds=1 if quick else 5))
         for _ in range(repetitions):
             for name, (pid, where) in servers.items():
                 consumed[name].append(measured(pid, client(where, "consume", topic="read", partitions=PARTITIONS, total=records)))
