@@ -52,7 +52,8 @@ optimize := -O2
 # For what runs once, by hand or seldom, and for the descriptions of messages, of which there are many; records in and out are built for speed.
 optimize_size := -Os
 built_for_size := src/cli/% src/config/% src/store/offline/% src/wire/kafka/% src/server/kafka/handle_% src/broker/groups/% \
-  src/wire/compact/admin_% src/server/compact/handle_topics% $(addprefix src/server/,budget% check_config% load_config% reloader% serve.% server.%) \
+  src/wire/compact/admin_% src/wire/compact/group_% src/wire/compact/member_% $(addprefix src/server/compact/,handle_assign% handle_group% handle_topics%) \
+  $(addprefix src/server/,budget% check_config% load_config% reloader% serve.% server.%) \
   $(addprefix src/server/kafka/,offset_search% config_items% group_wait% handlers%) \
   $(addprefix src/record/,batch_decoder% decompress% lz4% snappy% xxh32%) $(addprefix src/broker/,recovery% topic.% topics%) $(addprefix src/store/,checkpoint_load% create% opening% replay% run_start% super_block%)
 kind_flags := -fno-pie
@@ -114,6 +115,7 @@ crash_files := $(wildcard tests/crash/*.cpp)
 fuzz_files := $(wildcard tests/fuzz/*_fuzz.cpp)
 fuzz_driver_files := $(wildcard tests/fuzz/driver/*.cpp)
 bench_files := $(wildcard tests/bench/*.cpp)
+rdkafka_file := $(wildcard tests/bench/rdkafka/client.cpp)
 guard_files := $(wildcard tests/support/guard/*.cpp)
 doctest_main_file := tests/support/doctest_main.cpp
 support_files := $(filter-out $(doctest_main_file),$(wildcard tests/support/*.cpp))
@@ -166,7 +168,7 @@ $(out)/flags: force
 $(out)/link-flags: force
 	$(call note,$(CXX) $(toolchain_flags) $(kind_link) $(LDFLAGS))
 $(out)/deps/flags: force
-	$(call note,$(CC) $(deps_flags) $(libuv_build) $(mbedtls_build) $(inih_build) $(zlib_build) $(zstd_build))
+	$(call note,$(CC) $(deps_flags) $(optimize_size) $(libuv_build) $(libuv_for_size) $(mbedtls_build) $(mbedtls_for_size) $(inih_build) $(zlib_build) $(zstd_build))
 
 define compile
 @mkdir -p $(@D)
@@ -253,6 +255,11 @@ endif
 benches := $(patsubst tests/bench/%.cpp,$(out)/bench_%,$(bench_files))
 $(benches): $(out)/bench_%: $(obj)/tests/bench/%.o $(world_objects) $(platform_objects) $(platform_libs) $(src_libs) $(out)/link-flags
 	$(link)
+# Kafka's C library is linked as Debian has it, dynamically; without it the parts that need it say so. Looked for each time: deps-bench may have brought it.
+.PHONY: $(out)/bench_rdkafka
+$(out)/bench_rdkafka: deps-bench $(out)/flags
+	@if [ -e /usr/include/librdkafka/rdkafka_mock.h ]; then $(CXX) $(call flags_of,$(rdkafka_file)) -no-pie -o $@ $(rdkafka_file) -lrdkafka; \
+	else rm -f $@; echo "librdkafka-dev is absent, going on without" >&2; fi
 # The product and a TLS client and server in one file: what the size limits are for. The product's own main stays in,
 # renamed; the weak one serves while there is none.
 $(out)/probe_main.o: $(call objects,$(main_file))
@@ -357,17 +364,19 @@ run-size:
 	@BUILD=$(BUILD) tests/size/size.sh native:2500000 armv6-linux-gnueabi:2000000
 
 # ---- single runs ----
-.PHONY: size sim bench fuzz run-fuzz interop
+.PHONY: size sim bench fuzz run-fuzz interop check-history
 size: deps-build deps-test ## sizes of the program and of a TLS probe on amd64 and ARMv6, of the sensor library on armv6-M, against their limits
 	+@$(MAKE) build-size
 	+@$(MAKE) run-size
 sim: build-sim ## the simulator alone: SEEDS=1000 (that many) or SEEDS=7-7 (one, to replay it), ARGS for more options
 	+@$(MAKE) run-sim
-bench: deps-bench $(products) $(benches) ## ratios that the promises name, not absolute times; ARGS go to tests/bench/run.sh
-	@OUT=$(CURDIR)/$(out) RIVULET=$(CURDIR)/$(out)/rivulet; export OUT RIVULET; \
+bench: deps-bench $(products) $(benches) $(out)/bench_rdkafka ## ratios that the promises name, not absolute times; ARGS go to tests/bench/run.sh
+	@OUT=$(CURDIR)/$(out) RIVULET=$(CURDIR)/$(out)/rivulet INTEROP=$(CURDIR)/build/interop; export OUT RIVULET INTEROP; \
 	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(ARGS),$(or $(foreach b,$(benches),$(RUNNER) $b $(ARGS) && echo "$b done" &&),echo "nothing in tests/bench yet" &&) true)
 interop: deps-interop $(products) ## every Kafka client that can be had, of Debian, PyPI, npm, Go, Maven, against the broker; ARGS="Java kcat" for some. Fetches them
 	@RIVULET=$(CURDIR)/$(out)/rivulet INTEROP=$(CURDIR)/build/interop python3 tests/interop/kafka/run.py $(ARGS)
+check-history: deps-build deps-test $(products) ## a history of real clients, with kill -9 and pauses, and its check; SECONDS=600 for long, SEED=n for the same faults
+	@RIVULET=$(CURDIR)/$(out)/rivulet python3 tests/interop/history/run.py $(or $(SECONDS),120) $(SEED)
 fuzz: deps-build deps-test ## libFuzzer by clang on every fuzz target, FUZZ_SECONDS each; FUZZ=name for one
 	+@$(MAKE) LIBFUZZER=1 run-fuzz
 FUZZ ?=
@@ -381,9 +390,9 @@ build_packages := make gcc g++ binutils ca-certificates bzip2 xz-utils debian-ar
 test_packages := doctest-dev clang-14 libclang-rt-14-dev g++-arm-linux-gnueabi gcc-arm-none-eabi gcc-avr qemu-user-static python3 perl procps \
   e2fsprogs util-linux mount patch openssl kcat python3-confluent-kafka python3-kafka python3-snappy python3-lz4 python3-zstandard
 # What the benchmarks compare with: without one of them they say that it is absent, and go on.
-bench_packages := redis-server nats-server mosquitto
-# For `make interop`; Go and Node are used as they are found, and what is not there is named.
-interop_packages := python3-venv openjdk-17-jdk-headless maven
+bench_packages := redis-server nats-server mosquitto librdkafka-dev openjdk-17-jre-headless maven valgrind
+# For `make interop`; Go and Node are used as they are found. Debian 12's Go is too old for its drivers: they are named as absent then.
+interop_packages = python3-venv openjdk-17-jdk-headless maven $(if $(shell command -v npm),,nodejs npm) $(if $(shell command -v go),,golang-go)
 .PHONY: deps deps-build deps-test deps-bench deps-interop
 deps: deps-build deps-test $(deps_stamp) ## install the Debian packages for building and testing, fetch the sources of libraries
 deps-build: ## only the packages that building needs

@@ -43,6 +43,10 @@ libuv_build := -I$(deps_src)/libuv/include -I$(deps_src)/libuv/src -D_GNU_SOURCE
 
 # ---- mbedTLS: all of library/; toolchains/mbedtls_config.h decides what is in it ----
 mbedtls_build := -I$(deps_src)/mbedtls/include -I$(deps_src)/mbedtls/library $(mbedtls_flags)
+# All but what computes: messages, certificates, keys' formats and the layers between them.
+mbedtls_for_size := $(addprefix library/,asn1% cipher% error% oid% pem% pk% psa_% ssl_% x509%)
+# All but the loop itself and its sockets.
+libuv_for_size := $(filter-out $(addprefix src/unix/,core linux loop stream tcp),$(libuv_c:.c=))
 
 inih_c := ini.c
 inih_build := $(inih_flags)
@@ -58,13 +62,13 @@ zstd_build := -I$(deps_src)/zstd/lib -DZSTD_LEGACY_SUPPORT=0 -DHUF_FORCE_DECOMPR
   -DZSTD_STRIP_ERROR_STRINGS -DZSTD_NO_TRACE -DZSTD_DISABLE_ASM -DDYNAMIC_BMI2=0 -DDEBUGLEVEL=0 -DXXH_NAMESPACE=ZSTD_ -Os $(small_flags)
 
 # ---- one rule and one archive per library ----
-# $(call library,NAME): $(out)/deps/NAME.a out of NAME_c with NAME_build.
+# $(call library,NAME): $(out)/deps/NAME.a out of NAME_c with NAME_build; what NAME_for_size names is built with -Os.
 define library
 $1_objects := $$(addprefix $$(out)/deps/$1/,$$($1_c:.c=.o))
 $$($1_objects): $$(out)/deps/$1/%.o: $$(deps_stamp) $$(out)/deps/flags toolchains/mbedtls_config.h
 	@mkdir -p $$(@D)
 	$$(say) CC $1/$$*.c
-	$$(Q)$$(CC) -std=gnu11 $$(deps_flags) $$($1_build) -c -o $$@ $$(deps_src)/$1/$$*.c
+	$$(Q)$$(CC) -std=gnu11 $$(deps_flags) $$(if $$(filter $$($1_for_size),$$*),$$(optimize_size)) $$($1_build) -c -o $$@ $$(deps_src)/$1/$$*.c
 $$(out)/deps/$1.a: $$($1_objects)
 	$$(say) AR $$@
 	$$(Q)rm -f $$@ && $$(AR) rcsD $$@ $$^

@@ -34,6 +34,15 @@ protected:
     ~BrokerListener() = default;
 };
 
+// Topics were created or deleted, or were given more partitions.
+class TopicsListener {
+public:
+    virtual void on_topics_changed() = 0;
+
+protected:
+    ~TopicsListener() = default;
+};
+
 class Broker final : private store::StoreListener, private store::RecoveryListener, private store::CheckpointSource {
 public:
     Broker(env::Env& env, Arena& arena, const BrokerOptions& options);
@@ -83,6 +92,8 @@ public:
     bool has_recovered_topics();
     Topic* find_topic(std::string_view name) { return topics_.find(name); }
     TopicTable& topics() { return topics_; }
+    // One listener; from within the calls that change something.
+    void listen_to_topics(TopicsListener& listener) { topics_listener_ = &listener; }
     store::Log* partition(const Topic& topic, std::uint64_t index) {
         return index < topic.partitions ? store_.find(topic.log_of(static_cast<std::uint32_t>(index))) : nullptr;
     }
@@ -181,6 +192,9 @@ private:
     bool give_up_made_up();
     void name_unnamed_logs();
     void apply_config(Topic& topic);
+    void tell_of_topics() {
+        if (topics_listener_) topics_listener_->on_topics_changed();
+    }
     store::AppendTime append_time(const store::Log& log) const;
     void on_tick();
     void on_wake();
@@ -198,6 +212,7 @@ private:
     std::uint64_t catalogue_bytes_max_;
     ClockTrust clock_;
     BrokerListener* listener_ = nullptr;
+    TopicsListener* topics_listener_ = nullptr;
     Tick tick_{*this};
     Wake wake_{*this};
     Instant retention_due_{0};

@@ -15,8 +15,10 @@ namespace rivulet::cli {
 
 constexpr std::string_view bootstrap_default = "127.0.0.1:9192";
 
+constexpr std::string_view kafka_bootstrap_default = "127.0.0.1:9092";
+
 // Of --bootstrap. A wrong list is a problem of `arguments`.
-client::Bootstrap bootstrap_of(Arguments& arguments);
+client::Bootstrap bootstrap_of(Arguments& arguments, bool kafka = false);
 
 // Memory for one client, of which pages that are never used stay unused.
 class ClientMemory {
@@ -41,7 +43,7 @@ private:
 };
 
 // "could not connect to 10.0.0.7:9192: connection refused".
-std::string explain(const client::Ending& ending);
+std::string explain(const client::Ending& ending, std::string_view listener = "a rivulet broker's compact listener");
 // The exit code of a command that ended so.
 int exit_code_of(const client::Ending& ending);
 
@@ -85,6 +87,7 @@ public:
     void close();
     // 0 until a connection failed.
     int exit_code() const { return exit_code_; }
+    const client::protocol::Opened& opened() const { return channel_.opened(); }
 
     struct Reply {
         Failure failure{Error::none, 0};
@@ -126,6 +129,11 @@ private:
     bool timed_out_ = false;
     int exit_code_ = 0;
 };
+
+// What commands end with: each tells why, and returns the exit code.
+int refused(Output& output, std::string_view what, const Caller::Reply& reply);
+int usage(Output& output, const Arguments& arguments);
+int garbled(Output& output);
 
 // "temps has no partition 9: there are 0 to 3".
 std::string no_partition_text(std::string_view topic, std::uint64_t partition, std::uint64_t partitions);

@@ -54,7 +54,7 @@ std::vector<Found> list(KafkaClient& client, std::int16_t version, std::string_v
     return items_of(answered[0].partitions);
 }
 
-Wanted at(std::int32_t partition, std::int64_t time, std::int32_t epoch = -1) { return {partition, Epoch(epoch), Timestamp(time)}; }
+Wanted at(std::int32_t partition, std::int64_t time, std::int32_t epoch = -1) { return {partition, Epoch(epoch), Timestamp(time), 1}; }
 
 // A header that says gzip, around bytes that nobody can open.
 Buffer garbage(std::int64_t base, std::int64_t most) {
@@ -76,7 +76,7 @@ TEST_CASE("ListOffsets: earliest, latest, by time, in every version; special tim
     CHECK(produce(client, "temps", 0, pack({reading(t0 + 30, "a", "4"), reading(t0 + 100, "a", "5"), reading(t0 + 100, "a", "6")})) == 3);
     CHECK(produce(client, "temps", 0, pack({reading(t0 + 90, "a", "7")})) == 6);
     const kafka::ApiInfo& info = kafka::api_info(Api::list_offsets);
-    for (std::int16_t version = info.lowest; version <= info.highest; ++version) {
+    for (std::int16_t version = 1; version <= info.highest; ++version) {
         CAPTURE(version);
         const struct {
             Wanted wanted;
@@ -120,6 +120,30 @@ TEST_CASE("ListOffsets: earliest, latest, by time, in every version; special tim
     CHECK(list(client, 5, "temps", {at(0, 0, 0), at(0, -1, 99)})[0].error_code == 74);
     CHECK(list(client, 5, "temps", {at(0, 0, 0), at(0, -1, 99)})[1].error_code == 75);
     CHECK(served.program->server->kafka().searches_taken() == 0);
+}
+
+TEST_CASE("ListOffsets, version 0: one of the offsets that it asks for; no segments by their times") {
+    KafkaServed served;
+    KafkaClient& client = served.connect_kafka();
+    CHECK(produce(client, "temps", 0, pack({reading(t0, "a", "1"), reading(t0 + 50, "a", "2")})) == 0);
+    Wanted none = at(0, -1);
+    none.max_num_offsets = 0;
+    Items<Wanted> partitions{at(0, -1), at(0, -2), at(1, -1), at(0, t0), at(0, -3), at(9, -1), none};
+    Items<kafka::ListOffsetsRequest::Topic> topics{{"temps", partitions}};
+    kafka::ListOffsetsRequest request;
+    request.replica_id = -1;
+    request.topics = topics;
+    const auto answered = items_of(client.call<kafka::ListOffsetsResponse>(Api::list_offsets, 0, request).topics);
+    REQUIRE(answered.size() == 1);
+    const auto found = items_of(answered[0].partitions);
+    REQUIRE(found.size() == 7);
+    const int codes[] = {0, 0, 0, 35, 35, 3, 0};
+    const std::vector<Offset> offsets[] = {{Offset(2)}, {Offset(0)}, {Offset(0)}, {}, {}, {}, {}};
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        CAPTURE(i);
+        CHECK(found[i].error_code == codes[i]);
+        CHECK(items_of(found[i].old_style_offsets) == offsets[i]);
+    }
 }
 
 TEST_CASE("ListOffsets: a compressed batch that cannot be opened is found by its largest time, as its first record; it is counted") {

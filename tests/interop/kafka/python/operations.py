@@ -43,6 +43,13 @@ class Client:
             raise AttributeError(name)
         return absent
 
+    def times(self, topic, codec):
+        """The timestamps of records in the topic, ascending; here of a hundred that it sends."""
+        base = int(time.time() * 1000) - 200_000
+        sent = [base + i * 1000 for i in range(100)]
+        self.produce(topic, [Record(b"%d" % i, timestamp=at) for i, at in enumerate(sent)], codec=codec)
+        return sent
+
     def prepare(self, topic, partitions=1):
         self.create(topic, partitions, {})
         wait_for(lambda: self.partitions(topic) == partitions, f"{topic} is created but not in the metadata")
@@ -54,10 +61,11 @@ def expect(condition, what):
 
 
 def wait_for(condition, what, seconds=30):
+    """what: a text, or what tells it then."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise Failed(f"timed out: {what}")
+            raise Failed(f"timed out: {what if isinstance(what, str) else what()}")
         time.sleep(0.05)
 
 
@@ -239,13 +247,13 @@ def seek_time(compression="none"):
     """To the record, also within a batch that is compressed."""
     def operation(client, name):
         client.prepare(name)
-        base = int(time.time() * 1000) - 200_000
-        client.produce(name, [Record(b"%d" % i, timestamp=base + i * 1000) for i in range(100)], codec=compression)
-        for at, offset in ((base - 5000, 0), (base + 1, 1), (base + 49_500, 50), (base + 99_000, 99)):
+        times = client.times(name, compression)
+        half = len(times) // 2
+        for at, offset in ((times[0] - 5000, 0), (times[half] - 1, half), (times[half], half), (times[-1], len(times) - 1)):
             got = client.offset_at(name, 0, at)
-            expect(got == offset, f"at {at - base} ms: offset {got} in place of {offset}")
-        after = client.offset_at(name, 0, base + 150_000)
-        expect(after is None or after == 100, f"past the end: {after}")
+            expect(got == offset, f"at {at - times[0]} ms: offset {got} in place of {offset}")
+        after = client.offset_at(name, 0, times[-1] + 60_000)
+        expect(after is None or after == len(times), f"past the end: {after}")
     return operation
 
 
