@@ -21,10 +21,11 @@ public:
             if (kept >= end_) return false;
             move_to_front(kept);
         }
-        open(chunk_bytes);
+        open(chunk_bytes, area_.size());
         return true;
     }
-    void open(std::size_t bytes) { limit_ = area_.size() - end_ < bytes ? area_.size() : end_ + bytes; }
+    // So many more bytes, but not beyond `end`.
+    void open(std::size_t bytes, std::size_t end) { limit_ = end < end_ ? end_ : end - end_ < bytes ? end : end_ + bytes; }
     // The last `kept` bytes go to the front of the buffer.
     void move_to_front(std::size_t kept) {
         std::memmove(area_.data(), area_.data() + end_ - kept, kept);
@@ -34,7 +35,9 @@ public:
     std::size_t size() const { return area_.size(); }
     std::size_t end() const { return end_; }       // of the content; all before it is history
     std::size_t room() const { return limit_ - end_; }
-    MutableBytes free() { return area_.subspan(end_, room()); }
+    MutableBytes space() { return area_.subspan(end_, room()); }
+    // The end of the buffer, for something else; empty if content is there.
+    MutableBytes tail(std::size_t n) { return area_.size() - end_ < n ? MutableBytes() : area_.last(n); }
     Bytes last(std::size_t n) const { return Bytes(area_).subspan(end_ - n, n); }
     void added(std::size_t n) { end_ += n; }
 
@@ -42,7 +45,7 @@ public:
     void literal(Bytes& from, std::size_t& left) {
         std::size_t n = left < room() ? left : room();
         if (from.size() < n) n = from.size();
-        copy(from.first(n), free());
+        copy(from.first(n), space());
         from = from.subspan(n);
         end_ += n;
         left -= n;

@@ -35,8 +35,8 @@ struct Decompressor::Gzip {
 
 struct Decompressor::Zstd {
     ZSTD_DCtx* context;
-    MutableBytes staging;       // one block of input at most
-    std::size_t staged;
+    std::size_t staged;         // of what it wants next: in `small`, a block at the window's end
+    std::uint8_t small[ZSTD_FRAMEHEADERSIZE_MAX];
     std::uint8_t header[ZSTD_FRAMEHEADERSIZE_MAX];
     std::size_t header_bytes;
     bool in_header;
@@ -44,6 +44,7 @@ struct Decompressor::Zstd {
     bool any;
     std::uint64_t window_bytes;
     std::size_t block_bytes;    // of content, the most of this frame
+    std::size_t limit;          // of the buffer, for content
     std::uint64_t produced;     // of this frame
 };
 
@@ -72,12 +73,11 @@ Status Decompressor::begin(Compression codec, std::size_t input_bytes, std::uint
     } else if (codec == Compression::zstd) {
         const std::size_t head = (sizeof(Zstd) + alignment - 1) & ~(alignment - 1);
         const std::size_t context = (ZSTD_estimateDCtxSize() + alignment - 1) & ~(alignment - 1);
-        state = head + context + ZSTD_BLOCKSIZE_MAX;
+        state = head + context;
         if (memory_.size() < state) return fail(Error::out_of_memory_budget);
         zstd_ = ::new (static_cast<void*>(memory_.data())) Zstd();
         zstd_->context = ZSTD_initStaticDCtx(memory_.data() + head, context);
         RIVULET_CHECK(zstd_->context);
-        zstd_->staging = memory_.subspan(head + context, ZSTD_BLOCKSIZE_MAX);
         zstd_->between = true;
     } else if (codec == Compression::lz4) {
         lz4_ = Lz4Decoder();
@@ -143,14 +143,14 @@ Error Decompressor::run_gzip(Bytes& input) {
             inflateReset(&stream);
             gzip_->between = false;
         }
-        const MutableBytes free = window_.free();
+        const MutableBytes space = window_.space();
         stream.next_in = const_cast<std::uint8_t*>(input.data());
         stream.avail_in = static_cast<unsigned>(input.size());
-        stream.next_out = free.data();
-        stream.avail_out = static_cast<unsigned>(free.size());
+        stream.next_out = space.data();
+        stream.avail_out = static_cast<unsigned>(space.size());
         const int result = inflate(&stream, Z_NO_FLUSH);
         input = input.last(stream.avail_in);
-        window_.added(free.size() - stream.avail_out);
+        window_.added(space.size() - stream.avail_out);
         if (result == Z_STREAM_END) gzip_->between = gzip_->any = true;
         else if (result == Z_BUF_ERROR) break;
         else if (result != Z_OK) return Error::invalid_record;
@@ -172,11 +172,13 @@ Error Decompressor::take_zstd_header(Bytes bytes) {
     if (frame.frameType == ZSTD_skippableFrame) return Error::none;
     z.window_bytes = frame.windowSize;
     z.block_bytes = frame.blockSizeMax;
+    const std::uint64_t round = z.window_bytes + 2 * std::uint64_t{z.block_bytes} + zstd_slack + ZSTD_BLOCKSIZE_MAX;
+    z.limit = window_.size() - (round <= window_.size() ? ZSTD_BLOCKSIZE_MAX : 0);
     return frame.dictID != 0 ? Error::invalid_record : Error::none;
 }
 
-// As long as all content fits, it lies in one stretch, and the size of the compressor's window does not matter. Then decoding goes on at the front of the buffer: zstd finds its history behind, if the window is
-// small enough that it is still there.
+// As long as all content fits, it lies in one stretch, and the size of the compressor's window does not matter. If that is small, there is a second way: decoding goes on at the front of the buffer, and zstd finds its
+// history behind. The buffer's end is then kept free of content, as a block of input that lies over a seam is gathered there.
 Result<std::size_t> Decompressor::run_zstd(Bytes& input, std::size_t keep) {
     Zstd& z = *zstd_;
     for (;;) {
@@ -190,35 +192,36 @@ Result<std::size_t> Decompressor::run_zstd(Bytes& input, std::size_t keep) {
             z.any = true;
         }
         const std::size_t wanted = ZSTD_nextSrcSizeToDecompress(z.context);
-        if (wanted > z.staging.size()) return fail(Error::invalid_record);
+        const ZSTD_nextInputType_e type = ZSTD_nextInputType(z.context);
+        const bool block = type == ZSTDnit_block || type == ZSTDnit_lastBlock;
+        if (block && z.staged == 0 && window_.end() + z.block_bytes > z.limit) {
+            const bool history_stays = z.produced == 0 || (z.limit < window_.size() && keep + z.block_bytes + zstd_slack + z.window_bytes <= window_.end());
+            if (history_stays) window_.move_to_front(keep);
+        }
         Bytes source;
+        std::size_t end = z.limit;
         if (z.staged == 0 && input.size() >= wanted) {
             source = input.first(wanted);
             input = input.subspan(wanted);
         } else {
+            const bool small = wanted <= sizeof z.small;
+            const MutableBytes staging = small ? MutableBytes(z.small).first(wanted) : window_.tail(wanted);
+            if (staging.empty()) return fail(block ? Error::out_of_memory_budget : Error::invalid_record);
             const std::size_t n = wanted - z.staged < input.size() ? wanted - z.staged : input.size();
-            copy(input.first(n), z.staging.subspan(z.staged));
+            copy(input.first(n), staging.subspan(z.staged));
             input = input.subspan(n);
             z.staged += n;
             if (z.staged < wanted) return std::size_t{0};
-            source = z.staging.first(wanted);
+            source = staging;
             z.staged = 0;
+            if (!small && end > window_.size() - wanted) end = window_.size() - wanted;
         }
         if (const Error error = take_zstd_header(source); error != Error::none) return fail(error);
-        const ZSTD_nextInputType_e type = ZSTD_nextInputType(z.context);
-        const bool block = type == ZSTDnit_block || type == ZSTDnit_lastBlock;
-        window_.open(0);
-        if (block) {
-            if (window_.size() - window_.end() < z.block_bytes) {
-                const bool history_stays = z.produced == 0 || keep + z.block_bytes + zstd_slack + z.window_bytes <= window_.end();
-                if (history_stays) window_.move_to_front(keep);
-            }
-            window_.open(z.block_bytes);
-        }
-        const MutableBytes free = window_.free();
-        const std::size_t produced = ZSTD_decompressContinue(z.context, free.data(), free.size(), source.data(), source.size());
+        window_.open(block ? z.block_bytes : 0, end);
+        const MutableBytes space = window_.space();
+        const std::size_t produced = ZSTD_decompressContinue(z.context, space.data(), space.size(), source.data(), source.size());
         // Short of room, zstd does not always say that this is what it lacks.
-        if (ZSTD_isError(produced)) return fail(block && free.size() < z.block_bytes ? Error::out_of_memory_budget : Error::invalid_record);
+        if (ZSTD_isError(produced)) return fail(block && space.size() < z.block_bytes ? Error::out_of_memory_budget : Error::invalid_record);
         window_.added(produced);
         z.produced += produced;
         z.between = ZSTD_nextSrcSizeToDecompress(z.context) == 0;

@@ -1,5 +1,5 @@
 // Decompresses the records of one batch as a stream. The only place in src/ that sees zlib and zstd.
-// Owns:     nothing: the memory that the caller gives holds the codec's state, a compressed block that lies over a seam of the input, and the window of content.
+// Owns:     nothing: the memory that the caller gives holds the codec's state and the window of content, and of zstd there a block of input that lies over a seam.
 // Bounds:   no allocation: the libraries get static memory. A content limit, so that a bomb ends.
 // Errors:   invalid_record: damaged, or more content than the limit; out_of_memory_budget: needs a larger window, to keep what the caller wants kept or as history.
 // Guarantee: what a call gives begins right behind the last `keep` bytes of what the calls before have given.
@@ -17,7 +17,7 @@ class Decompressor {
 public:
     explicit Decompressor(MutableBytes memory);
 
-    // out_of_memory_budget: less memory than the codec's state takes: 48 KiB for gzip, 230 for zstd (a block of its input among it), none for the others. unsupported_compression: a number that stands for none.
+    // out_of_memory_budget: less memory than the codec's state takes: 48 KiB for gzip, 96 for zstd, none for the others. unsupported_compression: a number that stands for none.
     Status begin(Compression codec, std::size_t input_bytes, std::uint64_t content_bytes_max);
     // Takes from the front of `input`, gives the next stretch of content. Nothing: all of the input is taken; call it until then, with no input too.
     Result<Bytes> next(Bytes& input, std::size_t keep);
