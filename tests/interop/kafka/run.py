@@ -22,37 +22,18 @@ PARSER.add_argument("--readme", action="store_true")
 PARSER.add_argument("--capture")
 PARSER.add_argument("names", nargs="*")
 OPTIONS, sys.argv[1:] = PARSER.parse_args(), []  # what follows is a driver's to _kafka
-from _cli import Failed, expect, free_port
+from _cli import Failed, free_port
+from _fetch import BUILD, do, jars, once
 from _kafka import KafkaBroker, Run, table, tell
 from capture import Capture
 from readme import write_table
 
-BUILD = os.path.abspath(os.environ.get("INTEROP", "build/interop"))
 AT_ONCE = 3  # clients against one broker
 SECONDS = 900  # for one client; each operation has its own, shorter
-KAFKA = {"3.9.1": "kafka-3.9.1", "4.3.1": "kafka-4.3.1"}
-MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 PYPI = {"confluent-kafka": "2.16.1", "kafka-python": "3.0.12", "aiokafka": "0.14.0"}
 CONSOLE = "kafka-viewer==0.4.0"  # Kafdrop, AKHQ, Redpanda Console and Kowl are in none of the registries
 PYPI_CODECS = ["cramjam==2.14.0", "lz4==4.4.5", "python-snappy==0.7.3", "zstandard==0.25.0"]
 OTHERS = ["rsyslog", "rsyslog-kafka", "libestr0", "libfastjson4", "liblognorm5", "syslog-ng-core", "syslog-ng-mod-rdkafka", "libivykis0", "libpcre3", "libnet1", "burrow"]
-
-
-def do(*command, folder=None):
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False)
-    expect(done.returncode == 0, f"{' '.join(command[:4])}...: exit {done.returncode}: {done.stdout.decode('utf-8', 'replace')[-400:]}")
-
-
-def once(name, make):
-    """Makes build/interop/NAME if it is not there whole; returns its path."""
-    path, stamp = os.path.join(BUILD, name), os.path.join(BUILD, name + ".ok")
-    if not os.path.exists(stamp):
-        os.makedirs(BUILD, exist_ok=True)
-        shutil.rmtree(path, ignore_errors=True)
-        make(path)
-        with open(stamp, "w", encoding="utf-8"):
-            pass
-    return path
 
 
 def virtual_environment():
@@ -69,11 +50,6 @@ def console():
         do(os.path.join(path, "bin/pip"), "install", "--quiet", CONSOLE, *PYPI_CODECS)
 
     return [os.path.join(once("console", make), "bin/python"), "-W", "ignore", os.path.join(HERE, "python/console.py")], {}
-
-
-def jars(version):
-    return once(KAFKA[version], lambda path: do("mvn", "-B", "-q", f"-Dkafka.version={version}", MAVEN_COPY, f"-DoutputDirectory={path}", "-DincludeScope=runtime",
-                                                f"-DbuildDirectory={BUILD}", folder=os.path.join(HERE, "java")))
 
 
 def python(file):

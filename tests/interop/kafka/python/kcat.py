@@ -109,10 +109,10 @@ class Kcat(Client):
         lines = self.kcat("-C", "-t", topic, "-p", str(partition), "-o", str(offset), "-c", str(count), "-e", "-q", "-J", "-u")
         return [record_of(line) for line in lines.splitlines()]
 
-    def times(self, topic):
+    def times(self, topic, codec):
         """It sets no timestamps: of records that it sends one after the other."""
         for i in range(4):
-            self.kcat("-P", "-t", topic, stdin=b"%d\n" % i)
+            self.kcat("-P", "-t", topic, "-z", codec, stdin=b"%d\n" % i)
             time.sleep(0.05)
         return [r.timestamp for r in self.consume(topic, 4)]
 

@@ -1,11 +1,11 @@
 // The records of the topic __consumer_offsets: how far groups have come, and their members, as Kafka keeps them; other programs read them there.
-// Bounds, errors, thread: codec.h, versioned.h.
+// Bounds, errors, thread: codec.h, kafka_versioned.h.
 // Format:   Kafka's OffsetCommitKey (versions 0 and 1), OffsetCommitValue (0 to 4), GroupMetadataKey (2), GroupMetadataValue (0 to 4), each behind its version.
 //           Version 4 of the values alone is flexible; 3 is written. A record without a value takes back what its key says. KIP-211, KIP-345.
 //           Keys of later kinds (KIP-848) are unsupported_version, to be passed over.
 #pragma once
 
-#include "wire/kafka/versioned.h"
+#include "support/kafka_versioned.h"
 
 namespace rivulet::wire::kafka {
 

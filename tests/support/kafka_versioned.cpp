@@ -1,4 +1,4 @@
-#include "wire/kafka/versioned.h"
+#include "support/kafka_versioned.h"
 
 namespace rivulet::wire::kafka {
 

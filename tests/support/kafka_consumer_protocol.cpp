@@ -1,4 +1,4 @@
-#include "wire/kafka/consumer_protocol.h"
+#include "support/kafka_consumer_protocol.h"
 
 namespace rivulet::wire::kafka {
 

@@ -1,10 +1,10 @@
 // What consumers tell each other in the metadata of their group: the topics that a member wants, and the partitions that it gets.
-// Bounds, errors, thread: codec.h, versioned.h.
+// Bounds, errors, thread: codec.h, kafka_versioned.h.
 // Format:   Kafka's ConsumerProtocolSubscription and ConsumerProtocolAssignment, versions 0 to 3, each behind its version; never flexible. A later version is read as version 3.
 //           KIP-429 (owned partitions), KIP-792 (generation), KIP-881 (rack).
 #pragma once
 
-#include "wire/kafka/versioned.h"
+#include "support/kafka_versioned.h"
 
 namespace rivulet::wire::kafka {
 

@@ -1,4 +1,4 @@
-#include "wire/kafka/consumer_offsets.h"
+#include "support/kafka_consumer_offsets.h"
 
 namespace rivulet::wire::kafka {
 
