@@ -26,7 +26,7 @@ def cell(answers):
         return "**no**: " + ", ".join(failed)
     if len(absent) == len(answers):
         return "-"
-    return "yes" + (", not " + ", ".join(o.removeprefix("delete-") for o in absent) if absent else "")
+    return "yes" + (", not " + ", ".join(absent) if absent else "")
 
 
 def rows(results):
@@ -55,4 +55,4 @@ def write_table(path, results):
         _, _, after = rest.partition(END)
     text = "\n".join(rows(results))
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{before}{BEGIN}\nOf {when}, {passed} operations passed, {failed} failed; - : the client has no such thing.\n\n{text}\n{END}{after}")
+        file.write(f"{before}{BEGIN}\nOf {when}, {passed} operations passed, {failed} failed; each client as it ended last, which need not have been in one run or of one build. - : the client has no such thing.\n\n{text}\n{END}{after}")

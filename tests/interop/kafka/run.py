@@ -1,6 +1,6 @@
 """Every Kafka client that we know how to get, against a real broker: `make interop`. Prints a table, client by operation; the last line is `N passed, M failed`.
 
-usage: run.py [--readme] [--capture FOLDER] [NAME...]    those clients whose name begins so. RIVULET: the program. INTEROP: where what is fetched is kept (build/interop).
+usage: run.py [--readme] [--capture FOLDER] [--operation OPERATION]... [NAME...]    those clients whose name begins so. RIVULET: the program. INTEROP: where what is fetched is kept (build/interop).
 What cannot be fetched is named, in the table too. Versions are pinned here, in go/go.mod and in node/package-lock.json.
 --readme: the table of all clients, each as it ended last, goes into README.md. --capture: one client after the other, and what each sends is kept (capture.py).
 """
@@ -20,8 +20,10 @@ sys.path.insert(0, os.path.dirname(HERE))
 PARSER = argparse.ArgumentParser()
 PARSER.add_argument("--readme", action="store_true")
 PARSER.add_argument("--capture")
+PARSER.add_argument("--operation", action="append", default=[])
 PARSER.add_argument("names", nargs="*")
-OPTIONS, sys.argv[1:] = PARSER.parse_args(), []  # what follows is a driver's to _kafka
+OPTIONS = PARSER.parse_args()
+sys.argv[1:] = ["all", *OPTIONS.operation]  # as _kafka takes it
 from _cli import Failed, free_port
 from _fetch import BUILD, do, jars, once
 from _kafka import KafkaBroker, Run, table, tell
@@ -136,12 +138,19 @@ class Results:
     def __init__(self):
         self.path = os.path.join(BUILD, "results.json")
         self.of = {}
+        self.load()
+
+    def load(self):
         if os.path.exists(self.path):
             with open(self.path, encoding="utf-8") as file:
                 self.of = {name: ended for name, ended in json.load(file).items() if name in CLIENTS}
 
     def note(self, name, answers, absent=""):
-        self.of[name] = {"date": datetime.date.today().isoformat(), "answers": {o: state for o, (state, _) in answers.items()}, "absent": absent}
+        self.load()  # another run may have ended meanwhile
+        ended = {o: state for o, (state, _) in answers.items()}
+        if OPTIONS.operation and name in self.of:
+            ended = {**self.of[name]["answers"], **ended}
+        self.of[name] = {"date": datetime.date.today().isoformat(), "answers": ended, "absent": absent}
         os.makedirs(BUILD, exist_ok=True)
         with open(self.path, "w", encoding="utf-8") as file:
             json.dump(self.of, file, indent=1)

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 
 sys.dont_write_bytecode = True
@@ -166,9 +165,12 @@ min-distance=0
 """)
 
     def serves():
-        with socket.create_connection(("127.0.0.1", zookeeper), 5) as keeper:
-            keeper.sendall(b"srvr")
-            return b"Mode: standalone" in keeper.makefile("rb").read()
+        try:
+            with socket.create_connection(("127.0.0.1", zookeeper), 20) as keeper:
+                keeper.sendall(b"srvr")
+                return b"Mode: standalone" in keeper.makefile("rb").read()
+        except OSError:
+            return False
 
     def commit():
         place.kcat("-P", "-t", name, text="a line\n")
@@ -184,9 +186,9 @@ min-distance=0
             def known():
                 commit()
                 try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v3/kafka/local/consumer/{name}/lag", timeout=5) as answer:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v3/kafka/local/consumer/{name}/lag", timeout=20) as answer:
                         status = json.load(answer)["status"]
-                except urllib.error.HTTPError:
+                except OSError:  # that it knows no such group, too
                     return False
                 return status["status"] == "OK" and status["partitions"] and status["partitions"][0]["current_lag"] == 0
 
