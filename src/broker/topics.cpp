@@ -89,6 +89,7 @@ Result<Broker::TopicChanged> Broker::create_topic(const TopicRequest& request, T
     RIVULET_CHECK(added.ok());
     apply_config(**added);
     env::LogLine(env_, env::LogLevel::info) << "topic " << request.name << " created: " << topic.partitions << " partitions, logs from " << topic.first_log().value;
+    tell_of_topics();
     return TopicChanged{*added, ticket};
 }
 
@@ -140,7 +141,10 @@ Result<Broker::TopicChanged> Broker::alter_topic(Topic& topic, const config::Top
     apply_config(topic);
     env::LogLine line(env_, env::LogLevel::info);
     line << "topic " << topic.name.view() << " altered";
-    if (more != 0) line << ": " << topic.partitions << " partitions, " << more << " more";
+    if (more != 0) {
+        line << ": " << topic.partitions << " partitions, " << more << " more";
+        tell_of_topics();
+    }
     return TopicChanged{&topic, ticket};
 }
 
@@ -184,6 +188,7 @@ Result<Broker::TopicChanged> Broker::delete_topic(std::string_view name) {
     }
     env::LogLine(env_, env::LogLevel::info) << "topic " << name << " deleted";
     topics_.remove(*topic);
+    tell_of_topics();
     return TopicChanged{nullptr, ticket};
 }
 

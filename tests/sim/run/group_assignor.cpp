@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "sim/run/group_member.h"
-#include "wire/kafka/consumer_protocol.h"
+#include "support/kafka_consumer_protocol.h"
 
 namespace rivulet::sim {
 

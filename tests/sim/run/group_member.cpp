@@ -1,6 +1,6 @@
 #include "sim/run/group_member.h"
 
-#include "wire/kafka/consumer_protocol.h"
+#include "support/kafka_consumer_protocol.h"
 #include "wire/kafka/find_coordinator.h"
 #include "wire/kafka/heartbeat.h"
 #include "wire/kafka/leave_group.h"
