@@ -169,6 +169,12 @@ TEST_CASE("killed and cut brokers: consumers come back, nothing is lost, and gen
         }
         CHECK(!first.ended);
         CHECK(!second.ended);
+        // What was processed and not committed when the broker was cut comes again, and is committed then.
+        REQUIRE(served.until([&] {
+            bool all = true;
+            for (std::int64_t p = 0; p < 4; ++p) all &= committed(served, "temps", p) == 40;
+            return all;
+        }));
         for (Consumer* consumer : {&first, &second}) {
             consumer->stop();
             REQUIRE(served.until([&] { return consumer->ended; }));
