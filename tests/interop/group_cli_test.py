@@ -187,7 +187,7 @@ def members_of_the_compact_protocol_are_told_too(rv):
             reader.stdout.readline()
         wait_for(lambda: standing(rv, "mine") == {p: (4, 4, 0) for p in range(PARTITIONS)}, "what was read is not committed")
         told = described(rv, "mine")
-        expect((told["state"], told["protocol_type"], [m["partitions"] for m in told["members"]]) == ("Stable", "rivulet", [PARTITIONS]), told)
+        expect((told["state"], told["protocol_type"], [m["partitions"] for m in told["members"]]) == ("Stable", "consumer", [PARTITIONS]), told)
         expect({o["member"] for o in told["offsets"]} == {told["members"][0]["id"]}, told)
         rv("group", "delete", "mine", code=1).says("has members")
         rv("group", "delete-offsets", "mine", "--topic", TOPIC, code=1).says("subscribed")
