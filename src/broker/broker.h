@@ -8,6 +8,7 @@
 
 #include "broker/clock_trust.h"
 #include "broker/log_watch.h"
+#include "broker/record_search.h"
 #include "broker/topic.h"
 #include "broker/waiters.h"
 #include "config/config.h"
@@ -20,6 +21,7 @@ struct BrokerOptions {
     std::uint32_t topics_max = 1000;
     std::int64_t retention_check_ns = 30 * ns_per_s;
     config::ClockTrust clock_trust = config::ClockTrust::automatic;
+    std::size_t decode_bytes = 0;           // to open compressed batches in; 0: they stay closed
     Timestamp clock_floor{0};               // this build: no time before it is trusted
 };
 
@@ -136,6 +138,11 @@ public:
         return store_.refill(view);
     }
 
+    // See RecordSearch::begin.
+    bool search(RecordWaiter& waiter) { return record_search_.begin(waiter); }
+    void cancel(RecordWaiter& waiter) { record_search_.cancel(waiter); }
+    const RecordSearch::Statistics& search_statistics() const { return record_search_.statistics(); }
+
     // Until there is more of this log, or it goes: then the watch fires, once, on a later turn. LogWatches::cancel() before.
     void watch(const store::Log& log, LogWatch& watch) { watches_.watch(log.slot, watch); }
 
@@ -200,6 +207,7 @@ private:
     store::Store store_;
     TopicTable topics_;
     LogWatches watches_;
+    RecordSearch record_search_;
     std::uint64_t created_ticket_ = 0;
     std::uint64_t catalogue_bytes_max_;
     ClockTrust clock_;

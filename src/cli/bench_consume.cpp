@@ -63,7 +63,7 @@ void ConsumeLoadRun::on_over() {
 
 bool ConsumeLoadRun::take(Bytes bytes, Offset from, Offset next, Offset end, Target& target) {
     if (over()) return false;
-    client::Batches batches(bytes, from);
+    client::Batches batches(bytes, from, &decoder_.decoder());
     std::uint64_t records = 0;
     std::uint64_t size = 0;
     while (const auto record = batches.next()) {

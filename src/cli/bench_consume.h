@@ -2,6 +2,7 @@
 // Owns:     as each says. Thread: loop only.
 #pragma once
 
+#include "cli/connect.h"
 #include "cli/load.h"
 
 namespace rivulet::cli {
@@ -34,6 +35,7 @@ private:
     void begin() override;
     void on_over() override;
 
+    ClientDecoder decoder_;
     bool to_end_;
     std::uint64_t partitions_left_;  // that were not read to their end
 };

@@ -9,6 +9,7 @@
 #include "cli/arguments.h"
 #include "client/channel.h"
 #include "env/stop_requests.h"
+#include "record/batch_decoder.h"
 
 namespace rivulet::cli {
 
@@ -28,6 +29,17 @@ public:
 private:
     std::unique_ptr<std::uint8_t[]> block_;
     Arena arena_;
+};
+
+// For compressed batches: as large as a broker takes them, or what a window of zstd needs.
+class ClientDecoder {
+public:
+    record::BatchDecoder& decoder() { return decoder_; }
+
+private:
+    static constexpr std::size_t bytes = 72U << 20;
+    ClientMemory memory_{bytes};
+    record::BatchDecoder decoder_{memory_.arena().take_bytes(bytes, 1)};
 };
 
 // "could not connect to 10.0.0.7:9192: connection refused".

@@ -53,6 +53,7 @@ private:
     std::vector<client::FetchPosition>& positions_;
     ClientMemory memory_;
     client::Fetcher fetcher_;
+    ClientDecoder decoder_;
     std::string text_;
     std::uint64_t messages_ = 0;
     Instant last_message_;
@@ -79,7 +80,7 @@ int ConsumeRun::run() {
 
 void ConsumeRun::on_fetched(std::size_t index, const protocol::Fetched& fetched) {
     if (stopping_) return;
-    client::Batches batches(fetched.batches, fetched.offset);
+    client::Batches batches(fetched.batches, fetched.offset, &decoder_.decoder());
     text_.clear();
     while (options_.messages_max == 0 || messages_ < options_.messages_max) {
         const auto record = batches.next();

@@ -4,7 +4,7 @@
 
 #include "cli/connect.h"
 #include "cli/record_format.h"
-#include "wire/compact/member_frames.h"
+#include "client/group_consumer.h"
 
 namespace rivulet::cli {
 

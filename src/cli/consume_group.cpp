@@ -1,7 +1,6 @@
 // consume --group: prints the records of the partitions that the broker gives to this member. What was printed is committed.
 #include "cli/consume.h"
 #include "client/batches.h"
-#include "client/group_consumer.h"
 
 namespace rivulet::cli {
 
@@ -61,6 +60,7 @@ private:
     const ConsumeOptions& options_;
     std::string_view topic_;
     ClientMemory memory_;
+    ClientDecoder decoder_;
     client::GroupConsumer consumer_;
     std::string text_;
     std::uint64_t messages_ = 0;
@@ -88,7 +88,7 @@ int MemberRun::run() {
 
 // What nobody has read is not processed: then it comes again, to whoever reads next.
 Offset MemberRun::on_batches(const client::GroupPartition& partition, const protocol::Data& data) {
-    client::Batches batches(data.batches, data.offset);
+    client::Batches batches(data.batches, data.offset, &decoder_.decoder());
     Offset printed = data.offset;
     text_.clear();
     while (options_.messages_max == 0 || messages_ < options_.messages_max) {

@@ -106,9 +106,10 @@ public:
     std::uint32_t batch_limit(const Log& log) const;
 
     // --- Reads.
-    ReadOutcome read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter) {
-        return reader_.read(log, from, log.high_watermark(), bytes_max, view, waiter);
+    ReadOutcome read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter, bool waits = true) {
+        return reader_.read(log, from, log.high_watermark(), bytes_max, view, waiter, waits);
     }
+    Lsn whereabouts(const Log& log, Offset from) const { return reader_.whereabouts(log, from); }
     // Where to begin to look for a record of that time or a later one: none of them lies before.
     Offset time_hint(const Log& log, Timestamp at) const;
     void release(ReadView& view) { reader_.release(view); }

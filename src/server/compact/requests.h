@@ -44,10 +44,11 @@ public:
     Session* session = nullptr;
 };
 
-class FetchRequest final : public Request, public broker::Fetch, public ListNode<FetchRequest, LazyPoolTag> {
+class FetchRequest final : public Request, public broker::Fetch, public broker::RecordWaiter, public ListNode<FetchRequest, LazyPoolTag> {
 public:
     FetchRequest() : Request(Type::fetch) {}
     void on_fetched(Failure outcome) override;
+    void on_searched(Outcome outcome) override;
 
     // While sending: where in the output buffer the head of the answer ends, and what was not handed to the connection yet.
     std::size_t head_end = 0;

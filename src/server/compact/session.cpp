@@ -283,7 +283,7 @@ void Session::drain(Error reason) {
             continue;
         }
         if (request->state != Request::State::waiting && request->state != Request::State::deferred) continue;
-        hub_.broker().cancel(static_cast<broker::Fetch&>(fetch));
+        stop_waiting(fetch);
         request->outcome = why;
         request->state = Request::State::ready;
     }

@@ -88,6 +88,7 @@ public:
     bool is_session(std::uint64_t id) const { return s_.id == id && (s_.phase == Phase::fresh || s_.phase == Phase::open); }
     std::uint32_t incarnation() const { return s_.incarnation; }
     void on_fetched(FetchRequest& request);
+    void on_searched(FetchRequest& request, broker::RecordWaiter::Outcome outcome);
     void on_ready(Request& request);
     void on_assignment(Membership& member);
     void on_readable(GroupSlot& slot);
@@ -211,6 +212,7 @@ private:
     Progress handle_offsets(const frames::FrameView& frame);
     Progress search_time(const frames::FrameView& frame, const store::Log& log, Timestamp at);
     bool searches_on(FetchRequest& request);
+    void stop_waiting(FetchRequest& request);
     Progress handle_metadata(const frames::FrameView& frame);
     Progress handle_topic_create(const frames::FrameView& frame);
     Progress handle_topic_alter(const frames::FrameView& frame);

@@ -366,10 +366,15 @@ void Session::forget(Request& request) {
         member->fetch = nullptr;
         member->reading = nullptr;
     }
-    if (request.state == Request::State::waiting) hub_.broker().cancel(static_cast<broker::Fetch&>(fetch));
+    if (request.state == Request::State::waiting) stop_waiting(fetch);
     if (!fetch.view.empty()) drop_view(fetch);
     hub_.give_fetch(fetch);
     retry_deferred();
+}
+
+void Session::stop_waiting(FetchRequest& fetch) {
+    hub_.broker().cancel(static_cast<broker::Fetch&>(fetch));
+    hub_.broker().cancel(static_cast<broker::RecordWaiter&>(fetch));
 }
 
 void Session::drop_view(FetchRequest& fetch) {
@@ -434,6 +439,8 @@ void Session::on_fetched(FetchRequest& request) {
     }
     on_ready(request);
 }
+
+void FetchRequest::on_searched(Outcome result) { session->on_searched(*this, result); }
 
 void FetchRequest::on_fetched(Failure failure) {
     outcome = failure;

@@ -58,6 +58,8 @@ class Tools:
         command = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", os.path.join(JARS, "*"), main, *arguments]
         if tool != "producer-perf-test":
             command += ["--bootstrap-server", self.bootstrap]
+        if tool == "consumer-groups":
+            command += ["--timeout", "50000"]  # 5 s otherwise, and what it says then is no error
         # A session of its own: a tool that hangs is ended with all it started.
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", start_new_session=True) as process:
             try:
@@ -126,7 +128,8 @@ def consumer_groups(tools, name):
     expect(name in tools("consumer-groups", "--list").split(), "the group is not listed")
     said = tools("consumer-groups", "--describe", "--group", name)
     expect(re.search(rf"{name}\s+{name}\s+0\s+20\s+20\s+0\s", said), said)
-    expect("Empty" in tools("consumer-groups", "--describe", "--group", name, "--state"), "its state")
+    said = tools("consumer-groups", "--describe", "--group", name, "--state")
+    expect("Empty" in said, f"its state: {said}")
     tools("consumer-groups", "--group", name, "--topic", name, "--reset-offsets", "--to-offset", "5", "--execute")
     said = tools("consumer-groups", "--describe", "--group", name)
     expect(re.search(rf"{name}\s+{name}\s+0\s+5\s+20\s+15\s", said), said)
@@ -175,7 +178,10 @@ def delete_records(tools, name):
 
 
 def broker_api_versions(tools, _):
-    said = tools("broker-api-versions")
+    with tempfile.NamedTemporaryFile("w", suffix=".properties", encoding="utf-8") as file:
+        file.write("request.timeout.ms=50000\n")  # 5 s otherwise
+        file.flush()
+        said = tools("broker-api-versions", "--command-config", file.name)
     expect(re.search(r"Produce\(0\): \d+ to \d+", said) and re.search(r"ConsumerGroup|JoinGroup\(11\)", said), said[:500])
 
 
