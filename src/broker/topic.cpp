@@ -143,6 +143,13 @@ Topic* TopicTable::find(const Uuid& id) {
     return nullptr;
 }
 
+std::string_view TopicTable::name_of(const Uuid& id) {
+    if (const Topic* const topic = find(id)) return topic->name.view();
+    for (const Removed& removed : removed_)
+        if (removed.id == id) return removed.name.view();
+    return {};
+}
+
 Topic* TopicTable::find_log(LogId log) {
     for (std::uint32_t rank = 0; rank < count_; ++rank)
         if (at(rank).has(log)) return &at(rank);
@@ -164,6 +171,8 @@ void TopicTable::remove(Topic& topic) {
     const std::uint32_t rank = rank_from(topic.name.view());
     RIVULET_CHECK(rank < count_ && &at(rank) == &topic);
     const std::uint32_t slot = order_[rank];
+    removed_[next_removed_] = {topic.id, topic.name};
+    next_removed_ = (next_removed_ + 1) % removed_.size();
     catalogue_bytes_ -= broker::catalogue_bytes(topic);
     --count_;
     for (std::uint32_t i = rank; i < count_; ++i) order_[i] = order_[i + 1];

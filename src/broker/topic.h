@@ -58,6 +58,8 @@ public:
     Topic* find(std::string_view name);
     Topic* find(const Uuid& id);
     Topic* find_log(LogId log);  // whose partition it is
+    // Of a topic that is there, or was one of the last that were removed; empty: it is not known any more.
+    std::string_view name_of(const Uuid& id);
     // A copy of `topic` in the table; limit_reached, topic_exists (name or id).
     Result<Topic*> add(const Topic& topic);
     void remove(Topic& topic);
@@ -76,6 +78,12 @@ private:
     std::span<std::uint32_t> order_;
     std::uint32_t count_ = 0;
     std::uint64_t catalogue_bytes_ = 0;
+    struct Removed {
+        Uuid id;
+        config::FixedString<config::topic_name_bytes_max> name;
+    };
+    std::array<Removed, 16> removed_{};
+    std::size_t next_removed_ = 0;
 };
 
 }  // namespace rivulet::broker

@@ -136,6 +136,7 @@ Result<Broker::TopicChanged> Broker::alter_topic(Topic& topic, const config::Top
     const std::uint32_t more = altered.partitions - topic.partitions;
     const bool memory = config.durability == config::Durability::memory;
     RIVULET_TRY_ASSIGN(const std::uint64_t ticket, more != 0 ? store_.create_logs(more, memory, entry.written()) : store_.append_record(store::RecordType::topic, entry.written()));
+    if (more != 0) created_ticket_ = ticket;
     topics_.update(topic, altered);
     apply_config(topic);
     env::LogLine line(env_, env::LogLevel::info);

@@ -32,7 +32,7 @@ Status Coordinator::join(const JoinRequest& request, AssignedMember& assigned) {
     broker_.env().charge(options_.groups_max * 8);
     if (group) {
         broker_.env().charge(std::uint64_t{group->member_count} * 64);
-        if (!before && group->member_count + group->pending_count >= options_.group_members_max) return fail(Error::group_full);
+        if (!before && group->member_count + group->pending_count >= options_.group_members_max) return limited(Error::group_full, "limits.group_members");
         const bool others = group->member_count > (before ? 1U : 0U);
         if (group->member_count != 0 && (!is_compact(*group) || (others && !groups_.supports(*group, request.protocols)))) return fail(Error::inconsistent_group_protocol);
     }
@@ -57,7 +57,7 @@ Status Coordinator::join(const JoinRequest& request, AssignedMember& assigned) {
     }
     // The one that had the place is fenced; what it had stays with the place.
     const std::uint64_t cost = BlobPool::cost(id.size()) + BlobPool::cost(protocols_size(request.protocols)) + BlobPool::cost(request.protocol_type.size());
-    if (!blobs_.fits(cost, BlobPool::cost(before->id.size) + BlobPool::cost(before->protocols.size))) return fail(Error::group_full);
+    if (!blobs_.fits(cost, BlobPool::cost(before->id.size) + BlobPool::cost(before->protocols.size))) return no_room(cost);
     detach(*before, Error::fenced_instance);
     before->release_due = Instant(0);
     RIVULET_CHECK(blobs_.assign(before->id, id));

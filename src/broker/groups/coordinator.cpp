@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t sweep_ns = 60 * ns_per_s;
 constexpr std::uint32_t removals_per_turn = 256;
+constexpr std::int64_t limit_warning_ns = 10 * ns_per_s;
 
 }  // namespace
 
@@ -72,12 +73,25 @@ Status Coordinator::prepare() {
 }
 
 // What clients know how to take: they look for the coordinator again, and try again.
-Failure Coordinator::unavailable(Failure failure) const {
+Failure Coordinator::unavailable(Failure failure) {
     switch (failure.error) {
-        case Error::batch_too_large: return fail(Error::group_full, failure.detail);
+        case Error::batch_too_large: return limited(Error::group_full, "limits.group_bytes, of which the record of one group takes a quarter, and limits.batch_bytes");
         default: return fail(Error::coordinator_not_available, failure.detail);
     }
 }
+
+// What clients cannot tell their users. `error` is what they know how to take: what one group has too much of will not pass, and ends its consumers; what all groups take together may, and they try again.
+Failure Coordinator::limited(Error error, std::string_view keys) {
+    if (now() >= warning_due_) {
+        warning_due_ = now() + limit_warning_ns;
+        env::LogLine(broker_.env(), env::LogLevel::warning) << "groups: a limit is reached: " << keys << "; in use are " << groups_.group_count() << " groups, " << groups_.member_count() << " members, "
+                                                            << offsets_.count() << " offsets, " << blobs_.used() << " bytes";
+    }
+    return fail(error);
+}
+
+// Of bytes: for what costs so many. More than all of them is never there.
+Failure Coordinator::no_room(std::uint64_t cost) { return limited(cost > options_.blob_bytes ? Error::group_full : Error::coordinator_not_available, "limits.group_bytes"); }
 
 // ---- time ----
 

@@ -2,8 +2,8 @@
 // Owns:     groups, members, committed offsets and their bytes (GroupOptions), what assignments are worked out in, from the arena; the topic __consumer_offsets, which keeps all that must outlive a restart (journal.h).
 // Bounds:   GroupOptions; memory_bytes(). One timer for all sessions and rebalances, which looks at all members when it is due.
 // Errors:   of all calls: invalid_group_id, coordinator_loading until what the log says is known, coordinator_not_available (the log takes nothing now: full, offline, shutting down).
-//           Of members: unknown_member, fenced_instance, illegal_generation, rebalance_in_progress, inconsistent_group_protocol. Limits: group_full (also where an answer would be larger than answer_bytes_max), too_many_offsets,
-//           offset_metadata_too_large. A call that fails has changed nothing, but that what a commit was refused for may have made
+//           Of members: unknown_member, fenced_instance, illegal_generation, rebalance_in_progress, inconsistent_group_protocol. Limits: group_full, of one group (group_members_max, answer_bytes_max, record_bytes());
+//           coordinator_not_available, of all groups together, which may pass as others leave; too_many_offsets, offset_metadata_too_large. A log line names the key, at most one in limit_warning_ns. A call that fails has changed nothing, but that what a commit was refused for may have made
 //           room for it, and that delete_group() may have deleted some of the offsets.
 // Guarantee: no partition is with two members of a compact group at a time: who is to lose one has given it up, or is no member any more, before a generation begins in which another has it.
 //           A member is told its assignment only when generation, members and assignment are on flash: the generation goes on after a power cut. An offset is committed when its
@@ -152,9 +152,12 @@ public:
     bool has_offset(const Group& group, const Topic& topic, std::uint32_t partition) { return offsets_.find(group, topic.log_of(partition)) != nullptr; }
     // Offset -1 for what nobody has committed, the group included. What is told may not be durable yet: it is with offsets_ticket(), to be waited for before it is told.
     Result<FetchedOffset> fetch_offset(std::string_view group, std::string_view topic, std::int64_t partition);
+    // Likewise, of a group that look() gave and a topic that was found, in the same turn; nullptr: there is none.
+    FetchedOffset fetch_offset(const Group* group, const Topic* topic, std::int64_t partition);
     std::uint64_t offsets_ticket(std::string_view group);
     // All that a group has committed, in the order of topics and partitions: the first beyond this one; false at the end. Begins with FetchedOffset().
-    bool next_offset(std::string_view group, FetchedOffset& offset);
+    bool next_offset(std::string_view group, FetchedOffset& offset) { return next_offset(groups_.find(group), offset); }
+    bool next_offset(const Group* group, FetchedOffset& offset);
     // Whether offsets of this topic may be deleted: looks at all subscriptions, once for any number of partitions. group_not_found, group_subscribed_to_topic, non_empty_group.
     Result<Group*> begin_delete(std::string_view group, std::string_view topic);
     // Of a group that begin_delete() gave, for that topic, in the same turn. unknown_topic_or_partition.
@@ -258,7 +261,9 @@ private:
     void drop_deleted();
     bool make_room();
     bool drop_offsets(Group& group, std::uint32_t& left);
-    Failure unavailable(Failure failure) const;
+    Failure unavailable(Failure failure);
+    Failure limited(Error error, std::string_view keys);
+    Failure no_room(std::uint64_t cost);
     Instant now() const { return broker_.env().now(); }
 
     Broker& broker_;
@@ -275,6 +280,7 @@ private:
     Tick tick_{*this};
     Instant sweep_due_{0};
     Instant dropped_deleted_{-ns_per_s};
+    Instant warning_due_{INT64_MIN};  // the next log line about a limit
     bool stopped_ = false;
 };
 

@@ -65,11 +65,11 @@ Status Coordinator::join(const JoinRequest& request, JoinWaiter& waiter) {
         broker_.env().charge(std::uint64_t{group->member_count} * 64 * request.protocols.size());
         const bool known = !request.member.empty() && groups_.find_member(*group, request.member);
         const bool replaces = request.member.empty() && !request.instance.empty() && groups_.find_instance(*group, request.instance);
-        if (!known && !replaces && group->member_count + group->pending_count >= options_.group_members_max) return fail(Error::group_full);
+        if (!known && !replaces && group->member_count + group->pending_count >= options_.group_members_max) return limited(Error::group_full, "limits.group_members");
         if (group->member_count != 0 && (blobs_.text(group->protocol_type) != request.protocol_type || !groups_.supports(*group, request.protocols)))
             return fail(Error::inconsistent_group_protocol);
     }
-    if (leader_answer_bytes(request, group) > options_.answer_bytes_max) return fail(Error::group_full);
+    if (leader_answer_bytes(request, group) > options_.answer_bytes_max) return limited(Error::group_full, "limits.kafka_response_bytes");
     if (request.member.empty()) return join_new(request, group, waiter);
     Member* const member = groups_.find_member(*group, request.member);
     if (member && member->pending) return join_pending(request, *group, *member, waiter);
@@ -131,15 +131,15 @@ bool Coordinator::drop_pending(const Group* asking) {
     return true;
 }
 
-// Pending or not: the caller says. group_full leaves nothing behind.
+// Pending or not: the caller says. A failure leaves nothing behind.
 Result<Member*> Coordinator::add_member(const JoinRequest& request, Group* group, std::string_view id) {
-    if (groups_.member_count() == options_.members_max && !drop_pending(group)) return fail(Error::group_full);
+    if (groups_.member_count() == options_.members_max && !drop_pending(group)) return limited(Error::coordinator_not_available, "limits.members");
     std::uint64_t cost = BlobPool::cost(id.size()) + BlobPool::cost(request.instance.size()) + BlobPool::cost(request.client_id.size()) +
                          BlobPool::cost(request.client_host.size()) + BlobPool::cost(protocols_size(request.protocols)) + BlobPool::cost(request.protocol_type.size());
     if (!group) cost += BlobPool::cost(request.group.size());
-    if (!blobs_.fits(cost)) return fail(Error::group_full);
+    if (!blobs_.fits(cost)) return no_room(cost);
     if (!group) group = add_group(request.group);
-    if (!group) return fail(Error::group_full);
+    if (!group) return limited(Error::coordinator_not_available, "limits.groups, limits.group_bytes");
     Member* const member = groups_.add_member(*group);
     RIVULET_CHECK(member && blobs_.assign(member->id, id) && blobs_.assign(member->instance, request.instance) && blobs_.assign(member->client_id, request.client_id));
     RIVULET_CHECK(blobs_.assign(member->client_host, request.client_host));
@@ -154,7 +154,7 @@ Status Coordinator::update_member(const JoinRequest& request, Member& member) {
     const bool first = group.member_count == 0;
     const std::uint64_t type_cost = first ? BlobPool::cost(request.protocol_type.size()) : 0;
     const std::uint64_t freed = BlobPool::cost(member.protocols.size) + (first ? BlobPool::cost(group.protocol_type.size) : 0);
-    if (!blobs_.fits(BlobPool::cost(size) + type_cost, freed)) return fail(Error::group_full);
+    if (!blobs_.fits(BlobPool::cost(size) + type_cost, freed)) return no_room(BlobPool::cost(size) + type_cost);
     if (first) blobs_.clear(group.protocol_type);
     RIVULET_CHECK(blobs_.allocate(member.protocols, size));
     Writer out(blobs_.bytes(member.protocols));
@@ -227,7 +227,7 @@ Status Coordinator::replace_static(const JoinRequest& request, Group& group, Mem
     const std::string_view id = make_member_id(request, buffer);
     const std::uint64_t cost = BlobPool::cost(id.size()) + BlobPool::cost(protocols_size(request.protocols)) + BlobPool::cost(request.protocol_type.size());
     const std::uint64_t freed = BlobPool::cost(member.id.size) + BlobPool::cost(member.protocols.size);
-    if (!blobs_.fits(cost, freed)) return fail(Error::group_full);
+    if (!blobs_.fits(cost, freed)) return no_room(cost);
     answer(member, Error::fenced_instance);
     answer_sync(member, Error::fenced_instance);
     RIVULET_CHECK(blobs_.assign(member.id, id));
@@ -295,10 +295,10 @@ Status Coordinator::sync_leader(const SyncRequest& request, Group& group) {
         const std::uint64_t head = answer_head_bytes(blobs_.text(group.protocol_type));
         for (list->rewind(); list->next(assignment);) {
             if (!groups_.find_member(group, assignment.member)) continue;
-            if (head + assignment.bytes.size() > options_.answer_bytes_max) return fail(Error::group_full);
+            if (head + assignment.bytes.size() > options_.answer_bytes_max) return limited(Error::group_full, "limits.kafka_response_bytes");
             cost += BlobPool::cost(assignment.bytes.size());
         }
-        if (!blobs_.fits(cost)) return fail(Error::group_full);
+        if (!blobs_.fits(cost)) return no_room(cost);
         broker_.env().charge(cost + list->count() * 64);
         for (list->rewind(); list->next(assignment);) {
             Member* const member = groups_.find_member(group, assignment.member);

@@ -40,11 +40,11 @@ Result<std::uint64_t> Coordinator::commit(CommitScope& scope, std::string_view t
     if (commit.metadata.size() > options_.offset_metadata_bytes_max) return fail(Error::offset_metadata_too_large);
     const LogId log = topic->log_of(static_cast<std::uint32_t>(partition));
     if (!scope.group) scope.group = add_group(scope.id);
-    if (!scope.group) return fail(Error::group_full);
+    if (!scope.group) return limited(Error::coordinator_not_available, "limits.groups, limits.group_bytes");
     Group& group = *scope.group;
     Status room = offsets_.room(group, log, commit.metadata);
     if (!room && make_room()) room = offsets_.room(group, log, commit.metadata);
-    RIVULET_TRY(room);
+    if (!room) return limited(room.error(), "limits.committed_offsets, limits.group_bytes");
     OffsetCommit stamped = commit;
     stamped.time = broker_.stamp();
     const Result<std::uint64_t> ticket = journal_.write_offset(scope.id, *topic, static_cast<std::uint32_t>(partition), stamped);
@@ -61,11 +61,14 @@ Result<std::uint64_t> Coordinator::commit(CommitScope& scope, std::string_view t
 
 Result<FetchedOffset> Coordinator::fetch_offset(std::string_view id, std::string_view topic_name, std::int64_t partition) {
     RIVULET_TRY(check(id));
-    FetchedOffset out;
+    FetchedOffset out = fetch_offset(groups_.find(id), broker_.find_topic(topic_name), partition);
     out.topic = topic_name;
+    return out;
+}
+
+FetchedOffset Coordinator::fetch_offset(const Group* group, const Topic* topic, std::int64_t partition) {
+    FetchedOffset out;
     out.partition = static_cast<std::uint32_t>(partition);
-    const Group* const group = groups_.find(id);
-    Topic* const topic = broker_.find_topic(topic_name);
     if (!group || !topic || partition < 0 || partition >= topic->partitions) return out;
     const CommittedOffset* const known = offsets_.find(*group, topic->log_of(out.partition));
     if (!known) return out;
@@ -80,8 +83,7 @@ std::uint64_t Coordinator::offsets_ticket(std::string_view id) {
     return group ? group->written : 0;
 }
 
-bool Coordinator::next_offset(std::string_view id, FetchedOffset& offset) {
-    const Group* const group = groups_.find(id);
+bool Coordinator::next_offset(const Group* group, FetchedOffset& offset) {
     if (!group || group->offset_count == 0) return false;
     std::uint64_t looked = 0;
     bool found = false;

@@ -37,6 +37,7 @@ public:
     void count(std::uint32_t partition, std::uint64_t bytes) { if (partition < offsets_partitions_max) partitions_[partition].bytes += bytes; }
     std::uint64_t bytes(std::uint32_t partition) const { return partitions_[partition].bytes; }
     std::uint64_t rewrites() const { return rewrites_; }
+    bool busy() const { return phase_ != Phase::idle; }
 
 private:
     struct Partition {

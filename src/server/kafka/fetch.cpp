@@ -45,10 +45,7 @@ Progress FetchPlan::begin(Exchange& exchange, const FetchRequest& request) {
     if (cells > hub.options().fetch_partitions) return exchange.fail(fail(Error::limit_reached, static_cast<std::int64_t>(cells)), "more partitions in a fetch than limits.fetch_partitions");
     if (answer_bytes_max(topics, cells) > hub.options().response_bytes)
         return exchange.fail(fail(Error::frame_too_large, static_cast<std::int64_t>(cells)), "more partitions in a fetch than an answer of limits.kafka_response_bytes has room for");
-    if (cells > hub.cells_free()) {
-        exchange.session().wait_for_fetch_room();
-        return Progress::blocked;
-    }
+    if (!exchange.session().may_take_cells(cells)) return Progress::blocked;
     return hub.take_plan()->start(exchange, request);
 }
 
@@ -177,7 +174,7 @@ bool FetchPlan::read(FetchCell& cell, bool waits) {
     Stream* const stream = hub_.take_stream();
     if (!stream) {
         full_ = streams_ != 0 || failed_;
-        if (!full_) session->wait_for_fetch_room();
+        if (!full_) session->wait_for_stream();
         return full_;
     }
     store::ReadWaiter& waiter = *this;
@@ -274,7 +271,8 @@ void FetchPlan::on_read_ready() {
 
 Progress FetchPlan::answer(Exchange& exchange) {
     for (FetchCell* cell = first_; cell; cell = cell->next) {
-        const bool named = by_id_ || !cell->known || hub_.broker().topics().find(cell->topic_id);
+        // Many others have been deleted since.
+        const bool named = by_id_ || !cell->known || !hub_.broker().topics().name_of(cell->topic_id).empty();
         if (!named) return exchange.fail(fail(Error::unknown_topic_or_partition), "a topic was deleted while a fetch waited for it");
     }
     FetchResponse response;
@@ -296,8 +294,7 @@ Progress FetchPlan::answer(Exchange& exchange) {
 void FetchPlan::operator()(std::size_t index, FetchResponse::Topic& topic) {
     if (index == 0) cursor_ = first_;
     topic.topic_id = cursor_->topic_id;
-    topic.topic = cursor_->unknown;
-    if (const broker::Topic* const known = hub_.broker().topics().find(cursor_->topic_id)) topic.topic = known->name.view();
+    topic.topic = cursor_->known ? hub_.broker().topics().name_of(cursor_->topic_id) : cursor_->unknown;
     std::size_t partitions = 1;
     for (const FetchCell* cell = cursor_->next; cell && !cell->starts_topic; cell = cell->next) ++partitions;
     topic.partitions = Array<FetchResponse::Partition>::of(partitions, *this);

@@ -82,47 +82,41 @@ struct Source {
     void operator()(std::size_t, Offset& item) { item = offset; }
 };
 
-bool any_search(Exchange& exchange, const ListOffsetsRequest& request) {
+std::size_t count_searches(Exchange& exchange, const ListOffsetsRequest& request) {
+    std::size_t count = 0;
     for (const ListOffsetsRequest::Topic& topic : request.topics) {
         const broker::Topic* const found = exchange.broker().find_topic(topic.name);
         for (const ListOffsetsRequest::Partition& partition : topic.partitions)
-            if (needs_search(partition.timestamp) && judge(exchange.broker(), found, partition, exchange.version()).error == Error::none) return true;
+            count += needs_search(partition.timestamp) && judge(exchange.broker(), found, partition, exchange.version()).error == Error::none;
     }
-    return false;
+    return count;
 }
 
-// False: no cell is free.
-bool add_all(Exchange& exchange, const ListOffsetsRequest& request, OffsetSearch& search) {
+void add_all(Exchange& exchange, const ListOffsetsRequest& request, OffsetSearch& search) {
     std::size_t place = 0;
     for (const ListOffsetsRequest::Topic& topic : request.topics) {
         const broker::Topic* const found = exchange.broker().find_topic(topic.name);
         for (const ListOffsetsRequest::Partition& partition : topic.partitions) {
             const Judged judged = judge(exchange.broker(), found, partition, exchange.version());
-            const bool searched = needs_search(partition.timestamp) && judged.error == Error::none;
-            if (searched && !search.add(place, *judged.log, partition.timestamp)) return false;
+            if (needs_search(partition.timestamp) && judged.error == Error::none) search.add(place, *judged.log, partition.timestamp);
             ++place;
         }
     }
-    return true;
 }
 
-Progress begin_search(Exchange& exchange, const ListOffsetsRequest& request) {
+Progress begin_search(Exchange& exchange, const ListOffsetsRequest& request, std::size_t cells) {
     Hub& hub = exchange.hub();
-    OffsetSearch* const search = hub.take_search();
-    if (!search) {
+    if (cells > hub.options().fetch_partitions) return exchange.fail(fail(Error::limit_reached), "more partitions in a ListOffsets by time than limits.fetch_partitions");
+    if (!hub.search_free()) {
         exchange.session().wait_for_search();
         return Progress::blocked;
     }
+    if (!exchange.session().may_take_cells(cells)) return Progress::blocked;
+    OffsetSearch* const search = hub.take_search();
     exchange.session().attach(*search);
     search->begin(exchange.session());
-    if (add_all(exchange, request, *search)) {
-        search->start();
-        return Progress::blocked;
-    }
-    const bool ever = search->cells() < hub.options().fetch_partitions;
-    exchange.session().detach()->drop();
-    if (!ever) return exchange.fail(fail(Error::limit_reached), "more partitions in a ListOffsets by time than limits.fetch_partitions");
-    exchange.session().wait_for_fetch_room();
+    add_all(exchange, request, *search);
+    search->start();
     return Progress::blocked;
 }
 
@@ -136,7 +130,8 @@ Progress handle_list_offsets(Exchange& exchange) {
         search->go_on();
         return Progress::blocked;
     }
-    if (!search && any_search(exchange, *request)) return begin_search(exchange, *request);
+    const std::size_t searches = search ? 0 : count_searches(exchange, *request);
+    if (searches != 0) return begin_search(exchange, *request, searches);
     Source source{exchange, *request, search};
     ListOffsetsResponse response;
     response.topics = Array<ListOffsetsResponse::Topic>::of(request->topics.size(), source);

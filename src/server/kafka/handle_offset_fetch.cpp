@@ -22,17 +22,21 @@ constexpr std::size_t partition_bytes = 32;
 // The offsets of one group.
 class GroupOffsets {
 public:
-    explicit GroupOffsets(broker::Coordinator& groups) : groups_(groups) {}
+    GroupOffsets(broker::Coordinator& groups, broker::Broker& broker) : groups_(groups), broker_(broker) {}
 
     void begin(std::string_view group, const Topics& asked, Error error) {
-        group_ = group;
+        name_ = group;
         asked_ = &asked;
         error_ = error;
-        if (error_ == Error::none) error_ = groups_.look(group).error();
+        group_ = nullptr;
+        if (error_ != Error::none) return;
+        const auto found = groups_.look(group);
+        error_ = found.error();
+        if (found) group_ = *found;
     }
     Error error() const { return error_; }
     std::size_t bytes() {
-        std::size_t bytes = group_bytes + group_.size();
+        std::size_t bytes = group_bytes + name_.size();
         if (asked_->null()) {
             std::string_view last;
             for (broker::FetchedOffset at; next_of_all(at); last = at.topic) bytes += partition_bytes + at.metadata.size() + (at.topic == last ? 0 : topic_bytes + at.topic.size());
@@ -40,7 +44,8 @@ public:
         }
         for (const OffsetFetchRequest::Topic& topic : *asked_) {
             bytes += topic_bytes + topic.name.size();
-            for (const std::int32_t partition : topic.partition_indexes) bytes += partition_bytes + find(topic.name, partition).metadata.size();
+            known_ = broker_.find_topic(topic.name);
+            for (const std::int32_t partition : topic.partition_indexes) bytes += partition_bytes + find(partition).metadata.size();
         }
         return bytes;
     }
@@ -69,6 +74,7 @@ public:
             if (index == 0) topic_.emplace(asked_->begin());
             else ++*topic_;
             item.name = (*topic_)->name;
+            known_ = broker_.find_topic(item.name);
             count = (*topic_)->partition_indexes.size();
         }
         item.partitions = Array<OffsetFetchResponse::Partition>::of(count, *this);
@@ -82,7 +88,7 @@ public:
             if (index == 0) partition_.emplace((*topic_)->partition_indexes.begin());
             else ++*partition_;
             item.partition_index = **partition_;
-            found = find((*topic_)->name, item.partition_index);
+            found = find(item.partition_index);
         }
         item.committed_offset = found.offset;
         item.committed_leader_epoch = found.epoch;
@@ -92,13 +98,13 @@ public:
 
 private:
     bool next_of_all(broker::FetchedOffset& at) { return error_ == Error::none && groups_.next_offset(group_, at); }
-    broker::FetchedOffset find(std::string_view topic, std::int32_t partition) {
-        if (error_ != Error::none) return {};
-        return groups_.fetch_offset(group_, topic, partition).value();
-    }
+    broker::FetchedOffset find(std::int32_t partition) { return groups_.fetch_offset(group_, known_, partition); }
 
     broker::Coordinator& groups_;
-    std::string_view group_;
+    broker::Broker& broker_;
+    std::string_view name_;
+    const broker::Group* group_ = nullptr;   // nullptr: nobody has committed anything, or there is an error
+    const broker::Topic* known_ = nullptr;   // that is asked for
     const Topics* asked_ = nullptr;  // null: all
     Error error_ = Error::none;
     broker::FetchedOffset at_;       // of all, the next
@@ -128,7 +134,7 @@ Progress handle_offset_fetch(Exchange& exchange) {
     const auto request = exchange.request<OffsetFetchRequest>();
     if (!request) return exchange.fail(request.failure());
     broker::Coordinator& groups = exchange.hub().groups();
-    Source source{GroupOffsets(groups), *request};
+    Source source{GroupOffsets(groups, exchange.broker()), *request};
     std::size_t bytes = Session::answer_room;
     std::uint64_t ticket = 0;
     const auto add = [&](std::string_view group, const Topics& topics) {

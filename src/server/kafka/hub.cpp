@@ -41,18 +41,18 @@ FetchCell* Hub::take_cell() {
 
 void Hub::give_cell(FetchCell& cell) {
     cells_.give(cell);
-    fetch_room();
+    cell_room();
+}
+
+// On a turn of its own. It stays the first until it has what it needs.
+void Hub::cell_room() {
+    if (FetchWaiter* const waiter = cell_waiters_.front()) waiter->on_fetch_room();
 }
 
 void Hub::give_stream(Stream& stream) {
     if (!stream.view.empty()) broker_.release(stream.view);
     streams_.give(stream);
-    fetch_room();
-}
-
-// Who has waited for longest tries again, on a turn of its own.
-void Hub::fetch_room() {
-    if (FetchWaiter* const waiter = fetch_waiters_.pop_front()) waiter->on_fetch_room();
+    if (FetchWaiter* const waiter = stream_waiters_.pop_front()) waiter->on_fetch_room();
 }
 
 void Hub::give_search(OffsetSearch& search) {
@@ -60,8 +60,17 @@ void Hub::give_search(OffsetSearch& search) {
     if (FetchWaiter* const waiter = search_waiters_.pop_front()) waiter->on_fetch_room();
 }
 
-void Hub::wait_for_fetch_room(FetchWaiter& waiter) {
-    if (!waiter.linked()) fetch_waiters_.push_back(waiter);
+void Hub::wait_for_cells(FetchWaiter& waiter) {
+    if (!waiter.linked()) cell_waiters_.push_back(waiter);
+    hurry_longest();
+}
+
+void Hub::wait_for_stream(FetchWaiter& waiter) {
+    if (!waiter.linked()) stream_waiters_.push_back(waiter);
+    hurry_longest();
+}
+
+void Hub::hurry_longest() {
     output_wanted();
     if (FetchPlan* const longest = parked_.front()) longest->hurry();
 }

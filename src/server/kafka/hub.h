@@ -1,7 +1,7 @@
 // All connections of Kafka clients: their sessions, what they share, and their turns.
 // Owns:     what ConnectionHub does; large output buffers, produce requests on their way in, parked fetches and their cells, streams, members that wait, searches by time: of the arena.
 // Bounds:   HubOptions. Past options.connections a newcomer is closed, Kafka's protocol has no word for it (connection_hub.h).
-//           When cells or streams are short the longest parked fetch is answered as soon as it has stood for a while (FetchPlan::hurry_ns_min), and who needs them waits in line.
+//           When cells or streams are short the longest parked fetch is answered as soon as it has stood for a while (FetchPlan::hurry_ns_min), and who needs them waits in line; for cells in the order in which they came.
 // Thread:   loop only.
 #pragma once
 
@@ -70,18 +70,27 @@ public:
     // --- for fetches
     FetchPlan* take_plan();
     void give_plan(FetchPlan& plan) { plans_.give(plan); }
-    // Too few, or nullptr: wait_for_fetch_room().
     std::size_t cells_free() const { return cells_.count() - cells_.taken(); }
+    // Cells are given out in the order in which they were asked for, so that small fetches cannot keep out a large one: false, wait_for_cells().
+    bool may_take_cells(FetchWaiter& waiter, std::size_t cells) {
+        return (cell_waiters_.empty() || cell_waiters_.front() == &waiter) && cells <= cells_free();
+    }
+    void wait_for_cells(FetchWaiter& waiter);
+    // Who is first in line looks whether there are enough.
+    void cell_room();
+    bool first_in_line(const FetchWaiter& waiter) { return cell_waiters_.front() == &waiter; }
     FetchCell* take_cell();
     void give_cell(FetchCell& cell);
+    // nullptr: wait_for_stream().
     Stream* take_stream() { return streams_.take(); }
     void give_stream(Stream& stream);
-    void wait_for_fetch_room(FetchWaiter& waiter);
-    bool streams_wanted() const { return !fetch_waiters_.empty(); }
+    void wait_for_stream(FetchWaiter& waiter);
+    bool streams_wanted() const { return !stream_waiters_.empty(); }
     List<FetchPlan, ParkedTag>& parked() { return parked_; }
 
     // --- for searches by time: nullptr, or wait_for_search(), likewise
     OffsetSearch* take_search() { return searches_.take(*this); }
+    bool search_free() const { return searches_.taken() < searches_.count(); }
     std::size_t searches_taken() const { return searches_.taken(); }
     void give_search(OffsetSearch& search);
     void wait_for_search(FetchWaiter& waiter) {
@@ -89,7 +98,7 @@ public:
     }
 
 private:
-    void fetch_room();
+    void hurry_longest();
 
     broker::Broker& broker_;
     broker::Coordinator& groups_;
@@ -102,7 +111,8 @@ private:
     LazyPool<Stream> streams_;
     LazyPool<OffsetSearch> searches_;
     List<FetchPlan, ParkedTag> parked_;   // in the order in which they came
-    List<FetchWaiter> fetch_waiters_;
+    List<FetchWaiter> cell_waiters_;
+    List<FetchWaiter> stream_waiters_;
     List<FetchWaiter> search_waiters_;
     HubStatistics statistics_;
 };

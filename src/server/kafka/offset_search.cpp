@@ -7,23 +7,19 @@ namespace rivulet::server::kafka {
 void OffsetSearch::begin(Session& session) {
     session_ = &session;
     first_ = last_ = current_ = cursor_ = nullptr;
-    cells_ = 0;
     due_ = opening_ = false;
 }
 
-bool OffsetSearch::add(std::size_t place, const store::Log& searched, Timestamp time) {
-    if (hub_.cells_free() == 0) return false;
+void OffsetSearch::add(std::size_t place, const store::Log& searched, Timestamp time) {
     FetchCell* const cell = hub_.take_cell();
     (last_ ? last_->next : first_) = cell;
     last_ = cell;
-    ++cells_;
     cell->next = nullptr;
     cell->log = searched.id;
     cell->time = time;
     cell->partition = static_cast<std::int32_t>(place);
     cell->offset = Offset(-1);
     cell->error = Error::none;
-    return true;
 }
 
 void OffsetSearch::start() {

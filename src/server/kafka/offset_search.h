@@ -25,9 +25,8 @@ public:
     explicit OffsetSearch(Hub& hub) : hub_(hub) {}
 
     void begin(Session& session);
-    // The partition at this place of the request. False: no cell is free.
-    bool add(std::size_t place, const store::Log& searched, Timestamp time);
-    std::size_t cells() const { return cells_; }
+    // The partition at this place of the request; there is a cell for it.
+    void add(std::size_t place, const store::Log& searched, Timestamp time);
     void start();
     // The session's turn: one view for each, so that a search of much that is in RAM does not hold up the loop.
     void go_on();
@@ -50,7 +49,6 @@ private:
     FetchCell* last_ = nullptr;
     FetchCell* current_ = nullptr;  // that is being searched
     FetchCell* cursor_ = nullptr;
-    std::size_t cells_ = 0;
     Timestamp sought_{0};
     bool due_ = false;              // the next view is to be fetched
     bool opening_ = false;          // a compressed batch: on_searched() comes

@@ -254,19 +254,38 @@ void Session::wait_for_room() {
     if (!waiter.linked()) hub_.broker().wait_for_room(waiter);
 }
 
-void Session::wait_for_fetch_room() {
+void Session::wait_for_stream() {
     FetchWaiter& waiter = *this;
-    hub_.wait_for_fetch_room(waiter);
+    hub_.wait_for_stream(waiter);
+}
+
+bool Session::may_take_cells(std::size_t cells) {
+    FetchWaiter& waiter = *this;
+    if (cells != 0 && !hub_.may_take_cells(waiter, cells)) {
+        hub_.wait_for_cells(waiter);
+        return false;
+    }
+    leave_line();
+    return true;
+}
+
+// Whoever comes next in it may have what it waits for.
+void Session::leave_line() {
+    FetchWaiter& waiter = *this;
+    if (!waiter.linked()) return;
+    List<FetchWaiter>::remove(waiter);
+    hub_.cell_room();
 }
 
 void Session::wait_for_search() {
     FetchWaiter& waiter = *this;
+    if (hub_.first_in_line(waiter)) leave_line();
     hub_.wait_for_search(waiter);
 }
 
 void Session::attach(OffsetSearch& search) {
     // It may have been woken by something else while it stood in line for this.
-    if (FetchWaiter& waiter = *this; waiter.linked()) List<FetchWaiter>::remove(waiter);
+    leave_line();
     search_ = &search;
 }
 
@@ -341,7 +360,7 @@ void Session::give_receive_buffer() {
 void Session::stop_receiving() {
     broker::RoomWaiter& room = *this;
     broker::Broker::cancel(room);
-    if (FetchWaiter& fetches = *this; fetches.linked()) List<FetchWaiter>::remove(fetches);
+    leave_line();
     ReceiveWaiter& waiter = *this;
     BufferPool::cancel(waiter);
     if (ListNode<Session, RunTag>& node = *this; node.linked()) List<Session, RunTag>::remove(*this);

@@ -79,7 +79,8 @@ public:
     void unpark() { parked_ = nullptr; }
     void wake();                    // run() on the next turn
     void wait_for_room();           // in the store: wakes
-    void wait_for_fetch_room();     // likewise
+    void wait_for_stream();         // likewise
+    bool may_take_cells(std::size_t cells);  // false: blocked, until it is its turn and there are so many
     void wait_for_search();         // one of the hub's to be free: likewise
     // The search by time that its request waits for (offset_search.h).
     void attach(OffsetSearch& search);
@@ -117,6 +118,7 @@ private:
     void block();
     void adopt(MutableBytes buffer);
     void give_receive_buffer();
+    void leave_line();
     bool delays_others(Instant now);
     Bytes unread() const { return Bytes(receive_).subspan(s_.position, s_.filled - s_.position); }
     void consume(std::size_t bytes);

@@ -84,7 +84,7 @@ std::string parse_batches(Bytes bytes, const SeenBatches& seen) {
         if (batch.base < 0 || last_delta < 0 || batch.base < next) return at(batch, "its offsets go back");
         if (castagnoli(bytes.subspan(21, batch.bytes - 21)) != crc) return at(batch, "its CRC is wrong");
         if ((batch.attributes & ~attributes_allowed) != 0) return at(batch, "it has attributes that no reading asks for");
-        if (producer_id != -1) return at(batch, "it has a producer id");
+        if (producer_id != -1 && !seen.of_producers) return at(batch, "it has a producer id");
         if (count != last_delta + 1) return at(batch, "its count does not go with its last offset");
         if (seen.batch) seen.batch(batch);
         Reader body(bytes.subspan(header_bytes, batch.bytes - header_bytes));

@@ -32,6 +32,7 @@ struct SeenRecord {
 struct SeenBatches {
     std::function<void(const SeenBatch&)> batch;
     std::function<void(const SeenBatch&, const SeenRecord&)> record;
+    bool of_producers = false;  // batches may have a producer's id
 };
 
 // Every batch whole, its CRC right, its records dense from its base offset; each batch begins behind the one before.

@@ -24,6 +24,8 @@ void HostCounts::add(const HostCounts& other) {
     commits += other.commits;
     segments += other.segments;
     windows += other.windows;
+    repeats += other.repeats;
+    rewrites += other.rewrites;
     refused += other.refused;
     silent += other.silent;
     turn_work_max = std::max(turn_work_max, other.turn_work_max);
@@ -39,6 +41,7 @@ BrokerHost::BrokerHost(World& world, const Plan& plan, const BrokerSetup& setup,
     world.on_log = [this](Node& node, env::LogLevel level, std::string_view line) {
         if (&node == &node_) on_log(level, line);
     };
+    history.kafka().on_moment = [this](Moment moment) { on_moment(moment); };
     node_.disk().observer = [this](const DiskCall& call, std::uint64_t) {
         if (plan_.world.print_trace) {
             std::fprintf(stderr, "%.9f broker: disk %s %s at %llu, %llu bytes\n", static_cast<double>(world_.now()) / 1e9, std::string(name_of(call.op)).c_str(),
@@ -119,7 +122,7 @@ void BrokerHost::power_off_after(std::int64_t ns) {
 // Newcomers are refused.
 bool BrokerHost::full() {
     if (!node_.running() || !program() || !program()->started()) return false;
-    return program()->hub().connections() >= program()->hub().options().connections;
+    return program()->hub().connections() >= program()->hub().options().connections || (plan_.kafka.on && program()->kafka().connections() >= program()->kafka().options().connections);
 }
 
 // ---- ends ----
@@ -131,10 +134,13 @@ void BrokerHost::on_end() {
         counts_.commits += store.commit_statistics().commits;
         counts_.segments += store.commit_statistics().segments;
         counts_.windows += store.read_statistics().windows_loaded;
+        counts_.repeats += program()->kafka().statistics().duplicates;
+        counts_.rewrites += program()->journal().rewriter().rewrites();
         counts_.refused += program()->hub().connection_statistics().connections_refused;
         counts_.silent += program()->hub().connection_statistics().unopened_dropped;
         counts_.turn_work_max = std::max(counts_.turn_work_max, node_.env()->turn_work_seen());
     }
+    history_.kafka().broker_ended();
     const bool clean = stopping_ && program() && program()->stopped_clean();
     if (clean) ++counts_.clean_stops;
     else history_.unclean_stop();
@@ -182,6 +188,49 @@ void BrokerHost::watch_stop(std::uint64_t number, std::int64_t deadline) {
     deadline = std::max(deadline, node_.paused_until() + stop_ns_max);
     if (world_.now() > deadline) return world_.fail("the broker does not stop");
     world_.after(50 * ns_per_ms, [this, number, deadline] { watch_stop(number, deadline); });
+}
+
+// ---- the power at a chosen moment ----
+
+bool BrokerHost::cut_at(FaultKind kind) {
+    if (!up() || awaited_ != FaultKind::power_cut) return false;
+    awaited_ = kind;
+    const std::int64_t until = world_.now() + 8 * ns_per_s;
+    if (kind == FaultKind::loading_cut) (void)power_cut(false);
+    if (kind == FaultKind::loading_cut || kind == FaultKind::rewrite_cut) watch_journal(kind, until);
+    else world_.at(until, [this, kind] { if (awaited_ == kind) awaited_ = FaultKind::power_cut; });
+    return true;
+}
+
+void BrokerHost::on_moment(Moment moment) {
+    const FaultKind kind = moment == Moment::committing ? FaultKind::commit_cut : FaultKind::rebalance_cut;
+    if (awaited_ != kind || !up() || random_.chance(1, 2)) return;
+    cut_soon();
+}
+
+// At one of the disk calls that come next, or after a time in which a request arrives and is committed.
+void BrokerHost::cut_soon() {
+    awaited_ = FaultKind::power_cut;
+    if (random_.chance(1, 2)) return power_off_after(static_cast<std::int64_t>(random_.below(60 * ns_per_ms)));
+    power_failing_ = true;
+    node_.disk().cut_power_at(node_.disk().ops() + 1 + random_.below(8));
+    power_off_after(2 * ns_per_s);
+}
+
+void BrokerHost::watch_journal(FaultKind kind, std::int64_t until) {
+    if (awaited_ != kind) return;
+    if (world_.now() > until) {
+        awaited_ = FaultKind::power_cut;
+        return;
+    }
+    const bool runs = up() && program() && program()->started();
+    const bool now = runs && (kind == FaultKind::loading_cut ? program()->journal().loading() : program()->journal().rewriter().busy());
+    if (now && random_.chance(1, 3)) {
+        if (kind == FaultKind::rewrite_cut) return cut_soon();
+        awaited_ = FaultKind::power_cut;
+        return power_off(nullptr);
+    }
+    world_.after(runs ? static_cast<std::int64_t>(random_.between(200, 4000)) * 1000 : 20 * ns_per_ms, [this, kind, until] { watch_journal(kind, until); });
 }
 
 // ---- disk ----
@@ -320,6 +369,7 @@ void BrokerHost::jump_clock() {
 
 void BrokerHost::heal() {
     cut_in_recovery_ = false;
+    awaited_ = FaultKind::power_cut;
     node_.disk().rates = {};
     node_.disk().set_capacity(UINT64_MAX);
     if (!node_.running()) boot_later();

@@ -16,6 +16,8 @@ struct HostCounts {
     std::uint64_t commits = 0;
     std::uint64_t segments = 0;       // filled
     std::uint64_t windows = 0;        // read from flash for consumers that lag
+    std::uint64_t repeats = 0;        // batches of idempotent producers that had come before
+    std::uint64_t rewrites = 0;       // of partitions of __consumer_offsets
     std::uint64_t refused = 0;        // connections past the limit
     std::uint64_t silent = 0;         // of them: for not opening
     std::uint64_t turn_work_max = 0;  // bytes of work in one turn of the loop
@@ -41,6 +43,8 @@ public:
     // At random: mostly of what is proved, which is then reported. What hits the last commit is of class C.
     bool damage();
     bool tail_damage();
+    // The power goes once that happens.
+    bool cut_at(FaultKind kind);
     bool lying_flush();
     void jump_clock();
     // No more trouble from here on; what was planned and has not happened yet still may.
@@ -57,6 +61,9 @@ private:
     void boot_later();
     void power_off(const CrashPlan* plan);
     void power_off_after(std::int64_t ns);
+    void on_moment(Moment moment);
+    void cut_soon();
+    void watch_journal(FaultKind kind, std::int64_t until);
     void watch_stop(std::uint64_t number, std::int64_t deadline);
     void go_on_after_offline();
     void on_end();
@@ -81,6 +88,7 @@ private:
     int failures_in_a_row_ = 0;      // starts
     bool cut_in_recovery_ = false;
     bool power_failing_ = false;     // power goes during this start or soon after
+    FaultKind awaited_ = FaultKind::power_cut;  // a cut that waits for its moment; power_cut: none
     std::uint64_t last_write_ = 0;   // of the journal
     std::uint64_t last_write_bytes_ = 0;
 };

@@ -47,6 +47,8 @@ public:
 
     store::Store& store() { return server_->broker().store(); }
     server::compact::Hub& hub() { return server_->hub(); }
+    server::kafka::Hub& kafka() { return server_->kafka(); }
+    const broker::Journal& journal() { return server_->groups().journal(); }
     // For reports: what is lent out.
     std::string state();
     void stop();

@@ -3,12 +3,16 @@
 namespace rivulet::sim {
 
 Fleet::Fleet(World& world, const Plan& plan, History& history) : world_(world), plan_(plan), history_(history), random_(world.random("fleet")) {
-    members_.reserve(plan.producers.size() + plan.consumers.size() + 3);
+    const KafkaPlan& kafka = plan.kafka;
+    members_.reserve(plan.producers.size() + plan.consumers.size() + kafka.producers.size() + kafka.members.size() + 4);
     add(Role::admin, 0, "admin");
     for (std::size_t i = 0; i < plan.producers.size(); ++i) add(Role::producer, i, "producer" + std::to_string(i));
     for (std::size_t i = 0; i < plan.consumers.size(); ++i) add(Role::consumer, i, "consumer" + std::to_string(i));
     if (plan.hostile) add(Role::hostile, 0, "hostile");
     if (plan.idlers) add(Role::idle, 0, "idle");
+    for (std::size_t i = 0; i < kafka.producers.size(); ++i) add(Role::kafka_producer, i, "kafka-producer" + std::to_string(i));
+    for (std::size_t i = 0; i < kafka.members.size(); ++i) add(Role::group_member, i, "member" + std::to_string(i));
+    if (kafka.on) add(Role::kafka_admin, 0, "kafka-admin");
 }
 
 void Fleet::add(Role role, std::size_t number, std::string_view name) {
@@ -26,6 +30,9 @@ std::unique_ptr<Program> Fleet::make(Member& member, NodeEnv& env) {
             return std::make_unique<Consumer>(env, history_, plan_, member.number, life);
         case Role::admin: return std::make_unique<Admin>(env, history_, plan_, life);
         case Role::hostile: return std::make_unique<Hostile>(env, plan_, false, life);
+        case Role::kafka_producer: return std::make_unique<KafkaProducer>(env, history_, plan_, static_cast<std::uint16_t>(member.number), life);
+        case Role::group_member: return std::make_unique<GroupMember>(env, history_, plan_, member.number, life);
+        case Role::kafka_admin: return std::make_unique<KafkaAdmin>(env, history_, plan_, life);
         case Role::idle: break;
     }
     return std::make_unique<Hostile>(env, plan_, true, life);
@@ -42,7 +49,16 @@ void Fleet::boot(Member& member) {
     if (member.node->running()) return;
     if (finishing_ && (member.role == Role::hostile || member.role == Role::idle)) return;
     member.node->boot();
-    if (finishing_) static_cast<Client*>(member.node->running_program())->finish();
+    if (finishing_) finish(member);
+}
+
+KafkaActor* Fleet::kafka_actor(const Member& member) { return member.role >= Role::kafka_producer ? static_cast<KafkaActor*>(member.node->running_program()) : nullptr; }
+
+void Fleet::finish(Member& member) {
+    Program* const program = member.node->running_program();
+    if (KafkaActor* const actor = kafka_actor(member)) actor->finish();
+    else if (member.role == Role::hostile || member.role == Role::idle) static_cast<Hostile*>(program)->finish();
+    else static_cast<Client*>(program)->finish();
 }
 
 void Fleet::end_one(bool power) {
@@ -57,8 +73,7 @@ void Fleet::finish() {
     finishing_ = true;
     for (Member& member : members_) {
         if (!member.node->running()) boot(member);
-        else if (member.role == Role::hostile || member.role == Role::idle) static_cast<Hostile*>(member.node->running_program())->finish();
-        else static_cast<Client*>(member.node->running_program())->finish();
+        else finish(member);
     }
 }
 
@@ -67,8 +82,9 @@ bool Fleet::done() {
         Program* const program = member.node->running_program();
         if (member.role == Role::producer && (!program || !static_cast<Producer*>(program)->done())) return false;
         if (member.role == Role::admin && (!program || !static_cast<Admin*>(program)->done())) return false;
+        if (member.role >= Role::kafka_producer && (!program || !kafka_actor(member)->done())) return false;
     }
-    return true;
+    return history_.kafka().groups_done();
 }
 
 std::string Fleet::state() {
@@ -77,7 +93,10 @@ std::string Fleet::state() {
         Program* const program = member.node->running_program();
         if (member.role == Role::producer && program && !static_cast<Producer*>(program)->done()) out += "; " + static_cast<Producer*>(program)->state();
         if (member.role == Role::admin && (!program || !static_cast<Admin*>(program)->done())) out += "; topics are missing";
+        if (member.role >= Role::kafka_producer && program) out += "; " + kafka_actor(member)->state();
     }
+    if (KafkaVerifier* const v = kafka_verifier()) out += "; " + v->state();
+    else if (plan_.kafka.on) out += "; " + history_.kafka().undone();
     if (Verifier* const v = verifier(); v && !v->done()) out += "; " + v->state();
     return out;
 }
@@ -88,6 +107,12 @@ void Fleet::start_verifier() {
     verifier_node_ = &world_.add_node("verifier");
     verifier_node_->program = [this](NodeEnv& env) { return std::make_unique<Verifier>(env, history_, plan_); };
     verifier_node_->boot();
+    if (!plan_.kafka.on) return;
+    kafka_verifier_node_ = &world_.add_node("kafka-verifier");
+    kafka_verifier_node_->program = [this](NodeEnv& env) { return std::make_unique<KafkaVerifier>(env, history_, plan_); };
+    kafka_verifier_node_->boot();
 }
+
+bool Fleet::verified() { return verifier() && verifier()->done() && (!plan_.kafka.on || kafka_verifier()->done()); }
 
 }  // namespace rivulet::sim

@@ -5,7 +5,10 @@
 #include "sim/run/admin.h"
 #include "sim/run/consumer.h"
 #include "sim/run/follower.h"
+#include "sim/run/group_member.h"
 #include "sim/run/hostile.h"
+#include "sim/run/kafka_admin.h"
+#include "sim/run/kafka_producer.h"
 #include "sim/run/producer.h"
 #include "sim/run/verifier.h"
 
@@ -25,11 +28,12 @@ public:
     // A client loses its process or its power and comes back.
     void end_one(bool power);
     Node& any_node() { return *members_[random_.below(members_.size())].node; }
-    void start_verifier();  // and it is alone with the broker from then on
+    void start_verifier();  // and it is alone with the broker from then on, but for that of Kafka clients
+    bool verified();
     Verifier* verifier() { return static_cast<Verifier*>(verifier_node_ ? verifier_node_->running_program() : nullptr); }
 
 private:
-    enum class Role : std::uint8_t { producer, consumer, admin, hostile, idle };
+    enum class Role : std::uint8_t { producer, consumer, admin, hostile, idle, kafka_producer, group_member, kafka_admin };
     struct Member {
         Role role;
         std::size_t number;
@@ -38,6 +42,9 @@ private:
     };
     void add(Role role, std::size_t number, std::string_view name);
     void boot(Member& member);
+    void finish(Member& member);
+    static KafkaActor* kafka_actor(const Member& member);
+    KafkaVerifier* kafka_verifier() { return static_cast<KafkaVerifier*>(kafka_verifier_node_ ? kafka_verifier_node_->running_program() : nullptr); }
     std::unique_ptr<Program> make(Member& member, NodeEnv& env);
 
     World& world_;
@@ -46,6 +53,7 @@ private:
     Random random_;
     std::vector<Member> members_;
     Node* verifier_node_ = nullptr;
+    Node* kafka_verifier_node_ = nullptr;
     bool finishing_ = false;
 };
 

@@ -6,7 +6,7 @@
 namespace rivulet::sim {
 
 History::History(World& world, const Plan& plan)
-    : world_(world), plan_(plan), topics_(plan.topics.size()), partitions_(plan.topics.size()), readings_(plan.producers.size()) {
+    : world_(world), plan_(plan), kafka_(world, plan), topics_(plan.topics.size()), partitions_(plan.topics.size()), readings_(plan.producers.size()) {
     for (std::size_t t = 0; t < plan.topics.size(); ++t) {
         partitions_[t].resize(plan.topics[t].partitions);
         begin_settings(t);

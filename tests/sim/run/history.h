@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sim/run/batches.h"
+#include "sim/run/kafka_history.h"
 #include "sim/run/plan.h"
 #include "wire/compact/admin_frames.h"
 
@@ -131,6 +132,7 @@ public:
     void damaged(FaultKind kind, bool silent);
     void damage_reported() { reported_ = true; }
     bool strict() const { return damages_ == 0; }
+    KafkaHistory& kafka() { return kafka_; }
 
     // ---- the end ----
     struct FinalPartition {
@@ -190,6 +192,7 @@ private:
 
     World& world_;
     const Plan& plan_;
+    KafkaHistory kafka_;
     std::vector<Topic> topics_;
     Growth growth_;
     std::vector<std::vector<Partition>> partitions_;  // by topic

@@ -34,6 +34,8 @@ void print_totals(const Totals& totals) {
                 "of work in a turn; %llu seeds ran twice\n",
                 n(host.starts), n(host.failed_starts), n(host.clean_stops), n(host.power_cuts), n(host.times_offline), n(host.commits), n(host.segments), n(host.windows),
                 n(host.refused), n(host.silent), n(host.turn_work_max), n(totals.replays));
+    std::printf("Kafka clients: %llu records acknowledged, %llu batches that had come before, %llu generations of groups, %llu commits acknowledged, %llu refused as they must be; __consumer_offsets written anew %llu times\n",
+                n(totals.kafka_records), n(host.repeats), n(totals.generations), n(totals.commits), n(totals.fenced), n(host.rewrites));
     std::printf("faults:");
     for (std::size_t k = 0; k < fault_kind_count; ++k) {
         const std::string_view name = name_of(static_cast<FaultKind>(k));

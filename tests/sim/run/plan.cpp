@@ -9,6 +9,8 @@ namespace rivulet::sim {
 namespace {
 
 constexpr std::uint64_t kib = 1024;
+constexpr std::uint64_t kafka_each = 4;  // seeds
+constexpr std::string_view kafka_limits[] = {"limits.partitions", "limits.producers", "limits.groups", "limits.members", "limits.group_members", "limits.group_bytes", "limits.committed_offsets", "storage.checkpoint_bytes_max"};
 
 std::uint64_t pick(Random& random, std::initializer_list<std::uint64_t> values) { return *(values.begin() + random.below(values.size())); }
 
@@ -196,12 +198,89 @@ void plan_faults(Plan& plan, Random random) {
     if (plan.faults.empty()) plan.faults.push_back(FaultKind::power_cut);
 }
 
+// One seed of four has Kafka clients, and fewer others. Nothing of it comes from the streams of the rest.
+void plan_kafka(Plan& plan, Random random) {
+    plan.kafka.on = true;
+    plan.producers.resize(std::min<std::size_t>(plan.producers.size(), random.between(1, 2)));
+    plan.consumers.resize(1);
+    // Their rules have no exceptions for lost flash.
+    std::erase_if(plan.faults, [](FaultKind kind) { return kind >= FaultKind::damage; });
+    std::erase_if(plan.sets, [](const std::string& s) {
+        return std::any_of(std::begin(kafka_limits), std::end(kafka_limits), [&](std::string_view key) { return s.starts_with(std::string(key) + '='); });
+    });
+    for (const auto& [key, value] : std::initializer_list<std::pair<std::string_view, std::uint64_t>>{
+             {"storage.checkpoint_bytes_max", 256 * kib}, {"limits.partitions", 128}, {"limits.producers", 512}, {"limits.groups", 8}, {"limits.members", 24}, {"limits.group_members", 12}, {"limits.group_bytes", 64 * kib}, {"limits.committed_offsets", 128},
+             {"limits.kafka_connections", 48}, {"limits.kafka_receive_bytes", 64 * kib}, {"limits.kafka_request_bytes", 16 * kib}, {"limits.kafka_response_bytes", 32 * kib}})
+        set(plan, key, value);
+    set(plan, "limits.fetch_partitions", pick(random, {24, 64, 256}));
+    set(plan, "listener.kafka.bind", "0.0.0.0:9092");
+    set(plan, "broker.offsets.topic.num.partitions", pick(random, {1, 2, 4}));
+    set_ms(plan, "broker.group.initial.rebalance.delay.ms", pick(random, {0, 200, 3000}));
+    plan.broker.connections_max += 64 + server::spare_connections(48);
+    const std::uint64_t topics = random.between(1, 2);
+    for (std::uint64_t i = 0; i < topics; ++i) {
+        KafkaTopicPlan topic;
+        topic.name = "k" + std::to_string(i);
+        topic.partitions = static_cast<std::uint32_t>(random.between(1, 4));
+        topic.grows = random.chance(1, 2);
+        set(plan, "topic." + topic.name + ".partitions", topic.partitions);
+        set(plan, "topic." + topic.name + ".durability", "disk");
+        if (random.chance(3, 4)) set(plan, "topic." + topic.name + ".commit.interval.ms", pick(random, {0, 5, 20, 100}));
+        plan.kafka.topics.push_back(topic);
+    }
+    const auto some_topics = [&] {
+        std::vector<std::size_t> all;
+        for (std::size_t t = 0; t < topics; ++t)
+            if (random.chance(2, 3)) all.push_back(t);
+        if (all.empty()) all.push_back(static_cast<std::size_t>(random.below(topics)));
+        return all;
+    };
+    const std::uint64_t producers = random.between(1, 3);
+    for (std::uint64_t i = 0; i < producers; ++i) {
+        KafkaProducerPlan producer;
+        producer.topics = some_topics();
+        producer.idempotent = i == 0 || random.chance(3, 4);
+        producer.wraps = random.chance(1, 4);
+        producer.tick_ns = static_cast<std::int64_t>(pick(random, {20, 50, 200})) * ns_per_ms;
+        producer.batches_max = static_cast<std::uint32_t>(random.between(1, 3));
+        producer.records_max = static_cast<std::uint32_t>(pick(random, {1, 3, 8}));
+        producer.value_max = static_cast<std::uint32_t>(std::min<std::uint64_t>(pick(random, {20, 200, 2000}), plan.batch_bytes / 4));
+        producer.in_flight = static_cast<std::size_t>(random.between(1, 5));
+        producer.window = static_cast<std::size_t>(random.between(1, 12));
+        plan.kafka.producers.push_back(std::move(producer));
+    }
+    const std::uint64_t groups = random.between(1, 3);
+    for (std::uint64_t g = 0; g < groups; ++g) {
+        GroupPlan group;
+        group.name = "group" + std::to_string(g);
+        group.topics = some_topics();
+        group.cooperative = random.chance(1, 2);
+        group.lone = g != 0 && random.chance(1, 3);
+        const std::uint64_t members = group.lone ? 1 : random.between(1, 4);
+        for (std::uint64_t m = 0; m < members; ++m) {
+            MemberPlan member;
+            member.group = static_cast<std::size_t>(g);
+            if (!group.lone && random.chance(1, 3)) member.instance = "instance" + std::to_string(m);
+            member.tick_ns = static_cast<std::int64_t>(pick(random, {20, 50, 100})) * ns_per_ms;
+            member.session_ms = static_cast<std::int32_t>(pick(random, {6000, 6000, 10'000}));
+            member.heartbeat_ns = static_cast<std::int64_t>(pick(random, {300, 1000, 2000})) * ns_per_ms;
+            member.commit_ns = static_cast<std::int64_t>(pick(random, {50, 300, 1000})) * ns_per_ms;
+            member.restless = static_cast<unsigned>(pick(random, {0, 5, 20}));
+            plan.kafka.members.push_back(std::move(member));
+        }
+        plan.kafka.groups.push_back(std::move(group));
+    }
+    for (const FaultKind kind : {FaultKind::rebalance_cut, FaultKind::commit_cut, FaultKind::rewrite_cut, FaultKind::loading_cut})
+        if (random.chance(1, 2)) plan.faults.insert(plan.faults.end(), random.between(1, 2), kind);
+    if (plan.faults.empty()) plan.faults.push_back(FaultKind::rebalance_cut);
+}
+
 }  // namespace
 
 std::string_view name_of(FaultKind kind) {
     static constexpr std::string_view names[fault_kind_count] = {
         "power cut", "cut in recovery", "kill", "restart", "sync EIO", "write EIO", "ENOSPC", "pause", "clock jump", "reload", "reset", "one-way link", "partition",
-        "slow link", "client power cut", "client kill", "class B damage", "class C damage", "lying flush"};
+        "slow link", "client power cut", "client kill", "cut in a rebalance", "cut in a commit", "cut in a rewrite", "cut in loading", "class B damage", "class C damage", "lying flush"};
     return names[static_cast<std::size_t>(kind)];
 }
 
@@ -231,6 +310,13 @@ std::string Plan::text() const {
     for (const ConsumerPlan& c : consumers)
         out += "\n  consumer, frames " + std::to_string(c.frame_bytes_max) + " bytes " + std::to_string(c.bytes_min) + "-" + std::to_string(c.bytes_max) + " wait " +
                std::to_string(c.wait_ms_max) + " jumps " + std::to_string(c.jumps) + (c.slow ? " slow" : "") + (c.by_alias ? " by-alias" : "") + (c.push ? " push" : "");
+    for (const KafkaTopicPlan& topic : kafka.topics) out += "\n  Kafka topic " + topic.name + ": " + std::to_string(topic.partitions) + (topic.grows ? ", grows" : "");
+    for (const KafkaProducerPlan& p : kafka.producers)
+        out += std::string("\n  Kafka producer") + (p.idempotent ? ", idempotent" : "") + (p.wraps ? ", wraps" : "") + ", " + std::to_string(p.in_flight) + " in flight, window " + std::to_string(p.window) +
+               ", records " + std::to_string(p.records_max) + " of " + std::to_string(p.value_max);
+    for (const MemberPlan& m : kafka.members)
+        out += "\n  member of " + kafka.groups[m.group].name + (kafka.groups[m.group].lone ? ", lone" : kafka.groups[m.group].cooperative ? ", cooperative" : ", eager") + (m.instance.empty() ? "" : ", " + m.instance) +
+               ", restless " + std::to_string(m.restless);
     return out;
 }
 
@@ -244,6 +330,7 @@ Plan make_plan(std::uint64_t seed) {
     plan_producers(plan, random.split("producers"));
     plan_consumers(plan, random.split("consumers"));
     plan_faults(plan, random.split("faults"));
+    if (seed % kafka_each == 0) plan_kafka(plan, random.split("kafka"));
     return plan;
 }
 

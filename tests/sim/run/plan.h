@@ -22,11 +22,15 @@ enum class FaultKind : std::uint8_t {
     reload,          // of the configuration
     connection_reset, one_way_link, partition, slow_link,
     client_power_cut, client_kill,
+    rebalance_cut,   // class A, between the answers to joins and those to syncs
+    commit_cut,      // ... while offsets are being committed
+    rewrite_cut,     // ... while a partition of __consumer_offsets is written anew
+    loading_cut,     // ... while the coordinator reads what it had
     damage,          // class B: synced pages become noise or land elsewhere
     tail_damage,     // class C: the last group becomes noise
     lying_flush,     // class D
 };
-constexpr std::size_t fault_kind_count = 19;
+constexpr std::size_t fault_kind_count = 23;
 std::string_view name_of(FaultKind kind);
 
 struct TopicPlan {
@@ -76,6 +80,53 @@ struct ConsumerPlan {
     std::size_t requests_max = 4;
 };
 
+// ---- Kafka clients: in one seed of four, which has fewer of the others then
+struct KafkaTopicPlan {
+    std::string name;
+    std::uint32_t partitions = 1;
+    bool grows = false;             // up to kafka_partitions_max
+};
+constexpr std::uint32_t kafka_partitions_max = 6;
+
+struct KafkaProducerPlan {
+    std::vector<std::size_t> topics;
+    bool idempotent = true;
+    bool wraps = false;             // its sequences begin right before they wrap
+    std::int64_t tick_ns = 50 * ns_per_ms;
+    std::uint32_t batches_max = 2;  // made in a tick
+    std::uint32_t records_max = 4;  // in a batch
+    std::uint32_t value_max = 50;
+    std::size_t in_flight = 5;      // requests
+    std::size_t window = 5;         // batches of a partition that are not acknowledged
+};
+
+struct GroupPlan {
+    std::string name;
+    std::vector<std::size_t> topics;
+    bool cooperative = false;       // else eager
+    bool lone = false;              // one consumer that assigns its partitions itself
+};
+
+struct MemberPlan {
+    std::size_t group = 0;
+    std::string instance;           // empty: dynamic
+    std::int64_t tick_ns = 50 * ns_per_ms;
+    std::int32_t session_ms = 6000;
+    std::int64_t heartbeat_ns = ns_per_s;
+    std::int64_t commit_ns = ns_per_s;
+    unsigned restless = 0;          // in a thousand ticks: leaves, joins again, commits what it must not
+};
+
+struct KafkaPlan {
+    bool on = false;
+    std::vector<KafkaTopicPlan> topics;
+    std::vector<KafkaProducerPlan> producers;
+    std::vector<GroupPlan> groups;
+    std::vector<MemberPlan> members;
+    // Of the record with that number.
+    static std::int64_t time_of(std::uint32_t number) { return 1'700'000'000'000 + number; }
+};
+
 struct Plan {
     std::uint64_t seed = 1;
     WorldOptions world;
@@ -88,6 +139,7 @@ struct Plan {
     std::vector<TopicPlan> topics;
     std::vector<ProducerPlan> producers;
     std::vector<ConsumerPlan> consumers;
+    KafkaPlan kafka;
     bool deletes = false;           // topics come and go
     bool hostile = false;
     bool idlers = false;

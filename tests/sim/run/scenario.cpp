@@ -83,6 +83,10 @@ void Scenario::strike(FaultKind kind) {
         case FaultKind::slow_link: network.set_delay(host_.node(), fleet_.any_node(), 50 * ns_per_ms, 2 * ns_per_s); break;
         case FaultKind::client_power_cut: fleet_.end_one(true); break;
         case FaultKind::client_kill: fleet_.end_one(false); break;
+        case FaultKind::rebalance_cut:
+        case FaultKind::commit_cut:
+        case FaultKind::rewrite_cut:
+        case FaultKind::loading_cut: done = host_.cut_at(kind); break;
         case FaultKind::damage: done = host_.damage(); break;
         case FaultKind::tail_damage: done = host_.tail_damage(); break;
         case FaultKind::lying_flush: done = host_.lying_flush(); break;
@@ -93,11 +97,12 @@ void Scenario::strike(FaultKind kind) {
 bool Scenario::wait_for(const std::function<bool()>& condition, const char* what) {
     const std::int64_t end = world_.now() + all_ns_max;
     for (;;) {
-        const std::uint64_t before = history_.settled_count() + history_.read_count();
+        const auto progress = [this] { return history_.settled_count() + history_.read_count() + history_.kafka().progress(); };
+        const std::uint64_t before = progress();
         if (world_.run_until(condition, world_.now() + progress_ns_max)) return true;
         if (host_.full() && world_.run_until(condition, world_.now() + (full_ns_max - progress_ns_max))) return true;
         if (world_.failed()) return false;
-        if (history_.settled_count() + history_.read_count() != before && world_.now() < end) continue;
+        if (progress() != before && world_.now() < end) continue;
         world_.fail("no progress after healing (" + std::string(what) + "): " + host_.state() + fleet_.state());
         return false;
     }
@@ -120,7 +125,7 @@ bool Scenario::end() {
     }
     if (!wait_for([this] { return host_.up(); }, "broker") || !world_.run_for(quiet_ns)) return false;
     fleet_.start_verifier();
-    return wait_for([this] { return fleet_.verifier() && fleet_.verifier()->done(); }, "reading everything") && history_.check_all_found();
+    return wait_for([this] { return fleet_.verified(); }, "reading everything") && history_.check_all_found();
 }
 
 SeedResult Scenario::run() {
@@ -139,6 +144,10 @@ SeedResult Scenario::run() {
     totals_.records_read = history_.read_count();
     totals_.alterations = history_.altered_count();
     totals_.searches = history_.times_checked();
+    totals_.kafka_records = history_.kafka().records_acknowledged();
+    totals_.generations = history_.kafka().generations();
+    totals_.commits = history_.kafka().commits();
+    totals_.fenced = history_.kafka().fenced();
     totals_.host = host_.counts();
     result.totals = totals_;
     if (result.failure.empty()) return result;
@@ -157,6 +166,10 @@ void Totals::add(const Totals& other) {
     records_read += other.records_read;
     alterations += other.alterations;
     searches += other.searches;
+    kafka_records += other.kafka_records;
+    generations += other.generations;
+    commits += other.commits;
+    fenced += other.fenced;
     replays += other.replays;
     host.add(other.host);
     for (std::size_t i = 0; i < faults.size(); ++i) faults[i] += other.faults[i];

@@ -16,6 +16,10 @@ struct Totals {
     std::uint64_t records_read = 0;
     std::uint64_t alterations = 0;  // answered
     std::uint64_t searches = 0;     // by time, judged against all records
+    std::uint64_t kafka_records = 0;  // acknowledged
+    std::uint64_t generations = 0;    // of groups, whose assignments were told
+    std::uint64_t commits = 0;        // of offsets, acknowledged
+    std::uint64_t fenced = 0;         // commits of older generations and replaced members, which were refused
     std::uint64_t replays = 0;  // seeds that ran twice
     HostCounts host;
     std::array<std::uint64_t, fault_kind_count> faults{};

@@ -101,7 +101,9 @@ void Verifier::check_list() {
         }
         if (!topic.there && there && topic.ever_deleted && !topic.abandoned && !topic.ever_uncertain && history_.strict()) return broken("topic " + plan_.topics[t].name + " was deleted and is there");
     }
-    if (history_.strict() && listed_.size() > plan_.topics.size() + listed_.count(std::string(History::growing_name))) return broken("topics that nobody created");
+    std::size_t others = listed_.count(std::string(History::growing_name)) + (plan_.kafka.on ? listed_.count("__consumer_offsets") : 0);
+    for (const KafkaTopicPlan& topic : plan_.kafka.topics) others += listed_.count(topic.name);
+    if (history_.strict() && listed_.size() > plan_.topics.size() + others) return broken("topics that nobody created");
     topic_ = static_cast<std::size_t>(-1);
     next_topic();
 }

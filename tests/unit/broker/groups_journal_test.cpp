@@ -162,6 +162,31 @@ TEST_CASE("journal: while it loads, calls are told so, and heartbeats are not") 
     CHECK(world.heartbeat(member) == Error::none);
 }
 
+TEST_CASE("journal: the largest record that a group may have is read again; one byte more is refused") {
+    Groups world;
+    TestMember member;
+    member.protocols = {{"range", std::string(4000, 'm')}};
+    world.joined(member);
+    std::size_t bytes = world.options.record_bytes() - 4000;
+    TestSync sync;
+    Error error = Error::group_full;
+    for (; error == Error::group_full; --bytes) error = world.sync(member, sync, {{member.id, std::string(bytes, 'a')}});
+    ++bytes;
+    REQUIRE(error == Error::none);
+    CHECK(bytes < world.options.record_bytes() - 4000);
+    CHECK(bytes > world.options.record_bytes() - 4300);
+    REQUIRE(world.until([&] { return sync.answers == 1; }));
+    CHECK(sync.assignment.size() == bytes);
+    world.cut();
+    world.boot();
+    CHECK_FALSE(world.groups().journal().loader().incomplete());
+    CHECK(world.state() == GroupState::stable);
+    TestSync again;
+    REQUIRE(world.sync(member, again) == Error::none);
+    REQUIRE(world.until([&] { return again.answers == 1; }));
+    CHECK(again.assignment == std::string(bytes, 'a'));
+}
+
 TEST_CASE("journal: records that cannot be read are skipped, those around them are not") {
     Groups world;
     world.create("t");
@@ -350,6 +375,47 @@ TEST_CASE("journal: a partition that has grown is written anew, and loses nothin
         CHECK(world.heartbeat(member) == Error::none);
         if (cut_after_ms < 0) CHECK(world.groups().journal().loader().records() < 20);
     }
+}
+
+TEST_CASE("journal: a disk error in the middle of a rewrite ends it, and loses nothing") {
+    broker::GroupOptions options = groups_options();
+    options.rewrite_bytes_min = 20'000;
+    Groups world(options);
+    world.create("t");
+    TestMember member;
+    member.session_ms = 30 * 60'000;
+    world.settle(member);
+    REQUIRE(world.commit(member, "t", 1, 7) == Error::none);
+    std::int64_t offset = 0;
+    std::int64_t durable = 0;
+    while (!world.groups().journal().rewriter().busy()) {
+        ++offset;
+        const bool wait = offset % 16 == 0;
+        REQUIRE(world.commit(member, "t", 0, offset, "0123456789", wait) == Error::none);
+        if (wait) durable = offset;
+        REQUIRE(offset < 2000);
+    }
+    world.harness.disk().fail_nth(sim::DiskOp::sync, 1);
+    REQUIRE(world.until([&] { return world.broker().offline(); }));
+    world.run();
+    CHECK(world.groups().journal().rewriter().rewrites() == 0);
+    CHECK_FALSE(world.groups().journal().rewriter().busy());
+    const Offset start = log_of(world, "g").start;
+    world.cut();
+    world.boot();
+    CHECK(log_of(world, "g").start == start);
+    CHECK(world.committed("t", 0) >= durable);
+    CHECK(world.committed("t", 1) == 7);
+    CHECK(world.heartbeat(member) == Error::none);
+    // It is done by the process that follows.
+    const std::int64_t lost = offset;
+    while (world.groups().journal().rewriter().rewrites() == 0) {
+        REQUIRE(world.commit(member, "t", 0, ++offset, "0123456789") == Error::none);
+        REQUIRE(offset < lost + 200);
+    }
+    CHECK(log_of(world, "g").start > start);
+    CHECK(world.committed("t", 0) == offset);
+    CHECK(world.committed("t", 1) == 7);
 }
 
 TEST_CASE("journal: what is alive is not reached by the ring's end, however old it is") {

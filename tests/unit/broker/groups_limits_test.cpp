@@ -6,6 +6,15 @@ namespace {
 
 using broker::GroupState;
 
+// Log lines about limits.
+std::vector<std::string> warnings(Groups& world) {
+    std::vector<std::string> lines;
+    for (const std::string& line : world.harness.world.recent_log())
+        if (line.find("a limit is reached") != std::string::npos) lines.push_back(line);
+    return lines;
+}
+bool names(const std::vector<std::string>& lines, std::string_view key) { return !lines.empty() && lines.back().find(key) != std::string::npos; }
+
 TEST_CASE("limits: members of one group") {
     Groups world;
     std::vector<TestMember> members(world.options.group_members_max);
@@ -13,8 +22,18 @@ TEST_CASE("limits: members of one group") {
     TestMember more;
     TestJoin waiter;
     CHECK(world.join(more, waiter) == Error::group_full);
+    // Who runs the board is told which limit, but not each time.
+    CHECK(warnings(world).size() == 1);
+    CHECK(names(warnings(world), "limits.group_members"));
     more.id_required = true;
     CHECK(world.join(more, waiter) == Error::group_full);
+    CHECK(warnings(world).size() == 1);
+    for (int i = 0; i < 3; ++i) {
+        world.run(4 * ns_per_s);
+        for (const TestMember& member : members) REQUIRE(world.heartbeat(member) == Error::none);
+    }
+    CHECK(world.join(more, waiter) == Error::group_full);
+    CHECK(warnings(world).size() == 2);
     CHECK(world.state() == GroupState::stable);
     // Those who are in may join again.
     TestJoin again;
@@ -52,7 +71,9 @@ TEST_CASE("limits: members of all groups, those that were given an id alone incl
     TestMember last;
     last.group = "r";
     TestJoin refused;
-    CHECK(world.join(last, refused) == Error::group_full);
+    // It may pass, so its client is to try again.
+    CHECK(world.join(last, refused) == Error::coordinator_not_available);
+    CHECK(names(warnings(world), "limits.members"));
     CHECK(world.state("r") == GroupState::dead);
     CHECK(world.groups().blobs().used() == used);
 }
@@ -70,8 +91,9 @@ TEST_CASE("limits: groups; one that has neither members nor offsets makes room")
     }
     TestMember more;
     TestJoin waiter;
-    CHECK(world.join(more, waiter) == Error::group_full);
-    CHECK(world.commit(more, "t", 0, 1) == Error::group_full);
+    CHECK(world.join(more, waiter) == Error::coordinator_not_available);
+    CHECK(names(warnings(world), "limits.groups"));
+    CHECK(world.commit(more, "t", 0, 1) == Error::coordinator_not_available);
     REQUIRE(world.leave(first) == Error::none);
     world.run(ns_per_s);
     CHECK(world.commit(more, "t", 0, 1) == Error::none);
@@ -93,6 +115,7 @@ TEST_CASE("limits: offsets of all groups; those of a topic that is gone make roo
     REQUIRE(world.groups().offsets().count() == 64);
     alone.group = "g0";
     CHECK(world.commit(alone, "u", 5, 5) == Error::too_many_offsets);
+    CHECK(names(warnings(world), "limits.committed_offsets"));
     CHECK(world.commit(alone, "u", 0, 9) == Error::none);
     CHECK(world.committed("u", 0, "g0") == 9);
     CHECK(world.committed("u", 5, "g0") == -1);
@@ -143,10 +166,14 @@ TEST_CASE("limits: room for what members say, and for what they are assigned") {
     TestMember other;
     other.protocols = large.protocols;
     TestJoin refused;
-    CHECK(world.join(other, refused) == Error::group_full);
+    CHECK(world.join(other, refused) == Error::coordinator_not_available);
+    CHECK(names(warnings(world), "limits.group_bytes"));
     CHECK(world.groups().blobs().used() == used);
+    // More than there ever is.
+    other.protocols = {{"range", std::string(40'000, 'x')}};
+    CHECK(world.join(other, refused) == Error::group_full);
     TestSync sync;
-    CHECK(world.sync(large, sync, {{large.id, std::string(14'000, 'y')}}) == Error::group_full);
+    CHECK(world.sync(large, sync, {{large.id, std::string(14'000, 'y')}}) == Error::coordinator_not_available);
     CHECK(world.groups().blobs().used() == used);
     CHECK(!sync.waiting());
     // It fits the memory, but no record: that is told as well, and the state is what it was.

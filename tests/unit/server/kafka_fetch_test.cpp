@@ -253,19 +253,49 @@ TEST_CASE("a client that lags in many partitions reads the journal about once, i
     }
 }
 
-TEST_CASE("a topic that is deleted while a fetch waits for it: 100 by id, the end of the connection by name; the others wait on") {
+TEST_CASE("a topic that is deleted while a fetch waits for it: 100 by id, 3 by name; the others wait on") {
     KafkaServed served;
     KafkaClient& by_id = served.connect_kafka();
     KafkaClient& by_name = served.connect_kafka();
     KafkaClient& other = served.connect_kafka();
     send_fetch(by_id, {{"", 0, 0, 100, -1, id_of(served, "temps")}}, {.version = 13, .wait_ms = 20000});
-    send_fetch(by_name, {{"temps"}}, {.wait_ms = 20000});
+    send_fetch(by_name, {{"fast"}, {"temps"}, {"temps", 1}}, {.wait_ms = 20000});
     send_fetch(other, {{"fast"}}, {.wait_ms = 5000});
     served.run(ns_per_s / 2);
     served.world.after(0, [&] { CHECK(served.program->server->broker().delete_topic("temps").ok()); });
     CHECK(fetched(by_id, {.version = 13}, 3 * ns_per_s).partitions[0].error == 100);
-    CHECK(served.until([&] { return by_name.closed; }, 3 * ns_per_s));
+    const FetchAnswer named = fetched(by_name, {}, 3 * ns_per_s);
+    REQUIRE(named.partitions.size() == 3);
+    CHECK(named.partitions[0].error == 0);
+    for (std::size_t i = 1; i < 3; ++i) {
+        CHECK(named.partitions[i].topic == "temps");
+        CHECK(named.partitions[i].error == 3);
+    }
+    CHECK(fetch(by_name, {{"temps"}}).partitions[0].error == 3);
     CHECK(fetched(other).partitions[0].error == 0);
+}
+
+// With the names of a few that were deleted, not of all: then its client has to ask anew.
+TEST_CASE("many topics are deleted while a fetch waits for the first of them: the end of its connection") {
+    KafkaServed served;
+    KafkaClient& client = served.connect_kafka();
+    broker::Broker& broker = served.program->server->broker();
+    send_fetch(client, {{"temps"}}, {.wait_ms = 20000});
+    served.run(ns_per_s / 2);
+    served.world.after(0, [&] {
+        CHECK(broker.delete_topic("temps").ok());
+        for (int i = 0; i < 16; ++i) {
+            char buffer[100];
+            Text why(buffer);
+            broker::Broker::TopicRequest request;
+            request.name = "t";
+            request.partitions = 1;
+            request.config = broker.default_config();
+            REQUIRE(broker.create_topic(request, why).ok());
+            REQUIRE(broker.delete_topic("t").ok());
+        }
+    });
+    CHECK(served.until([&] { return client.closed; }, 3 * ns_per_s));
 }
 
 TEST_CASE("more readers than streams and cells: all get everything") {

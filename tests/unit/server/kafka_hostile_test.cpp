@@ -206,6 +206,33 @@ TEST_CASE("fetches beyond all cells: each is answered") {
     }
 }
 
+// Of 64 cells they have most, one after another, at any time.
+TEST_CASE("small fetches that come again and again do not keep out a large one") {
+    KafkaServed served(with_connections(48));
+    std::vector<KafkaClient*> small;
+    const std::vector<FetchFrom> some(6, FetchFrom{"temps", 1});
+    for (int i = 0; i < 20; ++i) {
+        small.push_back(&served.connect_kafka());
+        send_fetch(*small.back(), some, {.wait_ms = 200 + i});
+    }
+    served.run(100 * ns_per_ms);
+    KafkaClient& large = served.connect_kafka();
+    send_fetch(large, std::vector<FetchFrom>(64, FetchFrom{"temps", 1}), {.wait_ms = 10});
+    std::size_t rounds = 0;
+    for (; rounds < 200 && large.waiting() == 0; ++rounds) {
+        served.run(20 * ns_per_ms);
+        for (KafkaClient* client : small) {
+            if (client->waiting() == 0) continue;
+            CHECK(fetched(*client).partitions.size() == 6);
+            send_fetch(*client, some, {.wait_ms = 200});
+        }
+    }
+    CHECK(rounds < 150);
+    REQUIRE(large.waiting() == 1);
+    CHECK(fetched(large).partitions.size() == 64);
+    for (KafkaClient* client : small) CHECK(fetched(*client, {}, 20 * ns_per_s).partitions.size() == 6);
+}
+
 TEST_CASE("a fetch of more partitions than there are cells ends its connection; the cells are there for the others") {
     KafkaServed served;
     for (int round = 0; round < 20; ++round) {

@@ -1,0 +1,52 @@
+#include "sim/run/kafka_actor.h"
+
+namespace rivulet::sim {
+
+KafkaActor::KafkaActor(NodeEnv& env, History& history, const Plan& plan, std::string name, std::uint64_t life, std::int64_t tick_ns)
+    : env_(env), world_(env.world()), history_(history.kafka()), plan_(plan.kafka), name_(std::move(name)), random_(world_.random(name_, life)), tick_ns_(tick_ns), partitions_(plan_.topics.size()),
+      ids_(plan_.topics.size()) {
+    env_.arm(*this, env_.now() + static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(tick_ns_))));
+}
+
+KafkaActor::~KafkaActor() { env_.disarm(*this); }
+
+void KafkaActor::on_timer() {
+    env_.arm(*this, env_.now() + tick_ns_);
+    on_tick();
+}
+
+std::size_t KafkaActor::topic_index(std::string_view name) const {
+    std::size_t index = 0;
+    while (index < plan_.topics.size() && plan_.topics[index].name != name) ++index;
+    return index;
+}
+
+void KafkaActor::ask_metadata(KafkaLink& link, std::function<void()> then) {
+    Items<kafka::MetadataRequest::Topic> topics;
+    std::vector<std::size_t> before;
+    for (std::size_t t = 0; t < plan_.topics.size(); ++t) {
+        topics.add({Uuid{}, std::string_view(plan_.topics[t].name)});
+        before.push_back(history_.growth(t).answered);
+    }
+    kafka::MetadataRequest request;
+    request.topics = topics;
+    request.allow_auto_topic_creation = false;
+    link.call<kafka::MetadataResponse>(Api::metadata, some_version(random_, Api::metadata, 10), request, [this, before, then](const kafka::MetadataResponse& response) {
+        std::size_t told = 0;
+        for (const auto& topic : response.topics) {
+            const std::size_t index = topic_index(topic.name.value_or(std::string_view()));
+            if (topic.error_code != 0 || index == plan_.topics.size()) return world_.fail(name_ + ": Metadata: error " + std::to_string(topic.error_code) + " for " + std::string(topic.name.value_or("?")));
+            history_.check_partitions(index, before[index], topic.partitions.size());
+            // What is told to be there is there to stay.
+            history_.growth(index).answered = std::max(history_.growth(index).answered, static_cast<std::uint32_t>(topic.partitions.size()));
+            // What others know already may be ahead of this answer.
+            partitions_[index] = std::max(partitions_[index], topic.partitions.size());
+            ids_[index] = topic.topic_id;
+            ++told;
+        }
+        known_ = told == plan_.topics.size();
+        then();
+    });
+}
+
+}  // namespace rivulet::sim
