@@ -67,10 +67,9 @@ struct TopicPlace {
     bool operator<(const TopicPlace& other) const { return topic != other.topic ? topic < other.topic : partition < other.partition; }
 };
 
-// Of groups of consumers, through either protocol.
+// Of groups of consumers, of either protocol.
 bool has_assignments(const broker::Coordinator& groups, const broker::Group& group) {
-    const std::string_view type = groups.list(group).protocol_type;
-    return (type == broker::consumer_protocol_type || type == broker::compact_protocol_type) && group.state == broker::GroupState::stable;
+    return groups.list(group).protocol_type == broker::consumer_protocol_type && group.state == broker::GroupState::stable;
 }
 
 // Partitions that a member was assigned; -1: cannot be read.

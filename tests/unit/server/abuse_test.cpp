@@ -73,7 +73,7 @@ TEST_CASE("after OPEN: kinds that are reserved, flags, damage, puts to nowhere, 
         return client;
     };
     Client& reserved = opened();
-    raw(reserved, {1, 21});
+    raw(reserved, {1, 24});
     CHECK(ends_with(served, reserved) == Error::unsupported);
 
     Client& flags = opened();

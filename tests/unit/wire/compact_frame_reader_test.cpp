@@ -145,7 +145,7 @@ TEST_CASE("compact frame reader: bad frames") {
     CHECK(error_of({0xff, 0xff, 0xff, 0xff}) == Error::none);
     CHECK(error_of({0xff, 0x3f}) == Error::frame_too_large);
     CHECK(error_of({0x02, 0x00, 0x00}) == Error::unsupported);
-    CHECK(error_of({0x02, 0x15, 0x00}) == Error::unsupported);  // reserved
+    CHECK(error_of({0x02, 0x18, 0x00}) == Error::unsupported);  // reserved
     CHECK(error_of({0x02, 0x1f, 0x00}) == Error::unsupported);
     CHECK(error_of({0x7f, 0x1f}) == Error::unsupported);        // before the body has arrived
     CHECK(error_of({0x02, 0x26, 0x00}) == Error::malformed);    // PING with a flag
