@@ -6,6 +6,7 @@
 // Thread:   loop only. No statics: several brokers run in one simulated process.
 #pragma once
 
+#include "broker/cleaner.h"
 #include "broker/clock_trust.h"
 #include "broker/log_watch.h"
 #include "broker/topic.h"
@@ -18,6 +19,7 @@ struct BrokerOptions {
     store::StoreOptions store;
     config::TopicSection defaults;          // name unused
     std::uint32_t topics_max = 1000;
+    std::uint32_t compact_keys = 16384;     // that a cleaning pass tells apart; 0: no topic may be compacted
     std::int64_t retention_check_ns = 30 * ns_per_s;
     config::ClockTrust clock_trust = config::ClockTrust::automatic;
     Timestamp clock_floor{0};               // this build: no time before it is trusted
@@ -128,6 +130,11 @@ public:
     // Until there is more of this log, or it goes: then the watch fires, once, on a later turn. LogWatches::cancel() before.
     void watch(const store::Log& log, LogWatch& watch) { watches_.watch(log.slot, watch); }
 
+    // Of the logs of compacted topics.
+    void set_intake(store::Log::Intake intake);
+    // Appends find the store busy, or do no more.
+    void hold_appends(bool hold);
+    const Cleaner& cleaner() const { return cleaner_; }
     bool clock_trusted() const { return clock_.trusted(); }
     Timestamp wall() const { return env_.wall(); }
     // The time of what happens now, as ClockTrust has it.
@@ -162,7 +169,8 @@ private:
     std::span<const store::Section> checkpoint_sections() const override;
 
     Status check_counts(const TopicRequest& request, Topic& topic, Text& why) const;
-    Status check_logs(std::uint32_t more, Text& why) const;
+    Status check_logs(std::uint32_t more, const Topic& planned, Text& why) const;
+    Status check_policy(const config::TopicConfig& config, Text& why) const;
     Status plan_growth(Topic& planned, std::uint32_t partitions, Text& why) const;
     Status check_catalogue(std::size_t added, std::size_t removed, Text& why) const;
     Status restore_topic(Bytes entry);
@@ -189,6 +197,7 @@ private:
     std::uint64_t created_ticket_ = 0;
     std::uint64_t catalogue_bytes_max_;
     ClockTrust clock_;
+    Cleaner cleaner_;
     BrokerListener* listener_ = nullptr;
     Tick tick_{*this};
     Wake wake_{*this};

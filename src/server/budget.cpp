@@ -70,6 +70,7 @@ void Planner::set_options() {
     store.windows = limits.read_windows;
     out_.broker.defaults = config_.defaults;
     out_.broker.topics_max = limits.topics;
+    out_.broker.compact_keys = limits.compact_keys;
     out_.broker.retention_check_ns = config_.retention.check_interval_ms * ns_per_ms;
     out_.broker.clock_trust = config_.clock.trust;
     out_.broker.clock_floor = clock_floor;
@@ -163,6 +164,7 @@ void Planner::add_store() {
     part("sessions' states", limits.sessions, store::SessionTable::memory_bytes(limits.sessions), store::SessionTable::bytes_each, "(session, partition)", "limits.sessions");
     part("producers' states", limits.producers, store::ProducerTable::memory_bytes(limits.producers), store::ProducerTable::bytes_each, "(producer, partition)", "limits.producers");
     part("topics", limits.topics, broker::TopicTable::memory_bytes(limits.topics), sizeof(broker::Topic), "", "limits.topics");
+    part("cleaning", limits.compact_keys, broker::Cleaner::memory_bytes(limits.compact_keys), 32, "keys that a pass tells apart", "limits.compact_keys");
     part("commit buffers", 1, store::GroupWriter::memory_bytes(store) + store::Committer::memory_bytes(store), 0, "group header, table, footer, records",
          "limits.partitions, limits.batch_bytes");
     part("read windows", limits.read_windows, store::Reader::memory_bytes(store), 0, "catch-up reads, each a batch and its directory", "limits.read_windows, limits.batch_bytes");

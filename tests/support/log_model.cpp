@@ -252,11 +252,13 @@ std::uint64_t Driver::clean(LogId id, const std::function<bool(std::size_t)>& ke
             sent.dropped.push_back(batch.header.base_offset);
             continue;
         }
+        const bool first = last == 0;
         last = patiently([&] { return relocate(batch.bytes); });
-        if (last == 0) return 0;
+        if (last == 0 || (first && !harness_.settle(last))) return 0;
     }
     sent.base = end;
-    if (last == 0 || !harness_.settle(last)) return 0;
+    if (last == 0) return 0;
+    // Refused until all of it is durable.
     const std::uint64_t ticket = patiently([&]() -> std::uint64_t {
         const Result<std::uint64_t> done = harness_.act([&] { return harness_.store().finish_clean(harness_.log(id), end, 0); });
         last_error = done.error();
