@@ -52,9 +52,10 @@ optimize := -O2
 # For what runs once, by hand or seldom, and for the descriptions of messages, of which there are many; records in and out are built for speed.
 optimize_size := -Os
 built_for_size := src/cli/% src/config/% src/store/offline/% src/wire/kafka/% src/server/kafka/handle_% src/broker/groups/% \
-  src/wire/compact/admin_% src/server/compact/handle_topics% $(addprefix src/server/,budget% check_config% load_config% reloader% serve.% server.%) \
+  src/wire/compact/admin_% src/wire/compact/group_% src/wire/compact/member_% $(addprefix src/server/compact/,handle_assign% handle_group% handle_topics%) \
+  $(addprefix src/server/,budget% check_config% load_config% reloader% serve.% server.%) \
   $(addprefix src/server/kafka/,offset_search% config_items% group_wait% handlers%) \
-  $(addprefix src/broker/,recovery% topic.% topics%) $(addprefix src/store/,checkpoint_load% create% opening% replay% run_start% super_block%)
+  $(addprefix src/record/,batch_decoder% decompress% lz4% snappy% xxh32%) $(addprefix src/broker/,recovery% topic.% topics%) $(addprefix src/store/,checkpoint_load% create% opening% replay% run_start% super_block%)
 kind_flags := -fno-pie
 kind_link := -static -Wl,--gc-sections
 deps_sanitize :=
@@ -87,13 +88,14 @@ deps_flags = -O2 -g -w -ffunction-sections -fdata-sections -ffile-prefix-map=$(C
 include toolchains/deps.mk
 
 # What a source gets, by its path: libuv and mbedTLS are for platform/ and main.cpp, which wires it, inih for src/config
-# alone, exceptions and doctest for tests, whose small numbers may be narrowed where size_t has 32 bits.
+# alone, zlib and zstd for src/record/decompress.cpp alone, exceptions and doctest for tests, whose small numbers may be narrowed where size_t has 32 bits.
 # Used for compiling, for checking headers one by one, and for compile_commands.json.
 doctest_flags := -isystem $(cache)/include
 flags_of = $(strip $(if $(filter %.c src/sensor/%.h,$1),$(c_flags),$(cxx_flags) \
   $(if $(filter tests/%,$1),-fexceptions -Wno-conversion -Itests $(doctest_flags),-fno-exceptions)) \
   $(if $(filter src/main.cpp platform/% tests/platform/% tests/size/% tests/bench/%,$1),$(uv_flags) $(mbedtls_flags)) \
   $(if $(filter src/config/%,$1),$(inih_flags)) \
+  $(if $(filter src/record/decompress.cpp,$1),$(zlib_flags) $(zstd_flags)) \
   $(if $(filter $(built_for_size),$1),$(optimize_size)) $(if $(filter src/cli/version.cpp,$1),-I$(out)) \
   $(if $(filter src/sensor/examples/%,$1),-Isrc/sensor) \
   $(CPPFLAGS) $(if $(filter %.c,$1),$(CFLAGS),$(CXXFLAGS)))
@@ -113,6 +115,7 @@ crash_files := $(wildcard tests/crash/*.cpp)
 fuzz_files := $(wildcard tests/fuzz/*_fuzz.cpp)
 fuzz_driver_files := $(wildcard tests/fuzz/driver/*.cpp)
 bench_files := $(wildcard tests/bench/*.cpp)
+rdkafka_file := $(wildcard tests/bench/rdkafka/client.cpp)
 guard_files := $(wildcard tests/support/guard/*.cpp)
 doctest_main_file := tests/support/doctest_main.cpp
 support_files := $(filter-out $(doctest_main_file),$(wildcard tests/support/*.cpp))
@@ -130,7 +133,8 @@ platform_objects := $(call objects,$(platform_files))
 # Everything a test may want that needs no operating system: the broker, the simulated world, helpers.
 world_objects := $(src_objects) $(call objects,$(sim_files) $(support_files))
 doctest_objects := $(call objects,$(doctest_main_file))
-inih_lib := $(out)/deps/inih.a
+# The libraries that src/ itself uses.
+src_libs := $(addprefix $(out)/deps/,inih.a zlib.a zstd.a)
 platform_libs := $(out)/deps/libuv.a $(out)/deps/mbedtls.a
 
 # ---- main targets ----
@@ -160,11 +164,11 @@ endif
 note = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(subst $(CURDIR),.,$1))' >$@.new; \
   if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 $(out)/flags: force
-	$(call note,$(CC) $(CXX) $(optimize_size) $(built_for_size) $(cxx_flags) $(c_flags) $(uv_flags) $(mbedtls_flags) $(inih_flags) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS))
+	$(call note,$(CC) $(CXX) $(optimize_size) $(built_for_size) $(cxx_flags) $(c_flags) $(uv_flags) $(mbedtls_flags) $(inih_flags) $(zlib_flags) $(zstd_flags) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS))
 $(out)/link-flags: force
 	$(call note,$(CXX) $(toolchain_flags) $(kind_link) $(LDFLAGS))
 $(out)/deps/flags: force
-	$(call note,$(CC) $(deps_flags) $(libuv_build) $(mbedtls_build) $(inih_build))
+	$(call note,$(CC) $(deps_flags) $(optimize_size) $(libuv_build) $(libuv_for_size) $(mbedtls_build) $(mbedtls_for_size) $(inih_build) $(zlib_build) $(zstd_build))
 
 define compile
 @mkdir -p $(@D)
@@ -177,7 +181,7 @@ $(obj)/%.o: %.c $(out)/flags | deps-build
 	$(compile)
 
 # Third-party headers must be unpacked first, and a new version or configuration of them rebuilds (-MMD leaves them out).
-third_party_users := $(call objects,$(main_file) $(platform_files) $(filter src/config/%,$(src_files)) \
+third_party_users := $(call objects,$(main_file) $(platform_files) $(filter src/config/% src/record/decompress.cpp,$(src_files)) \
   $(platform_test_files) $(bench_files) $(probe_file))
 $(third_party_users): $(deps_stamp) toolchains/mbedtls_config.h
 $(filter $(obj)/tests/%,$(call objects,$(all_files))): | $(cache)/include/doctest deps-test
@@ -218,23 +222,23 @@ $(Q)$(CXX) $(toolchain_flags) $(kind_link) -Wl,-Map=$@.map -o $@ $(filter %.o,$^
 @grep -v -e 'in function `' -e 'in statically linked applications requires at runtime' $@.log >&2; rm -f $@.log
 endef
 
-$(out)/rivulet.debug: $(call objects,$(main_file)) $(src_objects) $(platform_objects) $(platform_libs) $(inih_lib) $(out)/link-flags
+$(out)/rivulet.debug: $(call objects,$(main_file)) $(src_objects) $(platform_objects) $(platform_libs) $(src_libs) $(out)/link-flags
 	$(link)
 $(out)/rivulet: $(out)/rivulet.debug
 	$(Q)$(STRIP) -o $@ $<
 # The same objects and a malloc that aborts once the arena is sealed.
-$(out)/rivulet-guard: $(call objects,$(main_file) $(guard_files)) $(src_objects) $(platform_objects) $(platform_libs) $(inih_lib) $(out)/link-flags
+$(out)/rivulet-guard: $(call objects,$(main_file) $(guard_files)) $(src_objects) $(platform_objects) $(platform_libs) $(src_libs) $(out)/link-flags
 	$(link)
 # These have the guard too, so that the simulator fails a broker that allocates while it serves.
-$(out)/unit_test: $(call objects,$(unit_files) $(guard_files)) $(doctest_objects) $(world_objects) $(inih_lib) $(out)/link-flags
+$(out)/unit_test: $(call objects,$(unit_files) $(guard_files)) $(doctest_objects) $(world_objects) $(src_libs) $(out)/link-flags
 	$(link)
-$(out)/golden_test: $(call objects,$(golden_files)) $(doctest_objects) $(world_objects) $(inih_lib) $(out)/link-flags
+$(out)/golden_test: $(call objects,$(golden_files)) $(doctest_objects) $(world_objects) $(src_libs) $(out)/link-flags
 	$(link)
-$(out)/platform_test: $(call objects,$(platform_test_files)) $(doctest_objects) $(world_objects) $(platform_objects) $(platform_libs) $(inih_lib) $(out)/link-flags
+$(out)/platform_test: $(call objects,$(platform_test_files)) $(doctest_objects) $(world_objects) $(platform_objects) $(platform_libs) $(src_libs) $(out)/link-flags
 	$(link)
-$(out)/sim_run: $(call objects,$(sim_run_files) $(guard_files)) $(world_objects) $(inih_lib) $(out)/link-flags
+$(out)/sim_run: $(call objects,$(sim_run_files) $(guard_files)) $(world_objects) $(src_libs) $(out)/link-flags
 	$(link)
-$(out)/crash_run: $(call objects,$(crash_files)) $(world_objects) $(inih_lib) $(out)/link-flags
+$(out)/crash_run: $(call objects,$(crash_files)) $(world_objects) $(src_libs) $(out)/link-flags
 	$(link)
 # The sensor library's example: that library, libc and nothing else.
 $(out)/push_csv: $(call objects,$(push_csv_file) src/sensor/rivulet_sensor.c) $(out)/link-flags
@@ -242,20 +246,25 @@ $(out)/push_csv: $(call objects,$(push_csv_file) src/sensor/rivulet_sensor.c) $(
 fuzzers := $(patsubst tests/fuzz/%_fuzz.cpp,$(out)/fuzz_%,$(fuzz_files))
 ifeq ($(kind),libfuzzer)
 $(fuzzers): link_extra := -fsanitize=fuzzer
-$(fuzzers): $(out)/fuzz_%: $(obj)/tests/fuzz/%_fuzz.o $(world_objects) $(inih_lib) $(out)/link-flags
+$(fuzzers): $(out)/fuzz_%: $(obj)/tests/fuzz/%_fuzz.o $(world_objects) $(src_libs) $(out)/link-flags
 	$(link)
 else
-$(fuzzers): $(out)/fuzz_%: $(obj)/tests/fuzz/%_fuzz.o $(call objects,$(fuzz_driver_files)) $(world_objects) $(inih_lib) $(out)/link-flags
+$(fuzzers): $(out)/fuzz_%: $(obj)/tests/fuzz/%_fuzz.o $(call objects,$(fuzz_driver_files)) $(world_objects) $(src_libs) $(out)/link-flags
 	$(link)
 endif
 benches := $(patsubst tests/bench/%.cpp,$(out)/bench_%,$(bench_files))
-$(benches): $(out)/bench_%: $(obj)/tests/bench/%.o $(world_objects) $(platform_objects) $(platform_libs) $(inih_lib) $(out)/link-flags
+$(benches): $(out)/bench_%: $(obj)/tests/bench/%.o $(world_objects) $(platform_objects) $(platform_libs) $(src_libs) $(out)/link-flags
 	$(link)
+# Kafka's C library is linked as Debian has it, dynamically; without it the parts that need it say so. Looked for each time: deps-bench may have brought it.
+.PHONY: $(out)/bench_rdkafka
+$(out)/bench_rdkafka: deps-bench $(out)/flags
+	@if [ -e /usr/include/librdkafka/rdkafka_mock.h ]; then $(CXX) $(call flags_of,$(rdkafka_file)) -no-pie -o $@ $(rdkafka_file) -lrdkafka; \
+	else rm -f $@; echo "librdkafka-dev is absent, going on without" >&2; fi
 # The product and a TLS client and server in one file: what the size limits are for. The product's own main stays in,
 # renamed; the weak one serves while there is none.
 $(out)/probe_main.o: $(call objects,$(main_file))
 	$(Q)$(OBJCOPY) --redefine-sym main=rivulet_main $< $@
-$(out)/tls_probe: $(call objects,$(probe_file)) $(if $(main_file),$(out)/probe_main.o) $(src_objects) $(platform_objects) $(platform_libs) $(inih_lib) $(out)/link-flags
+$(out)/tls_probe: $(call objects,$(probe_file)) $(if $(main_file),$(out)/probe_main.o) $(src_objects) $(platform_objects) $(platform_libs) $(src_libs) $(out)/link-flags
 	$(link)
 
 # ---- tests ----
@@ -355,17 +364,19 @@ run-size:
 	@BUILD=$(BUILD) tests/size/size.sh native:2500000 armv6-linux-gnueabi:2000000
 
 # ---- single runs ----
-.PHONY: size sim bench fuzz run-fuzz interop
+.PHONY: size sim bench fuzz run-fuzz interop check-history
 size: deps-build deps-test ## sizes of the program and of a TLS probe on amd64 and ARMv6, of the sensor library on armv6-M, against their limits
 	+@$(MAKE) build-size
 	+@$(MAKE) run-size
 sim: build-sim ## the simulator alone: SEEDS=1000 (that many) or SEEDS=7-7 (one, to replay it), ARGS for more options
 	+@$(MAKE) run-sim
-bench: deps-bench $(products) $(benches) ## ratios that the promises name, not absolute times; ARGS go to tests/bench/run.sh
-	@OUT=$(CURDIR)/$(out) RIVULET=$(CURDIR)/$(out)/rivulet; export OUT RIVULET; \
+bench: deps-bench $(products) $(benches) $(out)/bench_rdkafka ## ratios that the promises name, not absolute times; ARGS go to tests/bench/run.sh
+	@OUT=$(CURDIR)/$(out) RIVULET=$(CURDIR)/$(out)/rivulet INTEROP=$(CURDIR)/build/interop; export OUT RIVULET INTEROP; \
 	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(ARGS),$(or $(foreach b,$(benches),$(RUNNER) $b $(ARGS) && echo "$b done" &&),echo "nothing in tests/bench yet" &&) true)
 interop: deps-interop $(products) ## every Kafka client that can be had, of Debian, PyPI, npm, Go, Maven, against the broker; ARGS="Java kcat" for some. Fetches them
 	@RIVULET=$(CURDIR)/$(out)/rivulet INTEROP=$(CURDIR)/build/interop python3 tests/interop/kafka/run.py $(ARGS)
+check-history: deps-build deps-test $(products) ## a history of real clients, with kill -9 and pauses, and its check; SECONDS=600 for long, SEED=n for the same faults
+	@RIVULET=$(CURDIR)/$(out)/rivulet python3 tests/interop/history/run.py $(or $(SECONDS),120) $(SEED)
 fuzz: deps-build deps-test ## libFuzzer by clang on every fuzz target, FUZZ_SECONDS each; FUZZ=name for one
 	+@$(MAKE) LIBFUZZER=1 run-fuzz
 FUZZ ?=
@@ -379,9 +390,9 @@ build_packages := make gcc g++ binutils ca-certificates bzip2 xz-utils debian-ar
 test_packages := doctest-dev clang-14 libclang-rt-14-dev g++-arm-linux-gnueabi gcc-arm-none-eabi gcc-avr qemu-user-static python3 perl procps \
   e2fsprogs util-linux mount patch openssl kcat python3-confluent-kafka python3-kafka python3-snappy python3-lz4 python3-zstandard
 # What the benchmarks compare with: without one of them they say that it is absent, and go on.
-bench_packages := redis-server nats-server mosquitto
-# For `make interop`; Go and Node are used as they are found, and what is not there is named.
-interop_packages := python3-venv openjdk-17-jdk-headless maven
+bench_packages := redis-server nats-server mosquitto librdkafka-dev openjdk-17-jre-headless maven valgrind
+# For `make interop`; Go and Node are used as they are found. Debian 12's Go is too old for its drivers: they are named as absent then.
+interop_packages = python3-venv openjdk-17-jdk-headless maven $(if $(shell command -v npm),,nodejs npm) $(if $(shell command -v go),,golang-go)
 .PHONY: deps deps-build deps-test deps-bench deps-interop
 deps: deps-build deps-test $(deps_stamp) ## install the Debian packages for building and testing, fetch the sources of libraries
 deps-build: ## only the packages that building needs

@@ -66,7 +66,7 @@ download() {
     for mirror in $(mirrors); do
         echo "fetching $* ($suite) from $mirror"
         echo "deb-src [signed-by=$keyring] $mirror $suite main" >"$cache/apt/sources.list"
-        if private_apt -qq update && (cd "$cache/tarballs" && private_apt -qq source --download-only "$@" >/dev/null); then return; fi
+        if private_apt -qq update && (cd "$cache/tarballs" && private_apt -qq source --download-only --tar-only "$@" >/dev/null); then return; fi
     done
     die "no mirror gave the sources; DEPS_DIR=dir takes tarballs that you have"
 }

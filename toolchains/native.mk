@@ -7,6 +7,7 @@ CXX := g++
 endif
 tool_prefix :=
 toolchain_flags :=
+small_flags :=
 toolchain_packages :=
 RUNNER :=
 size_limit := 2500000

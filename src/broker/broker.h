@@ -9,6 +9,7 @@
 #include "broker/cleaner.h"
 #include "broker/clock_trust.h"
 #include "broker/log_watch.h"
+#include "broker/record_search.h"
 #include "broker/topic.h"
 #include "broker/waiters.h"
 #include "config/config.h"
@@ -22,6 +23,7 @@ struct BrokerOptions {
     std::uint32_t compact_keys = 16384;     // that a cleaning pass tells apart; 0: no topic may be compacted
     std::int64_t retention_check_ns = 30 * ns_per_s;
     config::ClockTrust clock_trust = config::ClockTrust::automatic;
+    std::size_t decode_bytes = 0;           // to open compressed batches in; 0: they stay closed
     Timestamp clock_floor{0};               // this build: no time before it is trusted
 };
 
@@ -32,6 +34,15 @@ public:
 
 protected:
     ~BrokerListener() = default;
+};
+
+// Topics were created or deleted, or were given more partitions.
+class TopicsListener {
+public:
+    virtual void on_topics_changed() = 0;
+
+protected:
+    ~TopicsListener() = default;
 };
 
 class Broker final : private store::StoreListener, private store::RecoveryListener, private store::CheckpointSource {
@@ -83,6 +94,8 @@ public:
     bool has_recovered_topics();
     Topic* find_topic(std::string_view name) { return topics_.find(name); }
     TopicTable& topics() { return topics_; }
+    // One listener; from within the calls that change something.
+    void listen_to_topics(TopicsListener& listener) { topics_listener_ = &listener; }
     store::Log* partition(const Topic& topic, std::uint64_t index) {
         return index < topic.partitions ? store_.find(topic.log_of(static_cast<std::uint32_t>(index))) : nullptr;
     }
@@ -126,6 +139,11 @@ public:
         if (!room_waiters_.empty()) wake_soon();
         return store_.refill(view);
     }
+
+    // See RecordSearch::begin.
+    bool search(RecordWaiter& waiter) { return record_search_.begin(waiter); }
+    void cancel(RecordWaiter& waiter) { record_search_.cancel(waiter); }
+    const RecordSearch::Statistics& search_statistics() const { return record_search_.statistics(); }
 
     // Until there is more of this log, or it goes: then the watch fires, once, on a later turn. LogWatches::cancel() before.
     void watch(const store::Log& log, LogWatch& watch) { watches_.watch(log.slot, watch); }
@@ -182,6 +200,9 @@ private:
     bool give_up_made_up();
     void name_unnamed_logs();
     void apply_config(Topic& topic);
+    void tell_of_topics() {
+        if (topics_listener_) topics_listener_->on_topics_changed();
+    }
     store::AppendTime append_time(const store::Log& log) const;
     void on_tick();
     void on_wake();
@@ -194,11 +215,13 @@ private:
     store::Store store_;
     TopicTable topics_;
     LogWatches watches_;
+    RecordSearch record_search_;
     std::uint64_t created_ticket_ = 0;
     std::uint64_t catalogue_bytes_max_;
     ClockTrust clock_;
     Cleaner cleaner_;
     BrokerListener* listener_ = nullptr;
+    TopicsListener* topics_listener_ = nullptr;
     Tick tick_{*this};
     Wake wake_{*this};
     Instant retention_due_{0};

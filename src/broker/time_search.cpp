@@ -37,12 +37,17 @@ std::optional<TimeFound> find_time(Broker& broker, store::ReadView& view, Offset
         const bool candidate = !unknown && header.max_timestamp >= at && header.last_offset() >= from && !header.control();
         const Offset first = header.base_offset < from ? from : header.base_offset;
         if (candidate && header.log_append_time()) found = TimeFound{first, header.max_timestamp};
-        else if (candidate && header.compression() != record::Compression::none) found = TimeFound{first, header.base_timestamp};
+        else if (candidate && header.compression() != record::Compression::none) found = TimeFound{first, header.base_timestamp, true, header.base_offset, header.last_offset() + 1};
         else if (candidate) found = find_record(in, header, from, at);
         if (!found && !in.skip(end - in.taken())) break;
     }
     broker.env().charge(in.taken());
     return found;
+}
+
+bool search_batch(Broker& broker, RecordWaiter& waiter, LogId log, const TimeFound& closed, Offset from, Timestamp at) {
+    waiter.sought = {log, closed.batch, closed.behind, from, at, closed.offset, closed.time};
+    return broker.search(waiter);
 }
 
 std::optional<TimeFound> find_newest(Broker& broker, store::ReadView& view, Offset from, Timestamp above) {

@@ -108,6 +108,7 @@ Result<Broker::TopicChanged> Broker::create_topic(const TopicRequest& request, T
     RIVULET_CHECK(added.ok());
     apply_config(**added);
     env::LogLine(env_, env::LogLevel::info) << "topic " << request.name << " created: " << topic.partitions << " partitions, logs from " << topic.first_log().value;
+    tell_of_topics();
     return TopicChanged{*added, ticket};
 }
 
@@ -161,7 +162,10 @@ Result<Broker::TopicChanged> Broker::alter_topic(Topic& topic, const config::Top
     apply_config(topic);
     env::LogLine line(env_, env::LogLevel::info);
     line << "topic " << topic.name.view() << " altered";
-    if (more != 0) line << ": " << topic.partitions << " partitions, " << more << " more";
+    if (more != 0) {
+        line << ": " << topic.partitions << " partitions, " << more << " more";
+        tell_of_topics();
+    }
     return TopicChanged{&topic, ticket};
 }
 
@@ -205,6 +209,7 @@ Result<Broker::TopicChanged> Broker::delete_topic(std::string_view name) {
     }
     env::LogLine(env_, env::LogLevel::info) << "topic " << name << " deleted";
     topics_.remove(*topic);
+    tell_of_topics();
     return TopicChanged{nullptr, ticket};
 }
 

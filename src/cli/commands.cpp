@@ -92,7 +92,9 @@ constexpr Option consume_options[] = {
     {"from-beginning", "", "from the oldest record (default: only new ones)"},
     {"offset", "N", "from this offset, or earliest, or latest; N needs --partition if there are several", false, 'o'},
     {"partition", "N", "this partition alone (default: all, each in its order)", false, 'p'},
-    {"group", "G", "as a member of a consumer group: not in this version"},
+    {"group", "G", "as a member of this consumer group: see above", false, 'g'},
+    {"group-instance", "ID", "as a static member, which keeps its partitions over a restart of 45 s"},
+    {"assignor", "NAME", "who of the group reads what: range, roundrobin, sticky; all members the same (default sticky)"},
     {"max-messages", "N", "end after so many", false, 'c'},
     {"timeout", "DUR", "end when no record came for so long, what the reader of the output takes aside (default: never)"},
     {"format", "FMT", "how a record is printed: see above", false, 'f'},
@@ -104,6 +106,7 @@ constexpr Example consume_examples[] = {
     {"rivulet consume temps --from-beginning --format '%p %o %T %k=%v\\n'", ""},
     {"rivulet consume temps --partition 2 --offset 1000 --max-messages 10", ""},
     {"rivulet consume temps --from-beginning --timeout 1s --json", "for jq and the like"},
+    {"rivulet consume temps --group readers", "shares the partitions with others of the group"},
 };
 constexpr std::string_view consume_text =
     "Prints values, each with a line end. With --format nothing is added:\n"
@@ -115,7 +118,45 @@ constexpr std::string_view consume_text =
     "With --json: {\"topic\":\"temps\",\"partition\":0,\"offset\":17,\"timestamp\":1700000000000,\"key\":\"k\",\"value\":\"21.5\",\n"
     "  \"headers\":[{\"name\":\"unit\",\"value\":\"C\"}]}. What a record does not have is null. A key or value whose bytes are not UTF-8\n"
     "  comes as key_base64 or value_base64 instead. The timestamp is in ms.\n"
-    "Damaged ranges are passed over: `rivulet topic describe` lists them.";
+    "Damaged ranges are passed over: `rivulet topic describe` lists them.\n"
+    "With --group the broker gives each member some of the partitions, and what was written to standard output is committed: every 5 s,\n"
+    "when a partition goes to another member, and at the end. The group goes on there; where it has committed nothing, at new records,\n"
+    "or with --from-beginning at the oldest. A member that is killed loses its place; what it had not committed comes again.";
+
+// ---- group ----
+constexpr Option topic_partitions_option{"topic", "T[:P,...]", "of this topic, or of these partitions of it; may be given again", true};
+constexpr Example group_list_examples[] = {{"rivulet group list", "who reads, with which protocol, in which state"}};
+constexpr Option group_describe_options[] = {{"members", "", "the members and what each is assigned, in place of the offsets"}, bootstrap_option, json_option, help_option};
+constexpr Example group_describe_examples[] = {
+    {"rivulet group describe readers", "how far it is behind, and who reads what"},
+    {"rivulet group describe readers --members", ""},
+    {"rivulet group describe --json", "all groups"},
+};
+constexpr Option group_reset_options[] = {
+    topic_partitions_option,
+    {"all-topics", "", "wherever the group has committed anything"},
+    {"to-earliest", "", "to the oldest record"},
+    {"to-latest", "", "to the end"},
+    {"to-current", "", "to where it stands, or to the end where it has committed nothing"},
+    {"to-offset", "N", "to this offset"},
+    {"shift-by", "N", "by so many records ahead, or back if negative"},
+    {"to-datetime", "T", "to the first record of this time or later: 2026-03-01T14:30:00, with Z or +01:00 behind it (UTC without)"},
+    {"by-duration", "DUR", "to the first record that is not older than this"},
+    {"execute", "", "do it"},
+    {"dry-run", "", "only print what would be done: the default"},
+    bootstrap_option, json_option, help_option};
+constexpr Example group_reset_examples[] = {
+    {"rivulet group reset-offsets readers --topic temps --to-earliest", "prints what would be done"},
+    {"rivulet group reset-offsets readers --topic temps:0,3 --by-duration 2h --execute", "reads the last two hours of these partitions again"},
+    {"rivulet group reset-offsets readers --all-topics --shift-by=-100 --execute", ""},
+};
+constexpr std::string_view reset_text =
+    "Prints the plan, and carries it out with --execute. The group must be without members (exit 1 otherwise); one that is not there is made.\n"
+    "An offset outside of the log becomes its beginning or its end, which is told. All of it is done or nothing, but where it takes more\n"
+    "requests than one, or the disk fails midway: then it is told how many were done.";
+constexpr Example group_delete_examples[] = {{"rivulet group delete readers", ""}};
+constexpr Option group_delete_offsets_options[] = {topic_partitions_option, bootstrap_option, help_option};
+constexpr Example group_delete_offsets_examples[] = {{"rivulet group delete-offsets readers --topic temps", ""}};
 
 // ---- store ----
 constexpr Option inspect_options[] = {
@@ -130,27 +171,35 @@ constexpr Option verify_options[] = {json_option, help_option};
 constexpr Example verify_examples[] = {{"rivulet store verify /var/lib/rivulet", "reads all that is live; exit 1 if anything is damaged"}};
 
 // ---- bench ----
+constexpr Option bench_protocol_option{"protocol", "compact|kafka", "which protocol to speak: kafka does with any broker of it, by default that on 127.0.0.1:9092 (default compact)"};
 constexpr Option bench_produce_options[] = {
+    bench_protocol_option,
     {"connections", "N", "connections, each to one partition, in turn (default 1)"},
-    {"window", "N", "readings of a connection that wait for their acknowledgement (default 256)"},
+    {"window", "N", "readings of a connection that wait for their acknowledgement (default 256; with kafka what 5 batches hold)"},
     {"size", "BYTES", "of each value (default 100)"},
-    {"packed", "N", "readings in one frame, at most --window (default 1)"},
+    {"packed", "N", "readings in one frame, at most --window (default 1); with kafka records in a batch (default what --batch holds)"},
+    {"batch", "BYTES", "with kafka: the largest batch (default 16384)"},
     {"rate", "N", "readings per second in all (default: as many as possible)"},
-    {"acks", "0|1|all", "as for produce (default 1)"},
+    {"acks", "0|1|all", "as for produce (default 1); with kafka and 0 there are no acknowledgements: what is sent counts"},
     {"duration", "DUR", "end after this time (default 10s, unless --records is given)"},
     {"records", "N", "end when so many are acknowledged, or more"},
     bootstrap_option, json_option, help_option};
 constexpr Example bench_produce_examples[] = {
     {"rivulet bench produce load --connections 16 --window 64", "how many readings a second, and how soon acknowledged"},
     {"rivulet bench produce load --rate 100 --window 1 --duration 60s --json", "latency under a light load"},
+    {"rivulet bench produce load --protocol kafka --bootstrap broker:9092 --acks all --connections 4", "the same figures of a Kafka broker"},
 };
 constexpr Option bench_consume_options[] = {
-    {"connections", "N", "connections that share the partitions (default 1)"},
+    bench_protocol_option,
+    {"connections", "N", "connections that share the partitions (default 1); with kafka those of each leader"},
     {"offset", "earliest|latest", "from where (default earliest)"},
     {"duration", "DUR", "end after this time (default: at what was the end at the start; with --offset latest 10s, unless --records is given)"},
     {"records", "N", "end after so many records, or more"},
     bootstrap_option, json_option, help_option};
-constexpr Example bench_consume_examples[] = {{"rivulet bench consume load --connections 4 --records 1000000", ""}};
+constexpr Example bench_consume_examples[] = {
+    {"rivulet bench consume load --connections 4 --records 1000000", ""},
+    {"rivulet bench consume load --protocol kafka --bootstrap broker:9092", "uncompressed batches alone"},
+};
 
 constexpr Option only_help[] = {help_option};
 constexpr Option any_options[] = {bootstrap_option, json_option, help_option};
@@ -177,10 +226,14 @@ constexpr Command table[] = {
      "^C: reads no more, waits for what was sent; again: ends at once.",
      produce_options, produce_examples, produce, {}},
     {"consume", "TOPIC", 1, 1, "print the records of a topic", consume_text, consume_options, consume_examples, consume, {}},
-    {"group list", "", 0, 999, "consumer groups", "", any_options, {}, nullptr, later},
-    {"group describe", "G", 0, 999, "members, offsets and lag of a group", "", any_options, {}, nullptr, later},
-    {"group reset-offsets", "G", 0, 999, "move a group's offsets", "", any_options, {}, nullptr, later},
-    {"group delete", "G", 0, 999, "delete a group", "", any_options, {}, nullptr, later},
+    {"group list", "", 0, 0, "all consumer groups", "", list_options, group_list_examples, group_list, {}},
+    {"group describe", "[GROUP]...", 0, 999, "offsets, lag and members of groups, or of all",
+     "LOG-END-OFFSET is what consumers can read up to. A member without partitions has a line of its own.", group_describe_options, group_describe_examples, group_describe, {}},
+    {"group reset-offsets", "GROUP", 1, 1, "move what a group has committed", reset_text, group_reset_options, group_reset_examples, group_reset_offsets, {}},
+    {"group delete", "GROUP...", 1, 999, "delete groups without members, with all that they have committed", "Exit 1 if one has members or is not there.", delete_options,
+     group_delete_examples, group_delete, {}},
+    {"group delete-offsets", "GROUP", 1, 1, "forget what a group has committed in a topic", "The group may have members, as long as none is subscribed to the topic.",
+     group_delete_offsets_options, group_delete_offsets_examples, group_delete_offsets, {}},
     {"cluster status", "", 0, 999, "the boards of a cluster", "", any_options, {}, nullptr, later},
     {"cluster format", "", 0, 999, "prepare a board for a cluster", "", any_options, {}, nullptr, later},
     {"cluster rebalance", "", 0, 999, "spread leaders over the boards", "", any_options, {}, nullptr, later},

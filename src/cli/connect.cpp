@@ -4,14 +4,16 @@ namespace rivulet::cli {
 
 namespace {
 
+constexpr std::uint16_t kafka_default_port = 9092;
+
 // Answers about a topic of many partitions come in pages of this.
-constexpr client::ChannelOptions caller_options{.receive_bytes = 64U << 10, .send_bytes = 64U << 10, .name = "rivulet command line"};
+constexpr client::ChannelOptions caller_options{.receive_bytes = 64U << 10, .send_bytes = 64U << 10, .name = "rivulet command line", .features = client::protocol::feature::groups};
 
 }  // namespace
 
-client::Bootstrap bootstrap_of(Arguments& arguments) {
-    const std::string_view list = arguments.text("bootstrap", bootstrap_default);
-    const auto bootstrap = client::Bootstrap::parse(list);
+client::Bootstrap bootstrap_of(Arguments& arguments, bool kafka) {
+    const std::string_view list = arguments.text("bootstrap", kafka ? kafka_bootstrap_default : bootstrap_default);
+    const auto bootstrap = client::Bootstrap::parse(list, kafka ? kafka_default_port : client::default_port);
     if (bootstrap) return *bootstrap;
     const std::int64_t entry = bootstrap.failure().detail;
     std::string text = "--bootstrap " + std::string(list) + ": ";
@@ -22,7 +24,7 @@ client::Bootstrap bootstrap_of(Arguments& arguments) {
     return {};
 }
 
-std::string explain(const client::Ending& ending) {
+std::string explain(const client::Ending& ending, std::string_view listener) {
     const std::string where(ending.where);
     const std::string why = explain(ending.failure, ending.text);
     if (ending.from_broker && ending.stage != client::Stage::established) return where + " refused the connection: " + why;
@@ -31,10 +33,10 @@ std::string explain(const client::Ending& ending) {
     case client::Stage::resolve: return "could not find " + where + ": " + why;
     case client::Stage::connect: return "could not connect to " + where + ": " + why;
     case client::Stage::handshake:
-        if (ending.failure.error == Error::timed_out) return where + " takes the connection and does not answer (timed out): a broker that is still starting, or not a rivulet broker's compact listener";
+        if (ending.failure.error == Error::timed_out) return where + " takes the connection and does not answer (timed out): a broker that is still starting, or not " + std::string(listener);
         // Between its start and its being ready a broker has connections waiting, and one that ends drops them.
-        if (ending.failure.error == Error::connection_reset) return where + " ended the connection before it answered: a broker that stops or is still starting, or not a rivulet broker's compact listener";
-        return where + " does not answer like a rivulet broker's compact listener: " + why;
+        if (ending.failure.error == Error::connection_reset) return where + " ended the connection before it answered: a broker that stops or is still starting, or not " + std::string(listener);
+        return where + " does not answer like " + std::string(listener) + ": " + why;
     case client::Stage::established: break;
     }
     return "connection to " + where + " lost: " + why;
@@ -98,6 +100,21 @@ void Caller::on_closed(const client::Ending& ending) {
     attempts_.tell(output_);
     output_.error(explain(ending));
     exit_code_ = exit_could_not;
+}
+
+int refused(Output& output, std::string_view what, const Caller::Reply& reply) {
+    output.error(std::string(what) + ": " + explain(reply.failure, reply.text));
+    return exit_code_of(reply.failure.error);
+}
+
+int usage(Output& output, const Arguments& arguments) {
+    output.error(arguments.problem());
+    return exit_usage;
+}
+
+int garbled(Output& output) {
+    output.error("the broker's answer cannot be understood");
+    return exit_could_not;
 }
 
 std::string no_partition_text(std::string_view topic, std::uint64_t partition, std::uint64_t partitions) {

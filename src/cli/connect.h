@@ -9,13 +9,16 @@
 #include "cli/arguments.h"
 #include "client/channel.h"
 #include "env/stop_requests.h"
+#include "record/batch_decoder.h"
 
 namespace rivulet::cli {
 
 constexpr std::string_view bootstrap_default = "127.0.0.1:9192";
 
+constexpr std::string_view kafka_bootstrap_default = "127.0.0.1:9092";
+
 // Of --bootstrap. A wrong list is a problem of `arguments`.
-client::Bootstrap bootstrap_of(Arguments& arguments);
+client::Bootstrap bootstrap_of(Arguments& arguments, bool kafka = false);
 
 // Memory for one client, of which pages that are never used stay unused.
 class ClientMemory {
@@ -28,8 +31,19 @@ private:
     Arena arena_;
 };
 
+// For compressed batches: as large as a broker takes them, or what a window of zstd needs.
+class ClientDecoder {
+public:
+    record::BatchDecoder& decoder() { return decoder_; }
+
+private:
+    static constexpr std::size_t bytes = 72U << 20;
+    ClientMemory memory_{bytes};
+    record::BatchDecoder decoder_{memory_.arena().take_bytes(bytes, 1)};
+};
+
 // "could not connect to 10.0.0.7:9192: connection refused".
-std::string explain(const client::Ending& ending);
+std::string explain(const client::Ending& ending, std::string_view listener = "a rivulet broker's compact listener");
 // The exit code of a command that ended so.
 int exit_code_of(const client::Ending& ending);
 
@@ -73,6 +87,7 @@ public:
     void close();
     // 0 until a connection failed.
     int exit_code() const { return exit_code_; }
+    const client::protocol::Opened& opened() const { return channel_.opened(); }
 
     struct Reply {
         Failure failure{Error::none, 0};
@@ -114,6 +129,11 @@ private:
     bool timed_out_ = false;
     int exit_code_ = 0;
 };
+
+// What commands end with: each tells why, and returns the exit code.
+int refused(Output& output, std::string_view what, const Caller::Reply& reply);
+int usage(Output& output, const Arguments& arguments);
+int garbled(Output& output);
 
 // "temps has no partition 9: there are 0 to 3".
 std::string no_partition_text(std::string_view topic, std::uint64_t partition, std::uint64_t partitions);

@@ -2,8 +2,7 @@
 #include <limits>
 
 #include "cli/commands.h"
-#include "cli/connect.h"
-#include "cli/record_format.h"
+#include "cli/consume.h"
 #include "client/fetcher.h"
 
 namespace rivulet::cli {
@@ -11,19 +10,6 @@ namespace rivulet::cli {
 namespace protocol = client::protocol;
 
 namespace {
-
-constexpr std::int64_t look_ms = 200;                              // how often the reader of our output and the pause are looked at
-constexpr std::size_t largest_answer = (64U << 20) + (64U << 10);  // a broker's limits.batch_bytes is at most 64M; unused memory stays untouched
-
-struct ConsumeOptions {
-    client::Bootstrap bootstrap;
-    std::string_view topic;
-    std::optional<std::uint64_t> partition;
-    Offset from{protocol::fetch_latest};
-    std::uint64_t messages_max = 0;  // 0: no limit
-    std::int64_t timeout_ms = 0;     // 0: none
-    RecordFormat format;
-};
 
 class ConsumeRun final : client::FetcherHandler, env::Timer {
 public:
@@ -67,6 +53,7 @@ private:
     std::vector<client::FetchPosition>& positions_;
     ClientMemory memory_;
     client::Fetcher fetcher_;
+    ClientDecoder decoder_;
     std::string text_;
     std::uint64_t messages_ = 0;
     Instant last_message_;
@@ -93,7 +80,7 @@ int ConsumeRun::run() {
 
 void ConsumeRun::on_fetched(std::size_t index, const protocol::Fetched& fetched) {
     if (stopping_) return;
-    client::Batches batches(fetched.batches, fetched.offset);
+    client::Batches batches(fetched.batches, fetched.offset, &decoder_.decoder());
     text_.clear();
     while (options_.messages_max == 0 || messages_ < options_.messages_max) {
         const auto record = batches.next();
@@ -161,14 +148,32 @@ bool parse_offset(Arguments& arguments, ConsumeOptions& options) {
     return arguments.ok();
 }
 
+void parse_group(Arguments& arguments, ConsumeOptions& options) {
+    if (!arguments.has("group")) {
+        for (const std::string_view option : {"group-instance", "assignor"})
+            if (arguments.has(option)) arguments.refuse("--" + std::string(option) + " needs --group");
+        return;
+    }
+    options.group = arguments.text("group");
+    if (options.group.empty()) arguments.refuse("--group: a name, please");
+    for (const std::string_view option : {"offset", "partition"})
+        if (arguments.has(option)) arguments.refuse("--group and --" + std::string(option) + " do not go together: the group has its offsets, and the broker says who reads what");
+    if (arguments.has("group-instance")) options.instance = arguments.text("group-instance");
+    if (!arguments.has("assignor")) return;
+    const std::string_view assignor = arguments.text("assignor");
+    if (assignor == "range") options.assignor = protocol::AssignBy::range;
+    else if (assignor == "roundrobin") options.assignor = protocol::AssignBy::round_robin;
+    else if (assignor != "sticky") arguments.refuse("--assignor: range, roundrobin or sticky");
+}
+
 }  // namespace
 
 int consume(Arguments& arguments, CliContext& context, Output& output) {
     ConsumeOptions options;
     options.bootstrap = bootstrap_of(arguments);
     options.topic = arguments.operands()[0];
-    if (arguments.has("group")) arguments.refuse("--group: consumer groups are not in this version");
     parse_offset(arguments, options);
+    parse_group(arguments, options);
     if (arguments.has("partition")) options.partition = static_cast<std::uint64_t>(arguments.number("partition", 0, 0, 1'000'000));
     options.messages_max = static_cast<std::uint64_t>(arguments.number("max-messages", 0, 1, std::numeric_limits<std::int64_t>::max()));
     options.timeout_ms = arguments.duration_ms("timeout", 0);
@@ -184,6 +189,7 @@ int consume(Arguments& arguments, CliContext& context, Output& output) {
     int code = exit_done;
     const auto partitions = partition_count(options.bootstrap, options.topic, context, output, code);
     if (!partitions) return code;
+    if (!options.group.empty()) return consume_as_member(context, output, options);
     if (options.partition && *options.partition >= *partitions) {
         output.error(no_partition_text(options.topic, *options.partition, *partitions));
         return exit_no;

@@ -38,7 +38,10 @@ std::uint64_t Histogram::upper(std::size_t bucket) {
 
 LoadOptions load_options_of(Arguments& arguments) {
     LoadOptions options;
-    options.bootstrap = bootstrap_of(arguments);
+    const std::string_view protocol = arguments.text("protocol", "compact");
+    options.kafka = protocol == "kafka";
+    if (!options.kafka && protocol != "compact") arguments.refuse("--protocol is compact or kafka");
+    options.bootstrap = bootstrap_of(arguments, options.kafka);
     options.topic = arguments.operands()[0];
     options.connections = static_cast<std::size_t>(arguments.number("connections", 1, 1, static_cast<std::int64_t>(load_connections_max)));
     options.records = static_cast<std::uint64_t>(arguments.number("records", 0, 1, INT64_MAX));
@@ -75,7 +78,7 @@ void LoadRun::failed(int code, std::string_view text) {
 
 void LoadRun::ended(const client::Ending& ending) {
     --connections_open_;
-    if (!over_) failed(exit_could_not, explain(ending));
+    if (!over_) failed(exit_could_not, options_.kafka ? explain(ending, kafka_listener_name) : explain(ending));
 }
 
 void LoadRun::on_timer() {

@@ -40,14 +40,16 @@ private:
 };
 
 struct LoadOptions {
+    bool kafka = false;  // Kafka's protocol, which any broker of it speaks; else the compact one
     client::Bootstrap bootstrap;
     std::string_view topic;
     std::size_t connections = 1;
     std::int64_t duration_ms = 0;   // 0: until `records` are done
     std::uint64_t records = 0;      // 0: until the time is over
 };
+constexpr std::string_view kafka_listener_name = "a Kafka broker";
 constexpr std::int64_t load_duration_ms = 10'000;  // when neither is given
-// --connections, --duration, --records; problems are kept by `arguments`.
+// --protocol, --bootstrap, --connections, --duration, --records; problems are kept by `arguments`.
 LoadOptions load_options_of(Arguments& arguments);
 
 // Counts, tells once a second on a terminal, ends a run.

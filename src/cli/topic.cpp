@@ -11,21 +11,6 @@ namespace protocol = client::protocol;
 
 namespace {
 
-int refused(Output& output, std::string_view what, const Caller::Reply& reply) {
-    output.error(std::string(what) + ": " + explain(reply.failure, reply.text));
-    return exit_code_of(reply.failure.error);
-}
-
-int usage(Output& output, const Arguments& arguments) {
-    output.error(arguments.problem());
-    return exit_usage;
-}
-
-int garbled(Output& output) {
-    output.error("the broker's answer cannot be understood");
-    return exit_could_not;
-}
-
 struct ListedTopic {
     std::string name;
     protocol::TopicEntry entry;

@@ -23,30 +23,44 @@ bool Batches::next_batch() {
     crc.update(batch.subspan(record::batch_crc_start));
     if (crc.value() != header_.crc) return refuse(Error::corrupt_batch), false;
     if (header_.control()) return true;
-    if (header_.compression() != record::Compression::none) return refuse(Error::unsupported_compression), false;
+    if (header_.compression() != record::Compression::none) {
+        if (!decoder_) return refuse(Error::unsupported_compression), false;
+        decoder_->begin(header_);
+        decoder_->feed(batch.subspan(record::batch_header_bytes));
+        decoding_ = true;
+        return true;
+    }
     records_.emplace(batch.subspan(record::batch_header_bytes), header_.record_count);
     return true;
 }
 
+// Nothing: it has no more, or error().
+std::optional<FetchedRecord> Batches::next_of_batch() {
+    FetchedRecord fetched;
+    if (decoding_) {
+        const auto decoded = decoder_->next();
+        decoding_ = decoded.has_value();
+        if (!decoded) return decoder_->error() != Error::none ? refuse(decoder_->error()) : std::nullopt;
+        fetched = {decoded->offset, decoded->time, decoded->record};
+    } else if (records_) {
+        const auto record = records_->next();
+        if (!record && records_->error() != Error::none) refuse(records_->error());
+        if (!record) return records_.reset(), std::nullopt;
+        fetched = {header_.base_offset + record->offset_delta, header_.timestamp_of(record->timestamp_delta), *record};
+    }
+    return fetched;
+}
+
 std::optional<FetchedRecord> Batches::next() {
-    for (;;) {
-        if (!records_) {
+    while (error_ == Error::none) {
+        if (!decoding_ && !records_) {
             if (!next_batch()) return std::nullopt;
             continue;
         }
-        const auto record = records_->next();
-        if (!record) {
-            if (records_->error() != Error::none) return refuse(records_->error());
-            records_.reset();
-            continue;
-        }
-        FetchedRecord fetched;
-        fetched.offset = header_.base_offset + record->offset_delta;
-        if (fetched.offset < from_) continue;
-        fetched.time = header_.timestamp_of(record->timestamp_delta);
-        fetched.record = *record;
-        return fetched;
+        const auto fetched = next_of_batch();
+        if (fetched && fetched->offset >= from_) return fetched;
     }
+    return std::nullopt;
 }
 
 Offset end_of_batches(Bytes batches, Offset from) {

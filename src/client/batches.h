@@ -1,13 +1,14 @@
 // The records of a FETCH answer, one after the other, as a reader of the topic sees them.
 // Owns:     nothing: views into the answer. Bounds: no allocation; each batch's CRC is checked once, before its first record.
-// Errors:   error(), then no more records: corrupt_batch, invalid_record, unsupported_compression (a compressed batch: of this version's
-//           brokers none comes). failed_at() tells where.
+// Errors:   error(), then no more records: corrupt_batch, invalid_record (a compressed batch may hold garbage: brokers do not open what producers send), out_of_memory_budget (it needs more than the decoder's
+//           memory), unsupported_compression (there is no decoder). failed_at() tells where.
 // Format:   src/record: batch.h, record.h. Records below the offset that was asked for and control batches are passed over.
 #pragma once
 
 #include <optional>
 
 #include "record/batch.h"
+#include "record/batch_decoder.h"
 #include "record/record.h"
 
 namespace rivulet::client {
@@ -20,7 +21,8 @@ struct FetchedRecord {
 
 class Batches {
 public:
-    Batches(Bytes batches, Offset from) : left_(batches), from_(from) {}
+    // decoder: for compressed batches. A record's views are good until the next call.
+    Batches(Bytes batches, Offset from, record::BatchDecoder* decoder = nullptr) : left_(batches), from_(from), decoder_(decoder) {}
 
     std::optional<FetchedRecord> next();
     Error error() const { return error_; }
@@ -29,11 +31,14 @@ public:
 
 private:
     bool next_batch();
+    std::optional<FetchedRecord> next_of_batch();
     std::nullopt_t refuse(Error error) { error_ = error; left_ = {}; return std::nullopt; }
 
     Bytes left_;
     Offset from_;
     record::BatchHeader header_;
+    record::BatchDecoder* decoder_;
+    bool decoding_ = false;
     std::optional<record::RecordReader> records_;
     Error error_ = Error::none;
 };

@@ -57,13 +57,14 @@ bool parse_endpoint(std::string_view text, Endpoint& out) {
 
 }  // namespace
 
-Result<Bootstrap> Bootstrap::parse(std::string_view list) {
+Result<Bootstrap> Bootstrap::parse(std::string_view list, std::uint16_t port) {
     Bootstrap bootstrap;
     if (trim(list).empty()) return fail(Error::invalid_argument, 0);
     for (;;) {
         const std::size_t comma = list.find(',');
         if (bootstrap.count_ == bootstrap_max) return fail(Error::invalid_argument, bootstrap_max + 1);
         Endpoint& entry = bootstrap.entries_[bootstrap.count_++];
+        entry.port = port;
         if (!parse_endpoint(trim(list.substr(0, comma)), entry)) return fail(Error::invalid_argument, static_cast<std::int64_t>(bootstrap.count_));
         if (comma == std::string_view::npos) return bootstrap;
         list.remove_prefix(comma + 1);

@@ -2,7 +2,7 @@
 // Owns:     nothing: views into the text it was read from, which must outlive it.
 // Bounds:   bootstrap_max entries; no allocation. Errors: parse: invalid_argument, detail = number of the wrong entry, from 1
 //           (0: the list is empty, bootstrap_max + 1: too many).
-// Format:   HOST is a name, 10.0.0.7 or [fe80::1]; without :PORT it is default_port.
+// Format:   HOST is a name, 10.0.0.7 or [fe80::1]; without :PORT it is `port`.
 #pragma once
 
 #include <array>
@@ -27,7 +27,7 @@ struct Endpoint {
 
 class Bootstrap {
 public:
-    static Result<Bootstrap> parse(std::string_view list);
+    static Result<Bootstrap> parse(std::string_view list, std::uint16_t port = default_port);
     std::span<const Endpoint> endpoints() const { return std::span(entries_).first(count_); }
 
 private:

@@ -120,7 +120,7 @@ void Channel::on_connected() {
     phase_ = Phase::opening;
     ending_.stage = Stage::handshake;
     Open open;
-    open.features = feature::integrity;
+    open.features = feature::integrity | options_.features;
     open.session = session_.session;
     open.incarnation = session_.incarnation;
     open.base_sequence = session_.base_sequence;
@@ -310,6 +310,9 @@ void Channel::take(const FrameView& frame) {
         const auto ack = decode_ack(frame, puts_);
         return ack ? handler_.on_ack(*ack) : refuse(ack.failure());
     }
+    case Kind::data:
+        if ((frame.flags & flag::data_end) == 0) return handler_.on_data(frame);
+        [[fallthrough]];
     default: {
         const auto answer = decode_answer(frame.body);
         return answer ? handler_.on_answer(frame, *answer) : refuse(answer.failure());

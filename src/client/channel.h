@@ -15,6 +15,7 @@
 #include "env/env.h"
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
+#include "wire/compact/group_frames.h"
 #include "wire/compact/put_state.h"
 
 namespace rivulet::client {
@@ -29,6 +30,7 @@ struct ChannelOptions {
     std::int64_t silence_timeout_ms = 30'000;  // the broker answers no PING for so long: it is gone
     std::int64_t close_timeout_ms = 2'000;     // how long close() waits for the broker's last words
     std::string_view name = "rivulet";         // for the broker's log
+    std::uint64_t features = 0;                // beside integrity; what the broker agrees to is in opened()
 };
 
 struct SessionStart {
@@ -54,6 +56,8 @@ public:
     virtual void on_aliased(const protocol::Aliased&) {}
     virtual void on_ack(const protocol::Ack&) {}
     virtual void on_answer(const protocol::FrameView& /*frame*/, const protocol::Answer&) {}
+    // DATA with batches; its end comes as an answer.
+    virtual void on_data(const protocol::FrameView& /*frame*/) {}
     // A send buffer has become free.
     virtual void on_writable() {}
     // One address did not work out; the next one is tried.

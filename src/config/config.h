@@ -75,6 +75,7 @@ struct Limits {
     std::uint32_t compact_keys = 0;        // of one cleaning pass
     std::uint32_t index_bytes = 0;
     std::uint32_t read_windows = 0;
+    std::uint32_t decode_bytes = 0;        // 0: compressed batches are not opened
     std::uint32_t parked_fetches = 0;
     std::uint32_t groups = 0;
     std::uint32_t members = 0;         // of all groups

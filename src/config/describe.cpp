@@ -73,14 +73,4 @@ bool describe_next(const Config& config, KeyCursor& cursor, KeySink& sink) {
     return false;
 }
 
-void describe_topic(const TopicConfig& config, const TopicConfig& defaults, KeySink& sink) {
-    KeyCursor cursor;
-    while (describe_next(config, defaults, cursor, sink)) continue;
-}
-
-void describe_broker(const Config& config, KeySink& sink) {
-    KeyCursor cursor;
-    while (describe_next(config, cursor, sink)) continue;
-}
-
 }  // namespace rivulet::config

@@ -35,18 +35,15 @@ protected:
     ~KeySink() = default;
 };
 
-// Key by key, in the same order as below: from a fresh cursor on. False: there are no more.
+// Key by key, from a fresh cursor on. False: there are no more.
 struct KeyCursor {
     std::size_t section = 0;
     std::uint32_t instance = 0;
     std::size_t key = 0;
 };
-bool describe_next(const TopicConfig& config, const TopicConfig& defaults, KeyCursor& cursor, KeySink& sink);
-bool describe_next(const Config& config, KeyCursor& cursor, KeySink& sink);
-
 // All topic-level keys, in the order of their numbers. `defaults`: what the topic follows.
-void describe_topic(const TopicConfig& config, const TopicConfig& defaults, KeySink& sink);
+bool describe_next(const TopicConfig& config, const TopicConfig& defaults, KeyCursor& cursor, KeySink& sink);
 // All keys of all sections that are there but [topic.NAME], in the order of the table.
-void describe_broker(const Config& config, KeySink& sink);
+bool describe_next(const Config& config, KeyCursor& cursor, KeySink& sink);
 
 }  // namespace rivulet::config

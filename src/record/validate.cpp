@@ -4,6 +4,50 @@
 
 namespace rivulet::record {
 
+namespace {
+
+// Varints of up to four bytes from a span that ends behind them; ok() is false once one is longer or not there.
+class ShortVarints {
+public:
+    explicit ShortVarints(Bytes bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+    std::int64_t next() {
+        if (end_ - at_ >= 2) [[likely]] {
+            const std::uint32_t first = at_[0], second = at_[1];
+            if (first < 0x80U) return ++at_, unzigzag(first);
+            if (second < 0x80U) return at_ += 2, unzigzag((first & 0x7fU) | second << 7);
+        }
+        std::uint32_t bits = 0;
+        for (unsigned shift = 0; shift < 28 && at_ != end_; shift += 7) {
+            const std::uint32_t byte = *at_++;
+            bits |= (byte & 0x7fU) << shift;
+            if (byte < 0x80U) return unzigzag(bits);
+        }
+        ok_ = false;
+        return 0;
+    }
+    // Behind a content of that length; -1 = null.
+    void pass(std::int64_t length, std::int64_t smallest) {
+        ok_ &= length >= smallest && length <= end_ - at_;
+        if (ok_ && length > 0) at_ += length;
+    }
+    // The next bytes are the record's, so many.
+    void enter(std::int64_t length) {
+        ok_ &= length > 0 && length <= end_ - at_;
+        if (ok_) end_ = at_ + length;
+    }
+    bool ok() const { return ok_; }
+    // The last byte is to come, and is that.
+    bool ends_with(std::uint8_t byte) const { return end_ - at_ == 1 && *at_ == byte; }
+    const std::uint8_t* end() const { return end_; }
+
+private:
+    const std::uint8_t* at_;
+    const std::uint8_t* end_;
+    bool ok_ = true;
+};
+
+}  // namespace
+
 bool Validator::feed(Bytes piece) {
     if (!framing_.ok()) return false;
     if (piece.size() > options_.framed_bytes - position_) {
@@ -54,7 +98,25 @@ Status Validator::finish() const {
 }
 
 void Validator::take_records(Bytes piece) {
+    // Most records lie in a piece as a whole, are small and have no headers: these at a stroke. What is not plainly right is left to the walk below, which judges.
+    const auto take_plain_record = [&] {
+        if (records_ == header_.record_count || options_.origin != Origin::producer) return false;
+        ShortVarints in(piece);
+        in.enter(in.next());
+        in.pass(1, 1);  // attributes
+        const std::int64_t timestamp_delta = in.next();
+        const std::int64_t offset_delta = in.next();
+        in.pass(in.next(), options_.key_required ? 0 : -1);
+        in.pass(in.next(), -1);
+        if (!in.ok() || !in.ends_with(0) || offset_delta != offset_delta_ + 1) return false;
+        max_timestamp_ = std::max(max_timestamp_, header_.timestamp_of(timestamp_delta));
+        offset_delta_ = offset_delta;
+        ++records_;
+        piece = piece.subspan(static_cast<std::size_t>(in.end() - piece.data()));
+        return true;
+    };
     while (!piece.empty() && fields_.ok()) {
+        if (field_ == Field::length && varint_.between() && take_plain_record()) continue;
         if (content_left_ != 0) {
             const std::size_t n = std::min(content_left_, piece.size());
             piece = piece.subspan(n);

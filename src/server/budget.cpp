@@ -71,6 +71,7 @@ void Planner::set_options() {
     out_.broker.defaults = config_.defaults;
     out_.broker.topics_max = limits.topics;
     out_.broker.compact_keys = limits.compact_keys;
+    out_.broker.decode_bytes = kafka_connections(config_) != 0 ? limits.decode_bytes : 0;  // who speaks compact compresses nothing
     out_.broker.retention_check_ns = config_.retention.check_interval_ms * ns_per_ms;
     out_.broker.clock_trust = config_.clock.trust;
     out_.broker.clock_floor = clock_floor;
@@ -79,6 +80,7 @@ void Planner::set_options() {
     groups.groups_max = limits.groups;
     groups.members_max = limits.members;
     groups.group_members_max = limits.group_members;
+    groups.assigned_partitions_max = limits.partitions;
     groups.blob_bytes = limits.group_bytes;
     groups.offsets_max = limits.committed_offsets;
     groups.offset_metadata_bytes_max = config_.broker.offset_metadata_bytes_max;
@@ -99,6 +101,7 @@ void Planner::set_options() {
     hub.inflight_bytes = limits.inflight_bytes;
     const std::uint32_t framing = 64;
     hub.reading_bytes_max = (limits.frame_bytes < limits.credit_bytes ? limits.frame_bytes : limits.credit_bytes) - framing;
+    hub.group_slots = limits.partitions;
     hub.node = config_.broker.id;
     hub.software = software_;
 
@@ -126,6 +129,10 @@ void Planner::add_connections() {
     add_sum("aliases", hub.aliases(), compact::AliasPool::memory_bytes(hub.aliases()), "with room for long keys", "limits.connections, limits.aliases_per_connection", 63);
     add_sum("parked fetches", limits.parked_fetches, LazyPool<compact::FetchRequest>::memory_bytes(limits.parked_fetches), "each with its view of what is read",
             "limits.parked_fetches", sizeof(compact::FetchRequest));
+    add_sum("members' connections", limits.parked_fetches, LazyPool<compact::Membership>::memory_bytes(limits.parked_fetches), "of groups, whose partitions the broker assigns",
+            "limits.parked_fetches", sizeof(compact::Membership));
+    add_sum("members' partitions", hub.group_slots, LazyPool<compact::GroupSlot>::memory_bytes(hub.group_slots), "that these have, all together", "limits.partitions",
+            sizeof(compact::GroupSlot));
     add_sum("topic changes", compact::topic_requests_max, LazyPool<compact::TopicRequest>::memory_bytes(compact::topic_requests_max), "that wait for their commit", {},
             sizeof(compact::TopicRequest));
     add("TLS connections", limits.tls_connections, tls_connection_bytes, "reserved: 16K in, 4K out, session", "limits.tls_connections");
@@ -165,6 +172,7 @@ void Planner::add_store() {
     part("producers' states", limits.producers, store::ProducerTable::memory_bytes(limits.producers), store::ProducerTable::bytes_each, "(producer, partition)", "limits.producers");
     part("topics", limits.topics, broker::TopicTable::memory_bytes(limits.topics), sizeof(broker::Topic), "", "limits.topics");
     part("cleaning", limits.compact_keys, broker::Cleaner::memory_bytes(limits.compact_keys), 32, "keys that a pass tells apart", "limits.compact_keys");
+    part("record decoder", 1, broker::RecordSearch::memory_bytes(out_.broker.decode_bytes), 0, "to open compressed batches in", "limits.decode_bytes");
     part("commit buffers", 1, store::GroupWriter::memory_bytes(store) + store::Committer::memory_bytes(store), 0, "group header, table, footer, records",
          "limits.partitions, limits.batch_bytes");
     part("read windows", limits.read_windows, store::Reader::memory_bytes(store), 0, "catch-up reads, each a batch and its directory", "limits.read_windows, limits.batch_bytes");

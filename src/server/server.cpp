@@ -22,7 +22,7 @@ Server::Server(env::Env& env, Arena& arena, const config::Config& config, const 
       listener_(listener),
       broker_(env, arena, budget.broker),
       groups_(broker_, arena, budget.groups),
-      hub_(env, arena, broker_, budget.hub),
+      hub_(env, arena, broker_, groups_, budget.hub),
       kafka_(env, arena, broker_, groups_, with_config(budget.kafka, config_)) {
     arena.take_bytes(static_cast<std::size_t>(budget.reserved_bytes));
 }

@@ -97,14 +97,19 @@ std::uint64_t Store::bytes_of(const Log& log) {
     return log.bytes + (clean ? clean->bytes : 0);
 }
 
-ReadOutcome Store::read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter) {
+ReadOutcome Store::read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter, bool waits) {
     Log* const clean = from >= log.start && from < log.clean_end ? state_.clean_of(log) : nullptr;
     if (clean && from < clean->durable_end) {
-        const ReadOutcome outcome = reader_.read(*clean, std::max(from, clean->start), clean->durable_end, bytes_max, view, waiter);
+        const ReadOutcome outcome = reader_.read(*clean, std::max(from, clean->start), clean->durable_end, bytes_max, view, waiter, waits);
         if (outcome != ReadOutcome::end) return outcome;
     }
     if (from >= log.start && from < log.clean_end) from = log.clean_end;
-    return reader_.read(log, from, log.high_watermark(), bytes_max, view, waiter);
+    return reader_.read(log, from, log.high_watermark(), bytes_max, view, waiter, waits);
+}
+
+Lsn Store::whereabouts(const Log& log, Offset from) {
+    const Log* const clean = from < log.clean_end ? state_.clean_of(log) : nullptr;
+    return clean && from < clean->durable_end ? reader_.whereabouts(*clean, std::max(from, clean->start)) : reader_.whereabouts(log, std::max(from, log.own_start()));
 }
 
 // Offset(-1): the index knows of none that late.

@@ -34,13 +34,13 @@ std::size_t Reader::memory_bytes(const StoreOptions& options) {
     return WindowSet::memory_bytes(options) + IndexLoader::memory_bytes(options) + ReaderPositions::memory_bytes(options) + 64;
 }
 
-ReadOutcome Reader::read(Log& log, Offset from, Offset limit, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter) {
+ReadOutcome Reader::read(Log& log, Offset from, Offset limit, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter, bool waits) {
     RIVULET_CHECK(!waiter.linked() && !view.linked() && view.window < 0 && view.pinned_count == 0);
     clear(view);
     env_.charge(lookup_charge);
     if (from < log.start || from > log.end) return ReadOutcome::out_of_range;
     if (from >= limit) return ReadOutcome::end;
-    const Wish wish{log, from, limit, bytes_max};
+    const Wish wish{log, from, limit, bytes_max, waits};
     positions_.came(log.id, from);
     return from >= log.ram_start ? read_ram(wish, view) : read_flash(wish, view, waiter);
 }
@@ -70,16 +70,22 @@ ReadOutcome Reader::read_flash(const Wish& wish, ReadView& view, ReadWaiter& wai
     waiter.from = wish.from;
     waiter.wanted = at;
     if (at == Lsn(0)) {
-        index_waiters_.push_back(waiter);
+        if (wish.waits) index_waiters_.push_back(waiter);
         return ReadOutcome::pending;
     }
     at = std::max(at, state_.geometry.first_group(state_.head.first_live));
+    const Lsn begun = at;
     while (at < state_.head.durable) {
         env_.charge(lookup_charge);
         Window* const window = windows_.covering(at);
         if (!window) {
             waiter.wanted = at;
-            windows_.wait(waiter);
+            if (wish.waits) windows_.wait(waiter);
+            if (at != begun) {
+                // What was looked through in vain is not looked through again, whoever asks; but nobody is to be held up for it.
+                positions_.left(wish.log.id, wish.from, at, env_.now());
+                positions_.came(wish.log.id, wish.from);
+            }
             return ReadOutcome::pending;
         }
         const Served served = serve(*window, wish, view);
@@ -105,6 +111,12 @@ Lsn Reader::place(const Wish& wish, ReadWaiter& waiter) const {
     if (const Lsn lsn = state_.index.find(log, wish.from, state_.geometry, head_sequence()); lsn != Lsn(0)) return lsn;
     if (!loader_.complete()) return Lsn(0);
     return onward(log, state_.geometry.first_group(state_.head.first_live));
+}
+
+Lsn Reader::whereabouts(const Log& log, Offset from) const {
+    if (from >= log.ram_start) return Lsn(0);
+    const Lsn known = positions_.find(log.id, from);
+    return known != Lsn(0) ? known : state_.index.find(log, from, state_.geometry, head_sequence());
 }
 
 Lsn Reader::behind(const Log& log, const Window& window) const {

@@ -37,7 +37,10 @@ public:
 
     // Batches from the one that holds `from` (or the next readable one) while their base is below `limit` and the view stays within bytes_max; the first
     // batch whole even beyond bytes_max (KIP-74). `waiter` must be on no list; it is used only if the outcome is pending. `view` must have been released.
-    ReadOutcome read(Log& log, Offset from, Offset limit, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter);
+    // Without `waits` nothing is loaded: pending means that it is not at hand.
+    ReadOutcome read(Log& log, Offset from, Offset limit, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter, bool waits = true);
+    // Where in the journal a read of this offset begins, as far as that is known. Lsn(0): it is not, or the offset is in RAM.
+    Lsn whereabouts(const Log& log, Offset from) const;
     // The next pieces of a view with more(), when those before are sent. False: the rest is gone (its log was truncated or deleted), so what was promised
     // cannot be sent: close the connection.
     bool refill(ReadView& view) { return ram_.refill(view); }
@@ -69,6 +72,7 @@ private:
         Offset from;
         Offset limit;
         std::size_t bytes_max;
+        bool waits = true;
     };
     enum class Served : std::uint8_t { some, nothing, beyond };
 

@@ -131,7 +131,8 @@ public:
     const Log* clean_of(const Log& log) { return state_.clean_of(log); }
 
     // --- Reads.
-    ReadOutcome read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter);
+    ReadOutcome read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter, bool waits = true);
+    Lsn whereabouts(const Log& log, Offset from);
     // Where to begin to look for a record of that time or a later one: none of them lies before.
     Offset time_hint(const Log& log, Timestamp at);
     // The same for the record with the largest time.

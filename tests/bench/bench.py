@@ -18,6 +18,8 @@ sys.dont_write_bytecode = True  # the folders are part of the source tree
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 
 import cost
+import groups
+import kafka
 import peers
 from harness import MIB, RIVULET, ROOT, Broker, LoopDevice, Marked, Report, beside, in_memory, load, memory, program, run, temporary
 from _wire import Wire
@@ -255,7 +257,8 @@ def idle_connections(report, quick):
         report.note("idle: each of them", f"{(after - before) / connections:.0f} B")
 
 
-PARTS = {"flash": flash, "restart": restart, "readers": readers, "memory": memory_use, "idle": idle_connections, "peers": peers.peers, "latency": cost.latency, "cost": cost.cost}
+PARTS = {"flash": flash, "restart": restart, "readers": readers, "memory": memory_use, "idle": idle_connections, "peers": peers.peers, "latency": cost.latency, "cost": cost.cost,
+         "kafka-mock": kafka.kafka_mock, "kafka-peer": kafka.kafka_peer, "groups": groups.groups}
 
 
 def main():

@@ -14,13 +14,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <vector>
 
+#include "bench/measure.h"
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
 #include "wire/compact/put_state.h"
@@ -29,22 +29,6 @@ namespace rivulet::bench {
 
 namespace compact = wire::compact;
 
-[[noreturn]] __attribute__((format(printf, 1, 2))) inline void die(const char* format, ...) {
-    std::va_list arguments;
-    va_start(arguments, format);
-    std::fprintf(stderr, "%s: ", program_invocation_short_name);
-    std::vfprintf(stderr, format, arguments);
-    std::fputs("\n", stderr);
-    va_end(arguments);
-    std::exit(3);
-}
-
-inline double seconds_of(clockid_t clock) {
-    timespec t{};
-    ::clock_gettime(clock, &t);
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
-}
-inline double now() { return seconds_of(CLOCK_MONOTONIC); }
 // Another one each time: a session is told apart from its like of an earlier run, whose readings it would otherwise seem to send again.
 inline std::uint32_t fresh_incarnation() { return static_cast<std::uint32_t>(seconds_of(CLOCK_BOOTTIME) * 1e6); }
 inline Timestamp wall_ms() { return Timestamp(static_cast<std::int64_t>(seconds_of(CLOCK_REALTIME) * 1e3)); }

@@ -148,13 +148,13 @@ def memory(pid):
 
 
 class Broker:
-    """The shipped program on a free port, with its store in `folder`."""
+    """The shipped program on a free port, with its store in `folder`; `under`: the command line of what it is looked at with."""
 
-    def __init__(self, folder, settings=None, config=None, fetch=None):
+    def __init__(self, folder, settings=None, config=None, fetch=None, under=()):
         self.port = free_port()
         self.folder = folder
         self.log_path = folder + ".log"
-        self.argv = [RIVULET, "serve"] + (["-c", config] if config else [])
+        self.argv = [*under, RIVULET, "serve"] + (["-c", config] if config else [])
         sets = {"storage.dir": folder, "listener.compact.bind": f"127.0.0.1:{self.port}"}
         sets.update(settings or {})
         for key, value in sets.items():

@@ -3,47 +3,11 @@
 // usage: bench_publish --protocol compact|redis|nats|mosquitto --port N [--name value]...   prints {"mark": "begin"}, then a line of figures; peers.py is its user
 #include <sys/epoll.h>
 
-#include <array>
-#include <bit>
-
 #include "bench/options.h"
 #include "bench/protocols.h"
 
 namespace rivulet::bench {
 namespace {
-
-std::uint64_t now_ns() {
-    timespec t{};
-    ::clock_gettime(CLOCK_MONOTONIC, &t);
-    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_nsec);
-}
-
-// Durations in buckets that are at most 1.6% wide.
-class Histogram {
-public:
-    void add(std::uint64_t ns, std::uint64_t times) {
-        const unsigned shift = ns < buckets ? 0 : static_cast<unsigned>(std::bit_width(ns)) - 6;
-        counts_[shift * buckets + (ns >> shift)] += times;
-        total_ += times;
-    }
-    double microseconds(double fraction) const {
-        std::uint64_t left = static_cast<std::uint64_t>(fraction * static_cast<double>(total_));
-        for (std::size_t i = 0; i < counts_.size(); ++i) {
-            if (counts_[i] > left) return static_cast<double>((i % buckets) << (i / buckets)) / 1e3;
-            left -= counts_[i];
-        }
-        return 0;
-    }
-    void clear() {
-        counts_.fill(0);
-        total_ = 0;
-    }
-
-private:
-    static constexpr std::size_t buckets = 64;  // of each power of two; the upper half of them from the second on
-    std::array<std::uint64_t, buckets * 60> counts_{};
-    std::uint64_t total_ = 0;
-};
 
 struct Client {
     int fd = -1;

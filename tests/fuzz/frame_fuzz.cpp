@@ -8,6 +8,8 @@
 
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
+#include "wire/compact/group_frames.h"
+#include "wire/compact/member_frames.h"
 #include "wire/compact/push_frames.h"
 #include "wire/compact/put_state.h"
 
@@ -136,10 +138,64 @@ void from_client(const FrameView& frame, End& end) {
         if (const auto x = decode_subscribe(body, frame.flags)) again([&](Writer& out, RunningCrc&) { encode_subscribe(out, id, *x); });
         break;
     case Kind::credit:
-        if (const auto x = decode_credit(body, frame.flags)) again([&](Writer& out, RunningCrc&) { encode_credit(out, id, *x); });
+        if (const auto x = decode_credit(body, frame.flags)) {
+            std::vector<Position> positions;
+            for (const Position& position : x->positions) positions.push_back(position);
+            again([&](Writer& out, RunningCrc&) { encode_credit(out, id, *x, positions); });
+        }
+        break;
+    case Kind::assign:
+        if (const auto x = decode_assign(body)) {
+            std::vector<std::string_view> topics;
+            for (const TopicName& topic : x->topics) topics.push_back(topic.name);
+            std::vector<std::uint64_t> slots;
+            for (const Slot& slot : x->slots) slots.push_back(slot.number);
+            again([&](Writer& out, RunningCrc&) {
+                switch (x->what) {
+                case MemberRequest::join: return encode_join_group(out, id, x->join, topics);
+                case MemberRequest::topics: return encode_topics_of_member(out, id, topics);
+                case MemberRequest::release: return encode_release(out, id, slots);
+                case MemberRequest::seek: return encode_seek(out, id, x->slot, x->offset);
+                }
+            });
+        }
+        break;
+    case Kind::commit:
+        if (const auto x = decode_commit(body, frame.flags)) {
+            std::vector<SlotCommit> slots;
+            for (const SlotCommit& commit : x->slots) slots.push_back(commit);
+            std::vector<CommitEntry> entries;
+            for (const CommitEntry& entry : x->entries) entries.push_back(entry);
+            again([&](Writer& out, RunningCrc&) { x->by_slot ? encode_commit(out, id, x->member, slots) : encode_commit(out, id, x->group, entries); });
+        }
+        break;
+    case Kind::group:
+        if (const auto x = decode_group_request(body))
+            again([&](Writer& out, RunningCrc&) {
+                if (x->operation != GroupOperation::set) return encode_group_request(out, id, *x);
+                GroupSetEncoder set(out, id, x->group);
+                for (const TopicOffsets& of : x->offsets) {
+                    std::vector<PartitionOffset> partitions;
+                    for (const PartitionOffset& at : of.partitions) partitions.push_back(at);
+                    set.add(of.topic, partitions);
+                }
+                set.finish();
+            });
         break;
     default: break;
     }
+}
+
+// An answer does not say which operation it is to: each page is tried.
+template <class Page>
+void group_page(const FrameView& frame, const Page& page, const GroupHead* head) {
+    if (!page) return;
+    same_again(frame, [&](Writer& out, RunningCrc&) {
+        GroupPageEncoder again(out, frame.correlation, limit);
+        if (head) require(again.head(*head));
+        for (const auto& entry : page->entries) require(again.add(entry));
+        again.finish(page->more);
+    });
 }
 
 void answers(const FrameView& frame) {
@@ -162,6 +218,27 @@ void answers(const FrameView& frame) {
     case Kind::offsets:
         if (const auto x = decode_offset_found(rest)) again([&](Writer& out, RunningCrc&) { encode_offset_found(out, id, *x); });
         break;
+    case Kind::assign:
+        if (const auto x = decode_assigned(rest, frame.flags)) {
+            if (x->failure.error == Error::unknown) return;  // of a number that this build does not know
+            again([&](Writer& out, RunningCrc&) {
+                switch (x->what) {
+                case MemberNews::joined: return encode_joined(out, id, x->member, x->generation);
+                case MemberNews::sought: return encode_sought(out, id, x->slot, x->failure, x->offset, x->log_start, x->high_watermark);
+                case MemberNews::assigned: {
+                    AssignedEncoder page(out, id, limit, x->generation);
+                    for (const AssignedPartition& partition : x->partitions) require(page.add(partition));
+                    return page.finish(x->more);
+                }
+                case MemberNews::revoked: {
+                    AssignedEncoder page(out, id, limit);
+                    for (const Slot& slot : x->slots) require(page.add(slot.number));
+                    return page.finish(false);
+                }
+                }
+            });
+        }
+        break;
     case Kind::metadata:
         if (const auto x = decode_metadata_answer(rest)) {
             std::vector<Node> nodes;
@@ -169,6 +246,13 @@ void answers(const FrameView& frame) {
             again([&](Writer& out, RunningCrc&) { encode_metadata_answer(out, id, *x, nodes); });
         }
         break;
+    case Kind::group: {
+        group_page(frame, decode_group_listed(rest, frame.flags), nullptr);
+        group_page(frame, decode_group_positions(rest, frame.flags), nullptr);
+        const auto described = decode_group_described(rest, frame.flags);
+        group_page(frame, described, described ? &described->head : nullptr);
+        break;
+    }
     case Kind::topic_create:
         if (const auto x = decode_topic_created(rest)) again([&](Writer& out, RunningCrc&) { encode_topic_created(out, id, *x); });
         break;
@@ -206,7 +290,7 @@ void answers(const FrameView& frame) {
 void from_broker(const FrameView& frame, End& end) {
     const Bytes body = frame.body;
     if (frame.kind == Kind::data && (frame.flags & flag::data_end) == 0) {
-        if (const auto x = decode_data(body))
+        if (const auto x = decode_data(body, frame.flags))
             same_again(frame, [&](Writer& out, RunningCrc&) {
                 encode_data_head(out, frame.correlation, *x, x->batches.size());
                 out.bytes(x->batches);

@@ -5,9 +5,9 @@
 //   - a produce request is the same in parts and as a whole.
 #include <cstdlib>
 
+#include "support/kafka_consumer_offsets.h"
+#include "support/kafka_consumer_protocol.h"
 #include "support/kafka_messages.h"
-#include "wire/kafka/consumer_offsets.h"
-#include "wire/kafka/consumer_protocol.h"
 #include "wire/kafka/produce.h"
 
 using namespace rivulet;

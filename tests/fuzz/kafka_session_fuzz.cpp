@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view config_text = R"(
 [memory]
-total = 6M
+total = 7424K
 ring_min = 512K
 [storage]
 size = 1M

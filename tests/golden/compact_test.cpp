@@ -1,118 +1,20 @@
 // Frozen bytes of the compact framing, version 1: what the encoders write, what the decoders read, and what PROTOCOL.md shows.
 // The page's blocks "```hex NAME" hold the same bytes, left of a '|' on each line.
-#include <doctest/doctest.h>
+#include "golden/compact_examples.h"
 
-#include <cstdio>
 #include <fstream>
-#include <map>
-#include <string>
 #include <vector>
 
 #include "wire/compact/admin_frames.h"
-#include "wire/compact/frame_reader.h"
+#include "wire/compact/member_frames.h"
 #include "wire/compact/push_frames.h"
 #include "wire/compact/put_state.h"
 
 using namespace rivulet;
 using namespace rivulet::wire::compact;
+using namespace rivulet::wire::compact::golden;
 
 namespace {
-
-const std::map<std::string, std::string> examples = {
-    {"OPEN", "25 01 72 76 01 01 88 77 66 55 44 33 22 11 d4 c3 b2 a1 29 80 a0 ab fe f9 62 80 08 08 62 6f 69 6c 65 72 2d 33 62 8e"},
-    {"OPEN answer", "24 21 01 01 02 28 80 78 f4 a3 ab fe f9 62 80 40 10 08 e0 d4 03 0d 72 69 76 75 6c 65 74 20 30 2e 31 2e 30 af dd"},
-    {"ALIAS partition", "0c 22 00 05 05 74 65 6d 70 73 03 e0 67"},
-    {"ALIAS key", "15 02 01 0a 06 65 76 65 6e 74 73 08 62 6f 69 6c 65 72 2d 33 54 9b"},
-    {"ALIAS answer", "08 02 00 00 06 c0 3e fc ef"},
-    {"ALIAS refused", "0c 02 01 20 06 65 76 65 6e 74 73 a3 95"},
-    {"PUT", "0a 03 00 d0 0f 32 31 2e 35 23 92"},
-    {"PUT same alias", "08 23 06 32 31 2e 36 ed d6"},
-    {"PUT unstamped", "06 43 01 6f 6e 60 32"},
-    {"PUT key headers", "1a 83 00 03 0b 02 6b 37 02 08 75 6e 69 74 02 43 06 72 61 77 01 32 31 2e 37 59 e6"},
-    {"PUT tombstone", "07 e3 05 02 6b 37 22 29"},
-    {"PUTB", "12 24 06 04 32 31 2e 38 04 05 32 31 2e 38 35 09 00 2f 9e"},
-    {"PUTB regular", "0e a4 08 08 e9 07 02 61 61 62 62 63 63 59 78"},
-    {"ACK refusal", "08 25 08 51 03 01 20 15 16"},
-    {"ACK", "05 05 03 0f 50 30"},
-    {"PING", "03 06 70 31"},
-    {"PONG", "03 07 70 31"},
-    {"CLOSE", "02 09 00"},
-    {"CLOSE broker", "02 09 36"},
-    {"ERROR", "0b 08 08 12 07 61 6c 69 61 73 20 39"},
-    {"FETCH", "12 0a 07 05 74 65 6d 70 73 03 d0 0f 01 80 80 04 01 f4 03"},
-    {"FETCH by alias", "0b 2a 08 00 03 01 80 80 04 01 f4 03"},
-    {"FETCH answer", "1d 0a 07 00 e8 07 04 00 ec 07 ee 07 f2 07 3c 72 65 63 6f 72 64 20 62 61 74 63 68 65 73 3e"},
-    {"FETCH failed", "06 0a 08 27 e4 0f 00"},
-    {"OFFSETS", "0a 0b 09 05 74 65 6d 70 73 03 01"},
-    {"OFFSETS answer", "07 0b 09 00 ec 07 01 04"},
-    {"METADATA", "02 0c 0a"},
-    {"METADATA answer", "35 0c 0a 00 10 11 12 13 14 15 46 17 98 19 1a 1b 1c 1d 1e 1f 01 02 01 0c 31 39 32 2e 31 36 38 2e 37 2e 31 30 e8 47 02 0c 31 39 32 2e 31 36 38 2e 37 2e 31 31 e8 47"},
-    {"TOPIC_CREATE", "31 0d 0b 05 74 65 6d 70 73 04 01 0c 72 65 74 65 6e 74 69 6f 6e 2e 6d 73 08 38 36 34 30 30 30 30 30 0a 64 75 72 61 62 69 6c 69 74 79 04 64 69 73 6b 00"},
-    {"TOPIC_CREATE answer", "15 0d 0b 00 10 11 12 13 14 15 46 17 98 19 1a 1b 1c 1d 1e 1f 04 01"},
-    {"TOPIC_LIST", "0a 0e 0c 06 65 76 65 6e 74 73 64"},
-    {"TOPIC_LIST answer", "1c 2e 0c 00 05 74 65 6d 70 73 10 11 12 13 14 15 46 17 98 19 1a 1b 1c 1d 1e 1f 04 01 00"},
-    {"TOPIC_DESCRIBE", "0a 0f 0d 05 74 65 6d 70 73 00 00"},
-    {"TOPIC_DESCRIBE answer", "43 2f 0d 00 10 11 12 13 14 15 46 17 98 19 1a 1b 1c 1d 1e 1f 04 01 00 0c 72 65 74 65 6e 74 69 6f 6e 2e 6d 73 08 38 36 34 30 30 30 30 30 00 00 02 04 00 ee 07 ec 07 f2 07 e8 fb 03 01 01 01 01 01 01 c8 01 14"},
-    {"TOPIC_DELETE", "08 11 0e 05 74 65 6d 70 73"},
-    {"TOPIC_DELETE answer", "03 11 0e 00"},
-    {"OFFSETS by time", "0f 0b 12 05 74 65 6d 70 73 03 d0 af ab fe f9 62"},
-    {"OFFSETS by time answer", "0c 0b 12 00 e8 07 a0 b0 ab fe f9 62 04"},
-    {"TOPIC_ALTER", "18 10 13 05 74 65 6d 70 73 00 0c 72 65 74 65 6e 74 69 6f 6e 2e 6d 73 00 00"},
-    {"TOPIC_ALTER answer", "03 10 13 00"},
-    {"SUBSCRIBE", "0d 12 0f 05 74 65 6d 70 73 03 03 01 80 40"},
-    {"SUBSCRIBE answer", "0c 12 0f 00 00 04 00 ec 07 ee 07 f2 07"},
-    {"DATA", "15 13 0f 00 ec 07 3c 72 65 63 6f 72 64 20 62 61 74 63 68 65 73 3e"},
-    {"CREDIT", "03 14 0f 16"},
-    {"CREDIT end", "02 34 0f"},
-    {"DATA end", "03 33 0f 00"},
-};
-
-std::string hex(Bytes bytes) {
-    std::string out;
-    char digits[4];
-    for (const std::uint8_t b : bytes) {
-        std::snprintf(digits, sizeof digits, "%02x ", b);
-        out += digits;
-    }
-    if (!out.empty()) out.pop_back();
-    return out;
-}
-
-void check_example(const std::string& name, Bytes bytes) {
-    INFO(name);
-    const auto found = examples.find(name);
-    CHECK((found == examples.end() ? "none" : found->second) == hex(bytes));
-}
-
-// One end's encoded frames, each checked as it is written, then read back by the other end's reader.
-struct Stream {
-    explicit Stream(Side sender) : reader(sender) { reader.set_frame_bytes_max(4096); }
-
-    // Call after encoding into `out`: the frame since the last call.
-    FrameView frame(const std::string& name) {
-        REQUIRE(out.ok());
-        const Bytes bytes = out.written().subspan(done);
-        check_example(name, bytes);
-        done = out.size();
-        const auto step = reader.next(bytes);
-        INFO(name);
-        REQUIRE(step.outcome == FrameReader::Outcome::frame);
-        CHECK(step.bytes == bytes.size());
-        return step.frame;
-    }
-
-    std::uint8_t buffer[4096];
-    Writer out{buffer};
-    std::size_t done = 0;
-    RunningCrc sum;
-    FrameReader reader;
-};
-
-Answer answer_of(const FrameView& frame) {
-    auto answer = decode_answer(frame.body);
-    REQUIRE(answer);
-    return *answer;
-}
 
 const Uuid topic_id{{0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x46, 0x17, 0x98, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f}};
 
@@ -493,6 +395,118 @@ TEST_CASE("a subscription, byte for byte") {
     frame = down.frame("DATA end");
     CHECK(frame.flags == flag::data_end);
     CHECK(answer_of(frame).rest.empty());
+}
+
+TEST_CASE("a member of a group, byte for byte") {
+    Stream up(Side::client);
+    Stream down(Side::broker);
+    JoinGroup join;
+    join.group = "alarms";
+    join.client = "panel";
+    join.assignor = AssignBy::sticky;
+    join.start = StartAt::earliest;
+    join.session_timeout_ms = 45'000;
+    join.rebalance_timeout_ms = 60'000;
+    join.auto_commit_ms = 5'000;
+    join.credit = 8192;
+    const std::string_view topics[] = {"temps"};
+    encode_join_group(up.out, 16, join, topics);
+    const auto joins = decode_assign(up.frame("ASSIGN join").body);
+    REQUIRE(joins);
+    CHECK(joins->what == MemberRequest::join);
+    CHECK(joins->join.group == "alarms");
+    CHECK(joins->join.instance.empty());
+    CHECK(joins->join.client == "panel");
+    CHECK(joins->join.assignor == AssignBy::sticky);
+    CHECK(joins->join.start == StartAt::earliest);
+    CHECK(joins->join.session_timeout_ms == 45'000);
+    CHECK(joins->join.rebalance_timeout_ms == 60'000);
+    CHECK(joins->join.auto_commit_ms == 5'000);
+    CHECK(joins->join.credit == 8192);
+    CHECK(joins->topics.front().name == "temps");
+    encode_joined(down.out, 16, "panel-1", 7);
+    FrameView frame = down.frame("ASSIGN joined");
+    const auto joined = decode_assigned(answer_of(frame).rest, frame.flags);
+    REQUIRE(joined);
+    CHECK(joined->what == MemberNews::joined);
+    CHECK(joined->member == "panel-1");
+    CHECK(joined->generation == 7);
+    {
+        AssignedEncoder page(down.out, 16, 512, 7);
+        REQUIRE(page.add({0, "temps", 2, 1000, Epoch(2)}));
+        REQUIRE(page.add({1, "temps", 3, -1, Epoch(2)}));
+        page.finish(false);
+    }
+    frame = down.frame("ASSIGN assigned");
+    const auto assigned = decode_assigned(answer_of(frame).rest, frame.flags);
+    REQUIRE(assigned);
+    CHECK(assigned->generation == 7);
+    CHECK(!assigned->more);
+    CHECK(assigned->partitions.size() == 2);
+    CHECK(assigned->partitions.front().offset == 1000);
+
+    const std::string_view batches = "<record batches>";
+    encode_data_head(down.out, 16, {Offset(1000), Offset(1004), {}, 0}, batches.size());
+    down.out.bytes(as_bytes(batches));
+    frame = down.frame("DATA slot");
+    const auto data = decode_data(frame.body, frame.flags);
+    REQUIRE(data);
+    CHECK(data->slot == 0);
+    CHECK(data->offset == Offset(1000));
+    const Position positions[] = {{0, Offset(1004)}};
+    encode_credit(up.out, 16, {false, 23, true, {}}, positions);
+    frame = up.frame("CREDIT processed");
+    const auto credit = decode_credit(frame.body, frame.flags);
+    REQUIRE(credit);
+    CHECK(credit->bytes == 23);
+    CHECK(credit->processed);
+    CHECK(credit->positions.front().offset == Offset(1004));
+
+    encode_seek(up.out, 16, 1, Offset(fetch_earliest));
+    const auto seek = decode_assign(up.frame("ASSIGN seek").body);
+    REQUIRE(seek);
+    CHECK(seek->slot == 1);
+    CHECK(seek->offset.value == fetch_earliest);
+    encode_sought(down.out, 16, 1, fail(Error::none), Offset(200), Offset(200), Offset(900));
+    frame = down.frame("ASSIGN sought");
+    const auto sought = decode_assigned(answer_of(frame).rest, frame.flags);
+    REQUIRE(sought);
+    CHECK(sought->slot == 1);
+    CHECK(sought->offset == Offset(200));
+    CHECK(sought->high_watermark == Offset(900));
+    encode_sought(down.out, 16, 1, fail(Error::offset_out_of_range, 900), Offset(0), Offset(0), Offset(0));
+    frame = down.frame("ASSIGN not sought");
+    CHECK(decode_assigned(answer_of(frame).rest, frame.flags)->failure.detail == 900);
+
+    {
+        AssignedEncoder page(down.out, 16, 512);
+        REQUIRE(page.add(1));
+        page.finish(false);
+    }
+    frame = down.frame("ASSIGN revoked");
+    CHECK(decode_assigned(answer_of(frame).rest, frame.flags)->slots.front().number == 1);
+    const std::uint64_t released[] = {1};
+    encode_release(up.out, 16, released);
+    CHECK(decode_assign(up.frame("ASSIGN release").body)->slots.front().number == 1);
+    encode_topics_of_member(up.out, 16, topics);
+    CHECK(decode_assign(up.frame("ASSIGN topics").body)->what == MemberRequest::topics);
+
+    const SlotCommit commits[] = {{0, Offset(1004), "ok"}};
+    encode_commit(up.out, 17, 16, commits);
+    frame = up.frame("COMMIT by slot");
+    const auto by_slot = decode_commit(frame.body, frame.flags);
+    REQUIRE(by_slot);
+    CHECK(by_slot->member == 16);
+    CHECK(by_slot->slots.front().metadata == "ok");
+    const CommitEntry entries[] = {{"temps", 3, Offset(900), Epoch(-1), ""}};
+    encode_commit(up.out, 18, "alarms", entries);
+    frame = up.frame("COMMIT");
+    const auto by_name = decode_commit(frame.body, frame.flags);
+    REQUIRE(by_name);
+    CHECK(by_name->group == "alarms");
+    CHECK(by_name->entries.front().offset == Offset(900));
+    encode_done(down.out, Kind::commit, 17);
+    CHECK(answer_of(down.frame("COMMIT answer")).rest.empty());
 }
 
 TEST_CASE("the page shows the same bytes") {

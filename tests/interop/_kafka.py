@@ -1,7 +1,7 @@
 """What the scripts with Kafka clients share: a broker with a Kafka listener, clients' drivers run against it, their answers counted and tabled.
 
 A driver takes HOST:PORT, a prefix for the names of its topics and groups, and operations (none: all); it prints `ok OP`, `failed OP: why`
-or `absent OP: why` for each. What it cannot see itself, whether its batches are stored as compressed as it sent them, is looked at here.
+or `absent OP: why` for each. What it cannot see itself, whether its batches are stored as compressed as it sent them, and whether `rivulet consume` reads them, is looked at here.
 """
 
 import os
@@ -20,12 +20,13 @@ CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]  # by their number in a batch
 
 
 class KafkaBroker(Broker):
-    """The compact listener is there as well: kcat has its topics created by the program itself."""
+    """The compact listener is there as well: kcat has its topics created by the program itself. The clock is trusted, which no kernel says in a container: Burrow passes over
+    commits of more than a week ago, and a broker that does not trust its clock stamps them with the time since boot."""
 
     def __init__(self, folder, *more):
         self.kafka_port = free_port()
         super().__init__(folder, "--set", f"listener.kafka.bind=127.0.0.1:{self.kafka_port}", "--set", "memory.total=48M",
-                         "--set", "storage.size=192M", "--set", "storage.segment_bytes=4M",
+                         "--set", "clock.trust=always", "--set", "storage.size=192M", "--set", "storage.segment_bytes=4M",
                          "--set", "broker.group.initial.rebalance.delay.ms=100ms", *more)
 
     @property
@@ -38,7 +39,7 @@ def text(value):
 
 
 def codecs_stored(port, topic):
-    """The codecs of all batches of partition 0, by Fetch version 10."""
+    """The codecs of all batches of partition 0, by Fetch version 10, and the offset behind the last."""
     found, offset = set(), 0
     with socket.create_connection(("127.0.0.1", port), 20) as connection:
         while True:
@@ -53,7 +54,7 @@ def codecs_stored(port, topic):
                 raise ValueError(f"fetching {topic}: error {error}")
             records = answer[at + 34 + 16 * max(aborted, 0) + 4:]
             if not records:
-                return found
+                return found, offset
             while len(records) >= 61:
                 base, length = struct.unpack_from(">qi", records)
                 if length + 12 > len(records):
@@ -102,11 +103,15 @@ class Run:
 
     def look_at(self, codec, topic):
         try:
-            stored = codecs_stored(self.broker.kafka_port, topic)
-        except (OSError, ValueError, struct.error) as error:
-            stored = {repr(error)}
+            stored, end = codecs_stored(self.broker.kafka_port, topic)
+            read = subprocess.run([RIVULET, "consume", topic, "--bootstrap", self.broker.address, "--partition", "0", "--from-beginning", "--max-messages", str(end), "--timeout", "10s", "--format", r"%o\n"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False).stdout.decode("utf-8", "replace")
+        except (OSError, ValueError, struct.error, subprocess.TimeoutExpired) as error:
+            stored, end, read = {repr(error)}, 0, ""
         if stored != {codec}:
             self.answers[f"codec-{codec}"] = ("failed", f"stored with {sorted(stored)}")
+        elif read.split() != [str(offset) for offset in range(end)]:
+            self.answers[f"codec-{codec}"] = ("failed", f"rivulet consume gives {read[-200:]!r} in place of {end} offsets")
 
     def failures(self):
         return {o: why for o, (state, why) in self.answers.items() if state == "failed"}

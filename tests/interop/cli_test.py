@@ -45,10 +45,9 @@ def usage_mistakes(_):
     rivulet("topic", "list", "--bootstrap", "host:port", code=2).says("not HOST:PORT")
     rivulet("produce", "t", "--acks", "2", code=2).says("0, 1 or all")
     rivulet("produce", "t", "--key", "a", "--key-separator", ",", code=2)
-    rivulet("consume", "t", "--group", "g", code=2).says("not in this version")
     rivulet("consume", "t", "--format", "%z", code=2).says("unknown %z")
     rivulet("consume", "t", "--timeout", "5", code=2).says("not a duration")
-    for command in ("group list", "cluster status"):
+    for command in ("cluster status", "cluster format"):
         rivulet(*command.split(), code=2).says("not in this version")
 
 

@@ -2,10 +2,10 @@
 
 #include <fstream>
 
+#include "support/kafka_consumer_offsets.h"
+#include "support/kafka_consumer_protocol.h"
 #include "wire/kafka/alter_configs.h"
 #include "wire/kafka/api_versions.h"
-#include "wire/kafka/consumer_offsets.h"
-#include "wire/kafka/consumer_protocol.h"
 #include "wire/kafka/create_partitions.h"
 #include "wire/kafka/create_topics.h"
 #include "wire/kafka/delete_groups.h"

@@ -33,6 +33,7 @@ CASES = [
     ("banned_headers", {"src/base/a.h": "#include <uv.h>\n#include <sys/stat.h>\n#include <thread>\n#include <ini.h>\n"}, 4),
     ("banned_headers", {"src/store/a.h": "#include <mbedtls/ssl.h>\n#include <iostream>\n#include <random>\n"}, 3),
     ("banned_headers", {"src/config/a.cpp": "#include <ini.h>\n#include <span>\n", "platform/a/b.cpp": "#include <uv.h>\n"}, 0),
+    ("banned_headers", {"src/record/decompress.cpp": "#include <zlib.h>\n#include <zstd.h>\n", "src/record/decompress.h": "#include <zlib.h>\n", "src/store/a.cpp": "#include <zstd.h>\n"}, 2),
     ("banned_headers", {"src/sensor/a.c": "#include <sys/socket.h>\n", "src/sensor/examples/posix/a.c": "#include <sys/socket.h>\n"}, 1),
     ("banned_calls", {"src/sensor/a.c": "void g(void) { free(x); }\n", "src/sensor/examples/posix/a.c": "void g(void) { free(x); }\n"}, 1),
     ("banned_calls", {"src/store/a.cpp": "void* p = malloc(4);\nint f() { return std::rand(); }\nint t = ::time(nullptr);\n"}, 3),

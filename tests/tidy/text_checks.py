@@ -55,7 +55,7 @@ def banned_headers(root):
             continue
         for line, name, _ in source.includes():
             for pattern, instead in rules.BANNED_HEADERS.items():
-                if re.fullmatch(pattern, name) and not (name == "ini.h" and source.folder == "src/config"):
+                if re.fullmatch(pattern, name) and not source.path.startswith(rules.HEADERS_ALLOWED.get(name, "-")):
                     problems.append(source.problem(line, f"<{name}>: {instead}"))
     return problems
 

@@ -24,11 +24,15 @@ Coordinator::Coordinator(Broker& broker, Arena& arena, const GroupOptions& optio
       blobs_(arena, options.blob_bytes),
       groups_(arena, options.groups_max, options.members_max, blobs_),
       offsets_(arena, options.offsets_max, blobs_),
-      journal_(broker, arena, options, blobs_, groups_, offsets_) {}
+      journal_(broker, arena, options, blobs_, groups_, offsets_),
+      planner_(broker, arena, {options.assigned_partitions_max, options.group_members_max}, groups_, blobs_) {
+    broker.listen_to_topics(*this);
+}
 
 std::size_t Coordinator::memory_bytes(const GroupOptions& options) {
     return sizeof(Coordinator) + BlobPool::memory_bytes(options.blob_bytes) + GroupTable::memory_bytes(options.groups_max, options.members_max) +
-           OffsetTable::memory_bytes(options.offsets_max) + Journal::memory_bytes(options) + 64;
+           OffsetTable::memory_bytes(options.offsets_max) + Journal::memory_bytes(options) +
+           Planner::memory_bytes({options.assigned_partitions_max, options.group_members_max}) + 64;
 }
 
 void Coordinator::serve() {
@@ -39,8 +43,11 @@ void Coordinator::serve() {
 
 void Coordinator::on_loaded() {
     // Sessions begin anew, and so does the time for which a group has been empty, but as far as a trusted clock knows better (expired()).
-    for (Group& group : groups_.groups())
-        if (group.coordinator) group.empty_since = now();
+    for (Group& group : groups_.groups()) {
+        if (!group.coordinator) continue;
+        group.empty_since = now();
+        drop_lost_members(group);
+    }
     for (Member& member : groups_.members())
         if (member.group) keep_alive(member);
 }
@@ -87,11 +94,16 @@ void Coordinator::on_tick() {
     // Who was answered must have heard it before the next rebalance counts who has joined.
     if (loading()) {
         if (sweep_due_ <= at) sweep();
-    } else if (joined_.empty() && synced_.empty()) {
+    } else if (joined_.empty() && synced_.empty() && told_.empty()) {
+        look_at_topics();
         for (Member& member : groups_.members())
             if (member.group && member.deadline <= at) expire(member);
         for (Group& group : groups_.groups()) {
             if (!group.coordinator) continue;
+            if (is_compact(group)) {
+                if (group.state == GroupState::preparing_rebalance && (group.replan || group.join_due <= at)) reconcile(group);
+                continue;
+            }
             if (group.state == GroupState::preparing_rebalance && (group.join_due <= at || all_joined(group))) complete_join(group);
             else if (group.sync_due.value != 0 && group.sync_due <= at) complete_sync(group);
         }
@@ -103,7 +115,7 @@ void Coordinator::on_tick() {
 
 void Coordinator::arm_next() {
     arm(sweep_due_);
-    if (!joined_.empty() || !synced_.empty()) return arm(now());
+    if (!joined_.empty() || !synced_.empty() || !told_.empty()) return arm(now());
     for (const Member& member : groups_.members())
         if (member.group) arm(member.deadline);
     for (const Group& group : groups_.groups()) {

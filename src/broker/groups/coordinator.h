@@ -1,21 +1,26 @@
 // The coordinator of consumer groups: who is a member, of which generation, with which assignment, and which offsets a group has committed. One core under all protocols.
-// Owns:     groups, members, committed offsets and their bytes (GroupOptions), from the arena; the topic __consumer_offsets, which keeps all that must outlive a restart (journal.h).
+// Owns:     groups, members, committed offsets and their bytes (GroupOptions), what assignments are worked out in, from the arena; the topic __consumer_offsets, which keeps all that must outlive a restart (journal.h).
 // Bounds:   GroupOptions; memory_bytes(). One timer for all sessions and rebalances, which looks at all members when it is due.
 // Errors:   of all calls: invalid_group_id, coordinator_loading until what the log says is known, coordinator_not_available (the log takes nothing now: full, offline, shutting down).
 //           Of members: unknown_member, fenced_instance, illegal_generation, rebalance_in_progress, inconsistent_group_protocol. Limits: group_full (also where an answer would be larger than answer_bytes_max), too_many_offsets,
 //           offset_metadata_too_large. A call that fails has changed nothing, but that what a commit was refused for may have made
 //           room for it, and that delete_group() may have deleted some of the offsets.
-// Guarantee: a member is told its assignment only when generation, members and assignment are on flash: the generation goes on after a power cut. An offset is committed when its
+// Guarantee: no partition is with two members of a compact group at a time: who is to lose one has given it up, or is no member any more, before a generation begins in which another has it.
+//           A member is told its assignment only when generation, members and assignment are on flash: the generation goes on after a power cut. An offset is committed when its
 //           ticket is durable (CommitWaiter). Sessions and delays are measured by the monotonic clock alone; after a start all sessions begin anew.
-// Thread:   loop only. Algorithm: Kafka's GroupCoordinator (3.9, "classic" protocol): KIP-62, KIP-134, KIP-345, KIP-394, KIP-814.
+// Thread:   loop only. Algorithm: Kafka's GroupCoordinator (3.9, "classic" protocol): KIP-62, KIP-134, KIP-345, KIP-394, KIP-814. Of compact groups: assignment by the server and
+//           revocation member by member as in KIP-848, under one generation of the group.
 #pragma once
 
 #include "broker/broker.h"
 #include "broker/groups/journal.h"
-#include "broker/groups/subscription.h"
+#include "broker/groups/planner.h"
 #include "broker/groups/waiters.h"
 
 namespace rivulet::broker {
+
+constexpr std::size_t id_prefix_bytes_max = 512;
+constexpr std::size_t member_id_bytes_max = id_prefix_bytes_max + 37;
 
 struct JoinRequest {
     std::string_view group;
@@ -29,7 +34,6 @@ struct JoinRequest {
     std::int64_t rebalance_timeout_ms = -1;   // below 0: that of the session
     bool member_id_required = false;  // KIP-394: a newcomer is told its id first, with member_id_required (Kafka's JoinGroup from version 4)
     bool skip_assignment = false;     // the client knows that answer (from version 9)
-    GroupFamily family = GroupFamily::kafka;
 };
 
 struct MemberRef {
@@ -81,7 +85,7 @@ struct FetchedOffset {
     std::string_view metadata;
 };
 
-class Coordinator final : private JournalListener {
+class Coordinator final : private JournalListener, private TopicsListener {
 public:
     Coordinator(Broker& broker, Arena& arena, const GroupOptions& options);
     static std::size_t memory_bytes(const GroupOptions& options);
@@ -95,6 +99,11 @@ public:
     Status prepare();
     // A topic that clients may read, and neither write to nor delete.
     static bool is_internal(std::string_view topic) { return topic == offsets_topic; }
+
+    struct CommitScope {
+        std::string_view id;
+        Group* group = nullptr;  // nullptr: made for the first offset
+    };
 
     // --- Members. A failure is the answer, and the waiter is as it was; else its callback comes later.
     Status join(const JoinRequest& request, JoinWaiter& waiter);
@@ -111,18 +120,36 @@ public:
     // Its connection has gone. Whoever never learned its id is no member any more.
     static void cancel(JoinWaiter& waiter);
     static void cancel(SyncWaiter& waiter);
-    // Lets all members join again: what they are assigned from has changed (groups of the compact protocol; Kafka's members look for themselves). group_not_found.
-    Status rebalance(std::string_view group);
+
+    // --- Members of compact groups. `request`: of compact_protocol_type, with one protocol, that of an assignor, and as its metadata a subscription; without a member id. Topics that do not
+    // exist are assigned once they do. on_assignment() comes later, when the member is one of a generation, and on every change. Limits beside those of join(): topics of a group
+    // (limit_reached).
+    Status join(const JoinRequest& request, AssignedMember& member);
+    // Is subscribed to this from now on.
+    Status change(Bytes subscription, AssignedMember& member);
+    // It has nothing any more but what assignment() says.
+    void release(AssignedMember& member);
+    // It is no member any more, and its place is free.
+    void leave(AssignedMember& member);
+    // Its connection has gone: a static member keeps its place until its session is over.
+    void part(AssignedMember& member);
+    // Of who is a member. The generation has begun: what is new in assignment() may be taken up. Otherwise only what is missing there counts: that is to be given up, and released.
+    bool settled(const AssignedMember& member) const { return member.member_->group->state == GroupState::stable; }
+    std::int32_t generation(const AssignedMember& member) const { return member.member_->group->generation; }
+    AssignmentReader assignment(const AssignedMember& member) const { return AssignmentReader(blobs_.view(member.member_->assignment)); }
+    std::string_view member_id(const AssignedMember& member) const { return blobs_.text(member.member_->id); }
+    std::string_view group_id(const AssignedMember& member) const { return blobs_.text(member.member_->group->id); }
+    // What it commits is of partitions that it has, or has not released yet: that is the caller's to see to.
+    CommitScope begin_commit(const AssignedMember& member) const { return {group_id(member), member.member_->group}; }
 
     // --- Offsets.
-    struct CommitScope {
-        std::string_view id;
-        Group* group = nullptr;  // nullptr: made for the first offset
-    };
     // Checks who commits; valid until something else is asked. generation -1 and no member: a consumer that assigns its partitions itself.
     Result<CommitScope> begin_commit(const MemberRef& member);
     // Returns the ticket that it is durable with. unknown_topic_or_partition, offset_metadata_too_large, too_many_offsets, group_full.
     Result<std::uint64_t> commit(CommitScope& scope, std::string_view topic, std::int64_t partition, const OffsetCommit& commit);
+    // Whether so many offsets more could be committed; those of deleted topics make room, which is looked for once a second at most.
+    bool has_room(std::uint64_t offsets);
+    bool has_offset(const Group& group, const Topic& topic, std::uint32_t partition) { return offsets_.find(group, topic.log_of(partition)) != nullptr; }
     // Offset -1 for what nobody has committed, the group included. What is told may not be durable yet: it is with offsets_ticket(), to be waited for before it is told.
     Result<FetchedOffset> fetch_offset(std::string_view group, std::string_view topic, std::int64_t partition);
     std::uint64_t offsets_ticket(std::string_view group);
@@ -139,7 +166,8 @@ public:
     Result<Group*> look(std::string_view group);
     // By slot: the first from `slot` on, which goes behind it; nullptr at the end.
     Group* next_group(std::uint32_t& slot);
-    GroupListing list(const Group& group) const { return {blobs_.text(group.id), blobs_.text(group.protocol_type), group.state}; }
+    // Groups of the compact protocol are consumers like others: their members' subscriptions and assignments are in the same format.
+    GroupListing list(const Group& group) const { return {blobs_.text(group.id), is_compact(group) ? consumer_protocol_type : blobs_.text(group.protocol_type), group.state}; }
     // That of the generation, while the group is stable; else empty.
     std::string_view protocol(const Group& group) const { return group.state == GroupState::stable ? group.protocol.view() : std::string_view(); }
     // Begins with nullptr; nullptr at the end.
@@ -164,11 +192,25 @@ private:
     };
 
     void on_loaded() override;
+    void on_topics_changed() override;
+
+    // assigned.cpp
+    bool is_compact(const Group& group) const { return blobs_.text(group.protocol_type) == compact_protocol_type; }
+    Assignor assignor_of(Group& group) const;
+    void replan(Group& group);
+    void reconcile(Group& group);
+    bool revoke(Group& group);
+    bool begin_generation(Group& group);
+    void attach(Member& member, AssignedMember& assigned);
+    void tell(Member& member);
+    void detach(Member& member, Error why);
+    void look_at_topics();
+    void drop_lost_members(Group& group);
 
     // membership.cpp
     Status check(std::string_view group) const;
     Status check_member(Group& group, std::string_view member, std::string_view instance);
-    Status check_join(const JoinRequest& request) const;
+    Status check_join(const JoinRequest& request, bool compact) const;
     std::uint64_t leader_answer_bytes(const JoinRequest& request, Group* group);
     std::uint64_t answer_head_bytes(std::string_view protocol_type) const;
     Status join_new(const JoinRequest& request, Group* group, JoinWaiter& waiter);
@@ -214,6 +256,7 @@ private:
     bool sweep_group(Group& group, std::uint32_t& left);
     bool expired(const Group& group) const;
     void drop_deleted();
+    bool make_room();
     bool drop_offsets(Group& group, std::uint32_t& left);
     Failure unavailable(Failure failure) const;
     Instant now() const { return broker_.env().now(); }
@@ -226,6 +269,9 @@ private:
     Journal journal_;
     List<JoinWaiter> joined_;   // to be answered
     List<SyncWaiter> synced_;
+    List<AssignedMember> told_;  // likewise
+    Planner planner_;
+    bool topics_changed_ = false;
     Tick tick_{*this};
     Instant sweep_due_{0};
     Instant dropped_deleted_{-ns_per_s};

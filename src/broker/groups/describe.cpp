@@ -36,7 +36,7 @@ MemberDescription Coordinator::describe(const Member& member) const {
 
 bool Coordinator::subscribed(Group& group, std::string_view topic) {
     if (group.member_count == 0) return false;
-    if (group.protocol.empty() || blobs_.text(group.protocol_type) != consumer_protocol_type) return true;
+    if (group.protocol.empty() || (blobs_.text(group.protocol_type) != consumer_protocol_type && !is_compact(group))) return true;
     for (const Member* member = next_member(group, nullptr); member; member = next_member(group, member)) {
         const Result<bool> found = subscribes(groups_.metadata(*member, group.protocol.view()), topic);
         if (!found || *found) return true;

@@ -12,6 +12,7 @@
 
 namespace rivulet::broker {
 
+class AssignedMember;
 class Coordinator;
 class JoinWaiter;
 class SyncWaiter;
@@ -21,9 +22,7 @@ struct MemberTag;
 enum class GroupState : std::uint8_t { empty, preparing_rebalance, completing_rebalance, stable, dead };
 std::string_view group_state_name(GroupState state);  // as Kafka writes it: "PreparingRebalance"
 
-// Whose members a group has: those of one protocol cannot tell those of the other what they are assigned.
-enum class GroupFamily : std::uint8_t { kafka, compact };
-// The protocol type of groups of the compact protocol; by that they are known again after a restart.
+// The protocol type of groups of the compact protocol; by that they are known again after a restart. Their members cannot be in one group with Kafka's, who assign themselves.
 constexpr std::string_view compact_protocol_type = "rivulet";
 
 struct JoinProtocol {
@@ -50,6 +49,9 @@ struct Member : ListNode<Member, MemberTag> {
     bool synced = false;     // has asked for its assignment of this generation
     JoinWaiter* join = nullptr;
     SyncWaiter* sync = nullptr;
+    // Of a compact group.
+    AssignedMember* assigned = nullptr;  // nullptr: a static member that is not connected
+    Instant release_due{0};              // until when it is to give up what was taken from it; 0: nothing was
 
     // Has rejoined, for the generation to come.
     bool awaits_join() const;
@@ -72,9 +74,10 @@ struct Group : CommitWaiter {
     std::uint32_t member_count = 0;  // without
     std::uint32_t pending_count = 0;
 
-    Instant join_due{0};             // preparing: when those that have not rejoined are given up
+    Instant join_due{0};             // preparing: when those that have not rejoined are given up; of a compact group, when to look again
     bool initial_delay = false;      // preparing from empty: waits for more members to come, whatever happens
     bool member_added = false;       // meanwhile
+    bool replan = false;             // compact: who has what is to be worked out anew
     std::int64_t delay_left_ns = 0;
     Instant sync_due{0};             // members that have not synced until then are given up; 0: all have
     Instant empty_since{0};          // or the last commit of one that never had members

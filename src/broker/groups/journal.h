@@ -25,6 +25,7 @@ struct GroupOptions {
     std::uint32_t blob_bytes = 512U << 10;    // ids, metadata, assignments, metadata of offsets
     std::uint32_t offsets_max = 4096;         // of all groups
     std::uint32_t offset_metadata_bytes_max = 4096;  // of one
+    std::uint32_t assigned_partitions_max = 1024;  // that there can be to assign: as many as the broker can have
     std::uint32_t partitions = 4;             // of __consumer_offsets, when it is created
     std::uint32_t batch_bytes_max = 1'048'588;  // the store's
     std::uint32_t answer_bytes_max = UINT32_MAX;  // that a member can be told at once: who would make the list of members, or an assignment, larger is refused

@@ -9,8 +9,6 @@ namespace rivulet::broker {
 namespace {
 
 constexpr std::int64_t fresh_member_timeout_ns = 5 * 60 * ns_per_s;  // Kafka's, for members that nobody knows yet
-constexpr std::size_t id_prefix_bytes_max = 512;
-constexpr std::size_t member_id_bytes_max = id_prefix_bytes_max + 37;
 constexpr std::size_t member_head_bytes = 16;  // lengths and the like, in the list of members
 
 std::int32_t rebalance_timeout_ms(const JoinRequest& request) {
@@ -45,10 +43,9 @@ Status Coordinator::check_member(Group& group, std::string_view id, std::string_
     return member && !member->pending ? Status() : Status(fail(Error::unknown_member));
 }
 
-Status Coordinator::check_join(const JoinRequest& request) const {
+Status Coordinator::check_join(const JoinRequest& request, bool compact) const {
     RIVULET_TRY(check(request.group));
     if (request.session_timeout_ms < options_.session_timeout_min_ms || request.session_timeout_ms > options_.session_timeout_max_ms) return fail(Error::invalid_session_timeout);
-    const bool compact = request.family == GroupFamily::compact;
     if (request.protocols.empty() || request.protocol_type.empty() || (request.protocol_type == compact_protocol_type) != compact) return fail(Error::inconsistent_group_protocol);
     if (request.protocols.size() > join_protocols_max) return fail(Error::invalid_argument);
     for (const std::string_view text : {request.instance, request.client_id, request.client_host, request.protocol_type})
@@ -60,7 +57,7 @@ Status Coordinator::check_join(const JoinRequest& request) const {
 
 Status Coordinator::join(const JoinRequest& request, JoinWaiter& waiter) {
     RIVULET_CHECK(!waiter.waiting());
-    RIVULET_TRY(check_join(request));
+    RIVULET_TRY(check_join(request, false));
     broker_.env().charge(options_.groups_max * 8);
     Group* const group = groups_.find(request.group);
     if (!group && !request.member.empty()) return fail(Error::unknown_member);
@@ -269,6 +266,7 @@ Status Coordinator::sync(const SyncRequest& request, SyncWaiter& waiter) {
     if (!request.protocol.empty() && request.protocol != group->protocol.view()) return fail(Error::inconsistent_group_protocol);
     if (group->state == GroupState::empty) return fail(Error::unknown_member);
     if (group->state == GroupState::preparing_rebalance) return fail(Error::rebalance_in_progress);
+    if (is_compact(*group)) return fail(Error::inconsistent_group_protocol);
     Member& member = *groups_.find_member(*group, request.member.member);
     if (group->state == GroupState::completing_rebalance && group->leader == &member && !group->linked()) RIVULET_TRY(sync_leader(request, *group));
     answer_sync(member, Error::rebalance_in_progress);  // of a request that it has given up
@@ -342,14 +340,6 @@ Status Coordinator::leave(std::string_view id, std::string_view member_id, std::
         RIVULET_TRY(check_member(*group, member_id, instance));
     }
     leave_group(*member, Error::unknown_member);
-    return {};
-}
-
-Status Coordinator::rebalance(std::string_view id) {
-    RIVULET_TRY(check(id));
-    Group* const group = groups_.find(id);
-    if (!group) return fail(Error::group_not_found);
-    if (group->member_count != 0) rejoin(*group);
     return {};
 }
 

@@ -21,6 +21,19 @@ Result<Coordinator::CommitScope> Coordinator::begin_commit(const MemberRef& ref)
     return CommitScope{ref.group, group};
 }
 
+// A walk over all offsets, which cannot have changed much since the last.
+bool Coordinator::make_room() {
+    if (now() - dropped_deleted_ < ns_per_s) return false;
+    dropped_deleted_ = now();
+    drop_deleted();
+    return true;
+}
+
+bool Coordinator::has_room(std::uint64_t offsets) {
+    const auto fits = [&] { return offsets <= options_.offsets_max - offsets_.count(); };
+    return fits() || (make_room() && fits());
+}
+
 Result<std::uint64_t> Coordinator::commit(CommitScope& scope, std::string_view topic_name, std::int64_t partition, const OffsetCommit& commit) {
     Topic* const topic = broker_.find_topic(topic_name);
     if (!topic || partition < 0 || partition >= topic->partitions) return fail(Error::unknown_topic_or_partition);
@@ -30,12 +43,7 @@ Result<std::uint64_t> Coordinator::commit(CommitScope& scope, std::string_view t
     if (!scope.group) return fail(Error::group_full);
     Group& group = *scope.group;
     Status room = offsets_.room(group, log, commit.metadata);
-    // A walk over all offsets, which cannot have changed much since the last.
-    if (!room && now() - dropped_deleted_ >= ns_per_s) {
-        dropped_deleted_ = now();
-        drop_deleted();
-        room = offsets_.room(group, log, commit.metadata);
-    }
+    if (!room && make_room()) room = offsets_.room(group, log, commit.metadata);
     RIVULET_TRY(room);
     OffsetCommit stamped = commit;
     stamped.time = broker_.stamp();
@@ -99,7 +107,7 @@ Result<Group*> Coordinator::begin_delete(std::string_view id, std::string_view t
     Group* const group = groups_.find(id);
     if (!group) return fail(Error::group_not_found);
     if (group->state != GroupState::empty) {
-        if (blobs_.text(group->protocol_type) != consumer_protocol_type) return fail(Error::non_empty_group);
+        if (blobs_.text(group->protocol_type) != consumer_protocol_type && !is_compact(*group)) return fail(Error::non_empty_group);
         if (subscribed(*group, topic_name)) return fail(Error::group_subscribed_to_topic);
     }
     return group;

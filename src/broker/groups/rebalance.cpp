@@ -40,6 +40,7 @@ void Coordinator::prepare_rebalance(Group& group) {
 
 // A member joins, or left: begins a rebalance, or looks whether the one under way is complete.
 void Coordinator::rejoin(Group& group) {
+    if (is_compact(group)) return replan(group);
     if (group.state != GroupState::preparing_rebalance) prepare_rebalance(group);
     maybe_complete_join(group);
 }
@@ -114,6 +115,12 @@ void Coordinator::become_empty(Group& group) {
 
 // What the leader has assigned is on flash, or will never be.
 void Coordinator::on_committed(Group& group, Error error) {
+    if (is_compact(group)) {
+        if (error != Error::none) return replan(group);
+        group.state = GroupState::stable;
+        for (Member* member = group.members.front(); member; member = group.members.next(*member)) tell(*member);
+        return;
+    }
     if (group.state == GroupState::completing_rebalance) {
         if (error != Error::none) return fail_syncs(group, Error::coordinator_not_available);
         group.state = GroupState::stable;
@@ -161,6 +168,7 @@ void Coordinator::remove_member(Member& member, Error told) {
     Group& group = *member.group;
     answer(member, told);
     answer_sync(member, told);
+    detach(member, told);
     if (member.pending) --group.pending_count;
     else --group.member_count;
     if (group.leader == &member) group.leader = nullptr;
@@ -173,6 +181,7 @@ void Coordinator::leave_group(Member& member, Error told) {
     Group& group = *member.group;
     const bool was_pending = member.pending;
     remove_member(member, told);
+    if (is_compact(group)) return replan(group);
     if (!was_pending && (group.state == GroupState::stable || group.state == GroupState::completing_rebalance)) prepare_rebalance(group);
     maybe_complete_join(group);
     collect(group);
@@ -185,6 +194,12 @@ void Coordinator::collect(Group& group) {
 
 // Its session is over.
 void Coordinator::expire(Member& member) {
+    if (member.assigned) {
+        // Anything that its client sends keeps it.
+        member.deadline = member.assigned->heard() + member.session_timeout_ms * ns_per_ms;
+        if (member.deadline <= now()) leave_group(member, Error::timed_out);
+        return;
+    }
     // Who waits for us is alive, but if nobody knows its id, it may have given up long ago.
     if (!member.fresh && (member.awaits_join() || member.awaits_sync())) return keep_alive(member);
     leave_group(member, Error::unknown_member);
@@ -230,7 +245,8 @@ void Coordinator::answer_sync(Member& member, Error error) {
 void Coordinator::deliver() {
     for (std::uint32_t left = answers_per_turn; left > 0 && !joined_.empty(); --left) give(*joined_.pop_front());
     for (std::uint32_t left = answers_per_turn; left > 0 && !synced_.empty(); --left) give(*synced_.pop_front());
-    if (!joined_.empty() || !synced_.empty()) arm(now());
+    for (std::uint32_t left = answers_per_turn; left > 0 && !told_.empty(); --left) told_.pop_front()->on_assignment();
+    if (!joined_.empty() || !synced_.empty() || !told_.empty()) arm(now());
 }
 
 void Coordinator::give(JoinWaiter& waiter) {

@@ -1,6 +1,6 @@
 // What a session's request to a group waits for: the rebalance, the assignment. Each is embedded in its session or a pooled slot; waiting never allocates.
 // The callback says that the answer is there. What it says is asked of the Coordinator, when there is room to tell it: nothing of it is kept twice.
-// Owns:     nothing; Coordinator::cancel(), or finish(), before it goes away. Thread: loop only; callbacks never come from within the call that began the wait.
+// Owns:     nothing; Coordinator::cancel(), finish() or part() before it goes away. Thread: loop only; callbacks never come from within the call that began the wait.
 #pragma once
 
 #include "broker/groups/group.h"
@@ -85,6 +85,24 @@ private:
     Error error_ = Error::none;
     std::int32_t generation_ = -1;
     bool answered_ = false;
+};
+
+// A member of a compact group, whose partitions the broker itself assigns: no rounds of joining and syncing. It is told whenever something has changed, and looks then at what it has.
+class AssignedMember : public ListNode<AssignedMember> {
+public:
+    virtual void on_assignment() = 0;
+    // When its client was heard last.
+    virtual Instant heard() const = 0;
+    bool is_member() const { return member_ != nullptr; }
+    Error error() const { return error_; }  // why it is none any more
+
+protected:
+    ~AssignedMember() = default;
+
+private:
+    friend class Coordinator;
+    Member* member_ = nullptr;
+    Error error_ = Error::none;
 };
 
 }  // namespace rivulet::broker

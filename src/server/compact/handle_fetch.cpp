@@ -114,8 +114,9 @@ bool Session::searches_on(FetchRequest& request) {
         return false;
     } else {
         const auto found = broker::find_time(hub_.broker(), request.view, request.offset, request.at);
-        request.offset = request.view.next;
+        const Offset from = std::exchange(request.offset, request.view.next);
         hub_.broker().release(request.view);
+        if (found && found->closed && broker::search_batch(hub_.broker(), request, request.log, *found, from, request.at)) return true;
         if (found) {
             request.found = *found;
             return false;
@@ -123,6 +124,17 @@ bool Session::searches_on(FetchRequest& request) {
     }
     hub_.broker().fetch(request);
     return true;
+}
+
+// In a compressed batch.
+void Session::on_searched(FetchRequest& request, broker::RecordWaiter::Outcome outcome) {
+    if (outcome == broker::RecordWaiter::Outcome::none) {
+        request.offset = request.sought.behind;
+        return hub_.broker().fetch(request);
+    }
+    request.found.offset = request.sought.offset;
+    request.found.time = request.sought.time;
+    on_ready(request);
 }
 
 Session::Progress Session::handle_metadata(const frames::FrameView& frame) {

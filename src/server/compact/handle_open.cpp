@@ -58,6 +58,7 @@ Session::Progress Session::handle_open(const frames::FrameView& frame) {
     s_.incarnation = open->incarnation;
     s_.frame_bytes_max = static_cast<std::uint32_t>(open->frame_bytes_max < UINT32_MAX ? open->frame_bytes_max : UINT32_MAX);
     s_.push = (answer.features & frames::feature::push) != 0;
+    s_.groups = (answer.features & frames::feature::groups) != 0;
     s_.puts = frames::PutState(*open);
     s_.puts.grant(answer.credit);
     s_.settling = Settling(open->base_sequence);

@@ -9,7 +9,6 @@ namespace rivulet::server::compact {
 
 namespace {
 
-constexpr std::int64_t subscription_credit_max = INT32_MAX;
 // A fetch without a deadline would need a second kind of waiting; one that finds nothing is asked again.
 constexpr std::int64_t subscription_wait_ns = 300 * ns_per_s;
 
@@ -23,7 +22,7 @@ FetchRequest* Session::find_subscription(std::uint64_t correlation) {
 
 bool Session::awaits_answers() {
     for (Request* request = requests_.front(); request; request = requests_.next(*request))
-        if (request->kind != frames::Kind::subscribe) return true;
+        if (request->kind != frames::Kind::subscribe && request->kind != frames::Kind::assign && request->kind != frames::Kind::data) return true;
     return false;
 }
 
@@ -32,7 +31,7 @@ Session::Progress Session::handle_subscribe(const frames::FrameView& frame) {
     if (!wanted) return fail(wanted.failure());
     if (!s_.push) return fail(rivulet::fail(Error::unsupported, static_cast<std::int64_t>(frame.kind)), "feature push is not agreed");
     if (wanted->credit > subscription_credit_max) return fail(rivulet::fail(Error::invalid_argument), "credit");
-    if (find_subscription(frame.correlation)) return fail(rivulet::fail(Error::invalid_argument), "the correlation belongs to a subscription");
+    if (find_subscription(frame.correlation) || find_membership(frame.correlation)) return fail(rivulet::fail(Error::invalid_argument), "the correlation belongs to a subscription");
     if (too_many_requests()) return fail(rivulet::fail(Error::limit_reached, requests_max), "outstanding requests");
     if (!output_room(answer_room)) return Progress::blocked;
     const auto place = find_place(*wanted);
@@ -53,8 +52,10 @@ Session::Progress Session::handle_subscribe(const frames::FrameView& frame) {
 Session::Progress Session::handle_credit(const frames::FrameView& frame) {
     const auto credit = frames::decode_credit(frame.body, frame.flags);
     if (!credit) return fail(credit.failure());
-    if (!s_.push) return fail(rivulet::fail(Error::unsupported, static_cast<std::int64_t>(frame.kind)), "feature push is not agreed");
+    if (!s_.push && !s_.groups) return fail(rivulet::fail(Error::unsupported, static_cast<std::int64_t>(frame.kind)), "neither feature push nor groups is agreed");
+    if (Membership* const member = find_membership(frame.correlation)) return credit_member(*member, *credit);
     FetchRequest* const request = find_subscription(frame.correlation);
+    if (credit->processed && (request || !s_.groups)) return fail(rivulet::fail(Error::malformed), "positions of no member of a group");
     if (!request) return Progress::done;
     if (credit->end) {
         end_subscription(*request, rivulet::fail(Error::none));

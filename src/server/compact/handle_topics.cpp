@@ -1,5 +1,4 @@
 // TOPIC_CREATE, TOPIC_ALTER, TOPIC_DELETE, TOPIC_LIST, TOPIC_DESCRIBE.
-#include "broker/groups/coordinator.h"
 #include "server/compact/hub.h"
 #include "server/compact/session.h"
 

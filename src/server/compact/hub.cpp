@@ -8,13 +8,16 @@ std::size_t HubOptions::output_buffers() const {
     return some < 16 ? 16 : some;
 }
 
-Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& options)
+Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator& groups, const HubOptions& options)
     : ConnectionHub(env, arena, options.for_connections()),
       broker_(broker),
+      groups_(groups),
       options_(options),
       aliases_(arena, options.aliases()),
       fetches_(arena, options.parked_fetches),
-      topic_requests_(arena, topic_requests_max) {
+      topic_requests_(arena, topic_requests_max),
+      memberships_(arena, options.parked_fetches),
+      group_slots_(arena, options.group_slots) {
     char buffer[40];
     Text text(buffer);
     text << "limits.connections = " << options.connections;

@@ -4,6 +4,7 @@
 // Thread:   loop only.
 #pragma once
 
+#include "broker/groups/coordinator.h"
 #include "server/compact/session.h"
 
 namespace rivulet::server::compact {
@@ -17,6 +18,7 @@ struct HubOptions {
     std::uint32_t credit_bytes = 0;
     std::uint32_t inflight_bytes = 0;
     std::uint32_t reading_bytes_max = 0;  // of any topic: its batch less the headers
+    std::uint32_t group_slots = 0;
     std::uint32_t node = 0;
     std::string_view software;            // as OPEN's answer says it
 
@@ -40,12 +42,13 @@ struct HubStatistics {
 
 class Hub final : public ConnectionHub<Hub, Session> {
 public:
-    Hub(env::Env& env, Arena& arena, broker::Broker& broker, const HubOptions& options);
+    Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator& groups, const HubOptions& options);
 
     const HubStatistics& statistics() const { return statistics_; }
 
     // --- for sessions
     broker::Broker& broker() { return broker_; }
+    broker::Coordinator& groups() { return groups_; }
     const HubOptions& options() const { return options_; }
     HubStatistics& count() { return statistics_; }
     AliasPool& aliases() { return aliases_; }
@@ -56,6 +59,8 @@ public:
     const LazyPool<FetchRequest>& fetches() const { return fetches_; }
     bool fetches_crowded(Instant now) const { return crowded_until_ > now; }
     LazyPool<TopicRequest>& topic_requests() { return topic_requests_; }
+    LazyPool<Membership>& memberships() { return memberships_; }
+    LazyPool<GroupSlot>& group_slots() { return group_slots_; }
     Bytes refusal() const { return Bytes(refusal_).first(refusal_bytes_); }
     // Another connection opens this session: the newer one wins. An older one of the same incarnation is the same device's, perhaps one that it has given up and that arrives
     // late: it may come again (canceled). One of another incarnation is another device, which must not (session_moved).
@@ -67,10 +72,13 @@ private:
     static constexpr std::size_t few_requests = 2;                    // the last quarter of the fetches is for connections with fewer
 
     broker::Broker& broker_;
+    broker::Coordinator& groups_;
     HubOptions options_;
     AliasPool aliases_;
     LazyPool<FetchRequest> fetches_;
     LazyPool<TopicRequest> topic_requests_;
+    LazyPool<Membership> memberships_;
+    LazyPool<GroupSlot> group_slots_;
     HubStatistics statistics_;
     Instant crowded_until_;
     std::uint8_t refusal_[48] = {};  // the frame

@@ -183,6 +183,9 @@ Session::Progress Session::handle(InHand& hand, Budget& budget) {
         case frames::Kind::topic_describe: return handle_topic_describe(frame);
         case frames::Kind::subscribe: return handle_subscribe(frame);
         case frames::Kind::credit: return handle_credit(frame);
+        case frames::Kind::commit: return handle_commit(frame);
+        case frames::Kind::assign: return handle_assign(frame);
+        case frames::Kind::group: return handle_group(frame);
         default: return fail(rivulet::fail(Error::unsupported, static_cast<std::int64_t>(frame.kind)));
     }
 }
@@ -230,6 +233,7 @@ void Session::check_time(Instant now) {
     if (s_.sending) check_sending(now);
     if (s_.phase == Phase::gone) return;
     if (hub_.fetches_crowded(now)) check_starved(now);
+    check_members(now);
     if (s_.phase == Phase::parting && now - s_.heard > parting_ns_max) return end();
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
     if (overstays(now)) return give_up_frame();
@@ -267,15 +271,19 @@ void Session::drain(Error reason) {
     s_.phase = Phase::draining;
     stop_receiving();
     for (Request* request = requests_.front(); request; request = requests_.next(*request)) {
-        if (!request->is_fetch) continue;
+        if (request->type == Request::Type::change || request->kind == frames::Kind::data) continue;
         const Failure why = rivulet::fail(reason == Error::none ? Error::canceled : reason);
+        if (request->type == Request::Type::membership) {
+            end_membership(static_cast<Membership&>(*request), why);
+            continue;
+        }
         auto& fetch = static_cast<FetchRequest&>(*request);
         if (request->kind == frames::Kind::subscribe) {
             end_subscription(fetch, why);
             continue;
         }
         if (request->state != Request::State::waiting && request->state != Request::State::deferred) continue;
-        hub_.broker().cancel(static_cast<broker::Fetch&>(fetch));
+        stop_waiting(fetch);
         request->outcome = why;
         request->state = Request::State::ready;
     }

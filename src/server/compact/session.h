@@ -21,6 +21,8 @@
 #include "server/connection_hub.h"
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
+#include "wire/compact/group_frames.h"
+#include "wire/compact/member_frames.h"
 #include "wire/compact/put_state.h"
 
 namespace rivulet::server::compact {
@@ -50,6 +52,7 @@ public:
     static constexpr std::size_t requests_max = 16;
     static constexpr std::size_t output_bytes = 2048;
     static constexpr std::size_t answer_room = 256;  // of most answers, and of any failure
+    static constexpr std::size_t member_room = 1024;  // of what a member is told at once
     static constexpr std::size_t turn_bytes = 64 * 1024;
     static constexpr std::size_t turn_frames = 256;
     static constexpr std::size_t turn_readings = 512;
@@ -85,7 +88,11 @@ public:
     bool is_session(std::uint64_t id) const { return s_.id == id && (s_.phase == Phase::fresh || s_.phase == Phase::open); }
     std::uint32_t incarnation() const { return s_.incarnation; }
     void on_fetched(FetchRequest& request);
+    void on_searched(FetchRequest& request, broker::RecordWaiter::Outcome outcome);
     void on_ready(Request& request);
+    void on_assignment(Membership& member);
+    void on_readable(GroupSlot& slot);
+    Instant heard() const { return s_.heard; }
 
 private:
     enum class Phase : std::uint8_t { fresh, open, draining, ending, parting, gone };
@@ -177,15 +184,47 @@ private:
     void write_pushed(FetchRequest& request, Writer& out);
     void pushed(FetchRequest& request);
     bool awaits_answers();
+    // handle_assign.cpp, membership.cpp
+    Progress handle_assign(const frames::FrameView& frame);
+    Progress join_group(const frames::FrameView& frame, const frames::Assign& wanted);
+    Progress change_topics(Membership& member, const frames::Assign& wanted);
+    Progress release_slots(Membership& member, const frames::Assign& wanted);
+    Progress seek(Membership& member, const frames::Assign& wanted);
+    Progress handle_commit(const frames::FrameView& frame);
+    Progress credit_member(Membership& member, const frames::Credit& credit);
+    Membership* find_membership(std::uint64_t correlation);
+    static GroupSlot* find_slot(Membership& member, std::uint64_t number);
+    static GroupSlot* find_log(Membership& member, GroupSlot* after, LogId log);
+    static void look_at(GroupSlot& slot);  // there may be something to push
+    bool take_slot(Membership& member, std::string_view topic, std::uint32_t partition, store::Log& log);
+    void give_slot(GroupSlot& slot);
+    void stop_reading(GroupSlot& slot);
+    void push_on(Membership& member);
+    bool takes_up_slot(FetchRequest& request);
+    void write_slot(FetchRequest& request, Writer& out);
+    void slot_pushed(FetchRequest& request);
+    void write_member(Membership& member, Writer& out);
+    static bool has_news(Membership& member);
+    void commit_processed(Membership& member);
+    void end_membership(Membership& member, Failure why);
+    void check_members(Instant now);
+    void forget_member(Membership& member);
     Progress handle_offsets(const frames::FrameView& frame);
     Progress search_time(const frames::FrameView& frame, const store::Log& log, Timestamp at);
     bool searches_on(FetchRequest& request);
+    void stop_waiting(FetchRequest& request);
     Progress handle_metadata(const frames::FrameView& frame);
     Progress handle_topic_create(const frames::FrameView& frame);
     Progress handle_topic_alter(const frames::FrameView& frame);
     Progress handle_topic_delete(const frames::FrameView& frame);
     Progress handle_topic_list(const frames::FrameView& frame);
     Progress handle_topic_describe(const frames::FrameView& frame);
+    Progress handle_group(const frames::FrameView& frame);
+    Progress list_groups(const frames::FrameView& frame, const frames::GroupRequest& wanted);
+    Progress describe_group(const frames::FrameView& frame, const frames::GroupRequest& wanted);
+    Progress list_group_offsets(const frames::FrameView& frame, const frames::GroupRequest& wanted);
+    Progress change_group(const frames::FrameView& frame, const frames::GroupRequest& wanted);
+    Progress finish_page(const Writer& out, frames::GroupPageEncoder& page, const frames::FrameView& frame, std::uint64_t listed, bool more);
     Progress answer_failure(const frames::FrameView& frame, Failure failure, std::string_view text = {});
     FetchRequest* take_fetch();
     bool too_many_requests() const { return s_.request_count == requests_max; }
@@ -227,6 +266,7 @@ private:
         bool sending = false;
         bool incomplete = false;         // incomplete_since()
         bool push = false;               // the feature is agreed
+        bool groups = false;             // likewise
         bool proven = false;             // receive_pool.h
     };
 

@@ -96,9 +96,15 @@ Request* Session::next_answer() {
 }
 
 bool Session::write_answer(Request& request) {
-    const bool batches = request.is_fetch && !static_cast<FetchRequest&>(request).view.empty();
-    if (!output_room(answer_room, batches ? Output::bulk : Output::small)) return false;
+    const bool batches = request.is_fetch() && !static_cast<FetchRequest&>(request).view.empty();
+    if (!output_room(request.type == Request::Type::membership ? member_room : answer_room, batches ? Output::bulk : Output::small)) return false;
     Writer out = output();
+    if (request.type == Request::Type::membership || request.kind == frames::Kind::data) {
+        if (request.type == Request::Type::membership) write_member(static_cast<Membership&>(request), out);
+        else write_slot(static_cast<FetchRequest&>(request), out);
+        written(out);
+        return true;
+    }
     if (request.kind == frames::Kind::subscribe) {
         write_pushed(static_cast<FetchRequest&>(request), out);
         written(out);
@@ -106,7 +112,7 @@ bool Session::write_answer(Request& request) {
     }
     if (request.outcome.error != Error::none) {
         frames::encode_failure(out, request.kind, request.correlation, request.outcome, {});
-    } else if (!request.is_fetch) {
+    } else if (!request.is_fetch()) {
         const auto& change = static_cast<TopicRequest&>(request);
         if (request.kind == frames::Kind::topic_create) frames::encode_topic_created(out, request.correlation, {change.id, change.partitions, 1});
         else frames::encode_done(out, request.kind, request.correlation);
@@ -282,6 +288,7 @@ void Session::finish_streams() {
             return;
         }
         if (first->kind == frames::Kind::subscribe) pushed(*first);
+        else if (first->kind == frames::Kind::data) slot_pushed(*first);
         else forget(*first);
     }
 }
@@ -300,15 +307,18 @@ void Session::check_sending(Instant now) {
 // A follower that has stopped holds its request for ever otherwise.
 void Session::check_starved(Instant now) {
     for (Request* request = requests_.front(); request; request = requests_.next(*request))
-        if (request->state == Request::State::starved && now - static_cast<FetchRequest&>(*request).starved_since > hindering_ns_max)
-            end_subscription(static_cast<FetchRequest&>(*request), rivulet::fail(Error::busy));
+        if (request->state == Request::State::starved && now - static_cast<FetchRequest&>(*request).starved_since > hindering_ns_max) {
+            auto& fetch = static_cast<FetchRequest&>(*request);
+            if (fetch.membership) end_membership(*fetch.membership, rivulet::fail(Error::busy));
+            else end_subscription(fetch, rivulet::fail(Error::busy));
+        }
 }
 
 bool Session::hinders(Instant now) {
     if (!output_.empty() && hub_.output_pool().starving()) return true;
     if (!receive_.empty() && hub_.receive_pool().wanted(receive_, s_.proven)) return true;
     for (Request* request = requests_.front(); request; request = requests_.next(*request)) {
-        if (!request->is_fetch) continue;
+        if (!request->is_fetch()) continue;
         if (hub_.fetches_crowded(now)) return true;
         const store::ReadView& view = static_cast<FetchRequest&>(*request).view;
         if (view.window >= 0 ? hub_.broker().store().windows_wanted() : view.pinned_count != 0 && hub_.broker().blocks_wanted()) return true;
@@ -345,16 +355,26 @@ void Session::on_ready(Request& request) {
 void Session::forget(Request& request) {
     List<Request, OwnedTag>::remove(request);
     uncount(request);
-    if (!request.is_fetch) {
+    if (request.type == Request::Type::membership) return forget_member(static_cast<Membership&>(request));
+    if (!request.is_fetch()) {
         auto& change = static_cast<TopicRequest&>(request);
         broker::Broker::cancel(static_cast<broker::CommitWaiter&>(change));
         return hub_.topic_requests().give(change);
     }
     auto& fetch = static_cast<FetchRequest&>(request);
-    if (request.state == Request::State::waiting) hub_.broker().cancel(static_cast<broker::Fetch&>(fetch));
+    if (Membership* const member = std::exchange(fetch.membership, nullptr)) {
+        member->fetch = nullptr;
+        member->reading = nullptr;
+    }
+    if (request.state == Request::State::waiting) stop_waiting(fetch);
     if (!fetch.view.empty()) drop_view(fetch);
     hub_.give_fetch(fetch);
     retry_deferred();
+}
+
+void Session::stop_waiting(FetchRequest& fetch) {
+    hub_.broker().cancel(static_cast<broker::Fetch&>(fetch));
+    hub_.broker().cancel(static_cast<broker::RecordWaiter&>(fetch));
 }
 
 void Session::drop_view(FetchRequest& fetch) {
@@ -388,7 +408,7 @@ void Session::retry_deferred() {
 // What lies in a window that is held anyway costs no more memory.
 bool Session::holds_window(const FetchRequest& than) {
     for (Request* request = requests_.front(); request; request = requests_.next(*request)) {
-        if (!request->is_fetch || request == &than || (request->state != Request::State::ready && request->state != Request::State::sending)) continue;
+        if (!request->is_fetch() || request == &than || (request->state != Request::State::ready && request->state != Request::State::sending)) continue;
         if (than.view.window >= 0 && static_cast<FetchRequest&>(*request).view.window == than.view.window) return true;
     }
     return false;
@@ -396,6 +416,7 @@ bool Session::holds_window(const FetchRequest& than) {
 
 void Session::on_fetched(FetchRequest& request) {
     if (request.kind == frames::Kind::subscribe && takes_up(request)) return;
+    if (request.kind == frames::Kind::data && takes_up_slot(request)) return;
     if (request.kind == frames::Kind::offsets) {
         if (!searches_on(request)) on_ready(request);
         return;
@@ -419,13 +440,15 @@ void Session::on_fetched(FetchRequest& request) {
     on_ready(request);
 }
 
+void FetchRequest::on_searched(Outcome result) { session->on_searched(*this, result); }
+
 void FetchRequest::on_fetched(Failure failure) {
     outcome = failure;
     session->on_fetched(*this);
 }
 
 void TopicRequest::on_committed(Error error) {
-    outcome = rivulet::fail(error);
+    outcome = error == Error::none ? refused : rivulet::fail(error);
     session->on_ready(*this);
 }
 

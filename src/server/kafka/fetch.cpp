@@ -123,19 +123,49 @@ FetchPlan::Gathered FetchPlan::gather() {
     give_streams();
     bytes_ = 0;
     full_ = false;
-    for (FetchCell* cell = first_; cell; cell = cell->next) {
-        if (cell->error != Error::none) continue;
+    for (FetchCell* cell = first_; cell; cell = cell->next) cell->read = false;
+    bool looked = false;  // for the one that something may be loaded for
+    for (FetchCell* cell = first_; cell;) {
+        if (cell->error != Error::none || cell->read) {
+            cell = cell->next;
+            continue;
+        }
         if (streams_ == streams_max || (streams_ != 0 && bytes_ >= bytes_max_)) {
             full_ = true;
             break;
         }
-        if (!read(*cell)) return Gathered::waits;
+        const store::Log* const known = looked ? nullptr : hub_.broker().store().find(cell->log);
+        const bool loads = known && cell->offset < known->ram_start;
+        FetchCell& next = loads ? rearmost(*cell) : *cell;
+        next.read = true;
+        if (!read(next, loads)) return Gathered::waits;
+        looked |= loads && (streams_ != 0 || full_);
     }
     hub_.env().charge(cells_ * 64);
     return Gathered::all;
 }
 
-bool FetchPlan::read(FetchCell& cell) {
+// `turn`, which is read from flash, or whichever is read from a place before it, no farther off than one scan goes for both.
+FetchCell& FetchPlan::rearmost(FetchCell& turn) const {
+    store::Store& store = hub_.broker().store();
+    const auto whereabouts = [&](const FetchCell& cell) {
+        const store::Log* const known = cell.error == Error::none && !cell.read ? store.find(cell.log) : nullptr;
+        return known ? store.whereabouts(*known, cell.offset) : Lsn(0);
+    };
+    FetchCell* found = &turn;
+    const Lsn here = whereabouts(turn);
+    Lsn lowest = here;
+    for (FetchCell* cell = first_; cell && here != Lsn(0); cell = cell->next) {
+        const Lsn lsn = whereabouts(*cell);
+        if (lsn == Lsn(0) || lsn >= lowest || here - lsn > store::WindowSet::convoy_bytes) continue;
+        found = cell;
+        lowest = lsn;
+    }
+    hub_.env().charge(cells_ * 64);
+    return *found;
+}
+
+bool FetchPlan::read(FetchCell& cell, bool waits) {
     store::Store& store = hub_.broker().store();
     store::Log* const found = store.find(cell.log);
     if (!found) {
@@ -152,7 +182,7 @@ bool FetchPlan::read(FetchCell& cell) {
     }
     store::ReadWaiter& waiter = *this;
     const std::size_t left = bytes_max_ - std::min(bytes_, bytes_max_);
-    switch (store.read(*found, cell.offset, std::min<std::size_t>(cell.bytes_max, left), stream->view, waiter)) {
+    switch (store.read(*found, cell.offset, std::min<std::size_t>(cell.bytes_max, left), stream->view, waiter, waits)) {
         case store::ReadOutcome::data:
             // The first batch comes whole whatever its size, but only one.
             if (streams_ != 0 && stream->view.bytes > left) {
@@ -166,6 +196,7 @@ bool FetchPlan::read(FetchCell& cell) {
         case store::ReadOutcome::end:
             break;
         case store::ReadOutcome::pending:
+            // It is loaded all the same, if it is the one to be loaded for.
             full_ = streams_ != 0 || failed_;
             if (full_) store.cancel(waiter);
             else reading_ = true;

@@ -1,7 +1,9 @@
 // A fetch request: which partitions from where, waiting until there is enough, and the batches that answer it.
 // Owns:     a cell for each partition; while it is being answered a stream for each partition that has something.
 // Bounds:   limits.fetch_partitions cells in all; streams_max partitions with batches and limits.inflight_bytes in one answer, at least one whole batch (KIP-74); the others answer that they have nothing now.
-// Guarantee: partitions are answered in the order of the request, all of them. It waits for flash only while it holds nothing that others may wait for.
+// Guarantee: partitions are answered in the order of the request, all of them, and read in this order. But of those that are on flash the rearmost in the journal takes the turn of the
+//           first one, if it is near: something is loaded for it alone, the others join if they are at hand. So a client that lags in many partitions gets them by one scan. It waits
+//           for flash only while it holds nothing that others may wait for.
 // Thread:   loop only.
 #pragma once
 
@@ -39,6 +41,7 @@ struct FetchCell final : broker::LogWatch, ListNode<FetchCell, LazyPoolTag> {
     Error error = Error::none;
     bool starts_topic = false;     // in the request
     bool known = false;            // the topic was, by `topic_id`
+    bool read = false;             // for the answer in hand
     Uuid topic_id;
     std::string_view unknown;      // if not: its name, a view of the request, which is answered at once
     Stream* stream = nullptr;
@@ -71,7 +74,8 @@ private:
     void add_all(const wire::kafka::FetchRequest& request);
     Error judge(const broker::Topic* topic, FetchCell& cell) const;
     Gathered gather();
-    bool read(FetchCell& cell);    // false: it waits
+    FetchCell& rearmost(FetchCell& turn) const;
+    bool read(FetchCell& cell, bool waits);  // false: it waits
     bool enough() const;
     Progress answer(Exchange& exchange);
     void wait();                   // for data

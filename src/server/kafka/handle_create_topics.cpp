@@ -17,6 +17,12 @@ using wire::kafka::CreateTopicsResponse;
 constexpr std::int16_t with_configs = 5;  // from this version on a topic is answered with all of its settings
 constexpr std::size_t topic_bytes = 48;   // of an answer, without the name
 
+// Kafka Streams gives it to each topic that it makes: in how large pieces old records go. Here that is storage.segment_bytes, for all topics.
+bool without_effect(const CreateTopicsRequest::Config& pair) {
+    const std::string_view value = pair.value.value_or("");
+    return pair.name == "segment.bytes" && !value.empty() && value.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 std::string_view name_of(const CreateTopicsRequest::Topic& topic) { return topic.name; }
 
 struct Source {
@@ -89,8 +95,10 @@ struct Source {
         creation.config = exchange.broker().default_config();
         // Numbers come before settings: the first mistake counts.
         if (const Status status = exchange.broker().check_create(creation, planned, why); !status) return status.error();
-        for (const CreateTopicsRequest::Config& pair : wanted.configs)
+        for (const CreateTopicsRequest::Config& pair : wanted.configs) {
+            if (without_effect(pair)) continue;
             if (const Status status = set_config(creation.config, pair.name, pair.value, why); !status) return config_error(status.failure());
+        }
         return Error::none;
     }
 };

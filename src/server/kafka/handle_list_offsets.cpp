@@ -11,9 +11,10 @@ using wire::kafka::Array;
 using wire::kafka::ListOffsetsRequest;
 using wire::kafka::ListOffsetsResponse;
 
-// Times below 0 came one by one.
+// Times below 0 came one by one. In version 0 a time meant the segments that Kafka had finished by then, and there are none here.
 bool known_time(Timestamp time, std::int16_t version) {
-    if (time.value >= 0 || time == latest_time || time == earliest_time) return true;
+    if (time == latest_time || time == earliest_time) return true;
+    if (time.value >= 0) return version >= 1;
     if (time == newest_time) return version >= 7;
     if (time == earliest_local_time) return version >= 8;
     return time == latest_tiered_time && version >= 9;
@@ -41,6 +42,7 @@ struct Source {
     std::optional<Array<ListOffsetsRequest::Partition>::Iterator> partition{};
     const broker::Topic* found = nullptr;
     std::size_t place = 0;
+    Offset offset{};  // of the item, for version 0
 
     void operator()(std::size_t index, ListOffsetsResponse::Topic& item) {
         if (index == 0) {
@@ -70,12 +72,14 @@ struct Source {
         } else if (wanted.timestamp == latest_time) {
             item.offset = judged.log->high_watermark();
             item.leader_epoch = judged.log->epoch;
-            return;
         } else if (wanted.timestamp == earliest_time || wanted.timestamp == earliest_local_time) {
             item.offset = judged.log->start;
         }
-        if (item.offset.value >= 0) item.leader_epoch = judged.log->epoch_at(item.offset);
+        if (item.offset.value >= 0 && wanted.timestamp != latest_time) item.leader_epoch = judged.log->epoch_at(item.offset);
+        offset = item.offset;
+        item.old_style_offsets = Array<Offset>::of(wanted.max_num_offsets > 0, *this);
     }
+    void operator()(std::size_t, Offset& item) { item = offset; }
 };
 
 bool any_search(Exchange& exchange, const ListOffsetsRequest& request) {

@@ -8,7 +8,7 @@ void OffsetSearch::begin(Session& session) {
     session_ = &session;
     first_ = last_ = current_ = cursor_ = nullptr;
     cells_ = 0;
-    due_ = false;
+    due_ = opening_ = false;
 }
 
 bool OffsetSearch::add(std::size_t place, const store::Log& searched, Timestamp time) {
@@ -67,13 +67,25 @@ void OffsetSearch::on_fetched(Failure outcome) {
     } else if (outcome.error == Error::none && !view.empty()) {
         further = look(cell);
     } else if (newest_ && newest_found_.time.value >= 0) {
-        // All headers were seen: now the record. A batch that claims a time which none of its records has, or is compressed, stands for itself.
+        // All headers were seen: now the record. A batch that claims a time which none of its records has, or that cannot be opened, stands for itself.
         newest_ = false;
         cell.offset = newest_found_.offset;
         cell.time = sought_ = newest_found_.time;
         offset = newest_found_.offset;
         further = true;
     }
+    if (!opening_) go_on_with(cell, further);
+}
+
+void OffsetSearch::on_searched(Outcome outcome) {
+    FetchCell& cell = *current_;
+    opening_ = false;
+    if (outcome != Outcome::none) take(cell, sought.offset, sought.time);
+    offset = sought.behind;
+    go_on_with(cell, cell.offset.value < 0);
+}
+
+void OffsetSearch::go_on_with(FetchCell& cell, bool further) {
     if (further) {
         due_ = true;
         return session_->wake();
@@ -96,13 +108,16 @@ bool OffsetSearch::look(FetchCell& cell) {
     }
     const auto found = broker::find_time(hub_.broker(), view, begin, sought_);
     hub_.broker().release(view);
-    if (found) {
-        cell.offset = found->offset;
-        // Of a compressed batch that was sought by its largest time, this is what it has as its first.
-        if (cell.time < found->time) cell.time = found->time;
-        return false;
-    }
-    return cell.offset.value < 0;
+    if (!found) return cell.offset.value < 0;
+    opening_ = found->closed && broker::search_batch(hub_.broker(), *this, cell.log, *found, begin, sought_);
+    if (!opening_) take(cell, found->offset, found->time);
+    return false;
+}
+
+// Of a closed batch that was sought by its largest time, what is found is its first, and that time stays.
+void OffsetSearch::take(FetchCell& cell, Offset found, Timestamp time) {
+    cell.offset = found;
+    if (cell.time < time) cell.time = time;
 }
 
 const FetchCell* OffsetSearch::result(std::size_t place) {
@@ -112,7 +127,8 @@ const FetchCell* OffsetSearch::result(std::size_t place) {
 }
 
 void OffsetSearch::drop() {
-    if (current_) hub_.broker().cancel(*this);
+    if (current_) hub_.broker().cancel(static_cast<broker::Fetch&>(*this));
+    if (std::exchange(opening_, false)) hub_.broker().cancel(static_cast<broker::RecordWaiter&>(*this));
     current_ = nullptr;
     while (FetchCell* const cell = first_) {
         first_ = cell->next;

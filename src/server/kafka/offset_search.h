@@ -3,7 +3,7 @@
 // Bounds:   Hub::searches() at once, limits.fetch_partitions cells in all; a view of limits.inflight_bytes at a time. A search by time begins where the segment index says (broker/time_search.h). One for the
 //           largest time goes through the headers of the batches from where the index has it, or from the log's start where it does not know, then into the first batch that has it.
 // Errors:   a topic that goes meanwhile: unknown_topic_or_partition, for its partitions.
-// Guarantee: it ends with its connection. What retention takes away meanwhile is not looked at. Compressed batches are not opened: the record is then the batch's first.
+// Guarantee: it ends with its connection. What retention takes away meanwhile is not looked at. Of a compressed batch that cannot be opened the record is its first.
 // Thread:   loop only.
 #pragma once
 
@@ -20,7 +20,7 @@ constexpr Timestamp newest_time{-3};
 constexpr Timestamp earliest_local_time{-4};
 constexpr Timestamp latest_tiered_time{-5};
 
-class OffsetSearch final : public broker::Fetch, public ListNode<OffsetSearch, LazyPoolTag> {
+class OffsetSearch final : public broker::Fetch, private broker::RecordWaiter, public ListNode<OffsetSearch, LazyPoolTag> {
 public:
     explicit OffsetSearch(Hub& hub) : hub_(hub) {}
 
@@ -38,8 +38,11 @@ public:
 
 private:
     void on_fetched(Failure outcome) override;
+    void on_searched(Outcome outcome) override;
     void search();
-    bool look(FetchCell& cell);  // in what was fetched; false: it is found
+    void go_on_with(FetchCell& cell, bool further);
+    bool look(FetchCell& cell);  // in what was fetched; false: it is found, or a batch is being opened
+    void take(FetchCell& cell, Offset found, Timestamp time);
 
     Hub& hub_;
     Session* session_ = nullptr;
@@ -50,6 +53,7 @@ private:
     std::size_t cells_ = 0;
     Timestamp sought_{0};
     bool due_ = false;              // the next view is to be fetched
+    bool opening_ = false;          // a compressed batch: on_searched() comes
     bool newest_ = false;           // of the headers: the largest time so far is newest_found_
     broker::TimeFound newest_found_;
 };

@@ -37,15 +37,6 @@ void read_shape(Reader& from, Topic& topic) {
     topic.replication_factor = from.varint();
 }
 
-// A page's frame may take frame_bytes_max; what did not fit is taken back.
-bool keep_if_fits(FrameEncoder& frame, std::size_t before, std::size_t frame_bytes_max) {
-    Writer& body = frame.body();
-    constexpr std::size_t length_growth = 3;  // finish() moves the frame by so much at most: the room must be there
-    if (body.ok() && frame.frame_bytes() <= frame_bytes_max && body.room() >= length_growth) return true;
-    body.rewind(before);
-    return false;
-}
-
 }  // namespace
 
 // The pair with an empty key ends a list and has no value.

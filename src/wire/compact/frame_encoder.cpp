@@ -52,4 +52,12 @@ void FrameEncoder::finish(RunningCrc& sum) {
     out_.le(sum.check());
 }
 
+bool keep_if_fits(FrameEncoder& frame, std::size_t before, std::size_t frame_bytes_max) {
+    Writer& body = frame.body();
+    constexpr std::size_t length_growth = 3;  // finish() moves the frame by so much at most: the room must be there
+    if (body.ok() && frame.frame_bytes() <= frame_bytes_max && body.room() >= length_growth) return true;
+    body.rewind(before);
+    return false;
+}
+
 }  // namespace rivulet::wire::compact

@@ -34,4 +34,7 @@ private:
     Kind kind_;
 };
 
+// Of pages, whose frame may take frame_bytes_max: what was written beyond `before` and does not fit is taken back.
+bool keep_if_fits(FrameEncoder& frame, std::size_t before, std::size_t frame_bytes_max);
+
 }  // namespace rivulet::wire::compact

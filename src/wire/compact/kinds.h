@@ -64,8 +64,12 @@ constexpr std::uint8_t put_attributes = 4;      // PUT, PUTB: an attributes byte
 constexpr std::uint8_t ack_refusal = 1;         // ACK: a range of refused readings follows
 constexpr std::uint8_t fetch_by_alias = 1;      // FETCH, SUBSCRIBE: an alias in place of topic and partition
 constexpr std::uint8_t data_end = 1;            // DATA: the subscription is over; the body says why
+constexpr std::uint8_t data_slot = 2;           // DATA: of a member of a group; the slot of the partition comes first
 constexpr std::uint8_t credit_end = 1;          // CREDIT: the client wants no more
-constexpr std::uint8_t page_more = 1;           // answers to TOPIC_LIST, TOPIC_DESCRIBE: there is more after this page
+constexpr std::uint8_t credit_processed = 2;    // CREDIT: of a member of a group; positions follow
+constexpr std::uint8_t commit_by_slot = 1;      // COMMIT: of a member, by slots
+constexpr std::uint8_t assign_more = 1;         // ASSIGN, down: another frame about this generation follows
+constexpr std::uint8_t page_more = 1;           // answers to TOPIC_LIST, TOPIC_DESCRIBE, GROUP: there is more after this page
 }  // namespace flag
 
 // Attributes byte of PUT and PUTB; any other bit is malformed.
@@ -80,10 +84,10 @@ constexpr std::uint8_t regular = 8;     // PUTB: equal lengths and spacing, stat
 namespace feature {
 constexpr std::uint64_t integrity = 1;    // both directions' summed frames carry the check; needed on plain TCP
 constexpr std::uint64_t push = 2;         // SUBSCRIBE, DATA, CREDIT
-constexpr std::uint64_t groups = 4;       // reserved: groups
+constexpr std::uint64_t groups = 4;       // ASSIGN, COMMIT, GROUP
 constexpr std::uint64_t replication = 8;  // reserved: boards and replicas
 constexpr std::uint64_t auth = 16;        // reserved: security
-constexpr std::uint64_t known = integrity | push;
+constexpr std::uint64_t known = integrity | push | groups;
 }  // namespace feature
 
 enum class Admission : std::uint8_t { take, discard, refuse };

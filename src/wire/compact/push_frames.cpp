@@ -34,16 +34,18 @@ Result<LogState> decode_subscribed(Bytes rest) {
 }
 
 void encode_data_head(Writer& out, std::uint64_t correlation, const Data& data, std::size_t batches_bytes) {
-    FrameEncoder frame(out, Kind::data, correlation, 0);
+    FrameEncoder frame(out, Kind::data, correlation, data.slot ? flag::data_slot : std::uint8_t{0});
     Writer& body = frame.body();
+    if (data.slot) body.varint(*data.slot);
     write_offset(body, data.offset);
     body.varint(unsigned_of(data.high_watermark.value - data.offset.value));
     frame.finish(batches_bytes);
 }
 
-Result<Data> decode_data(Bytes bytes) {
+Result<Data> decode_data(Bytes bytes, std::uint8_t flags) {
     Reader body(bytes);
     Data data;
+    if ((flags & flag::data_slot) != 0) data.slot = body.varint();
     data.offset = read_offset(body);
     const std::uint64_t ahead = body.varint();
     if (ahead > unsigned_of(INT64_MAX - data.offset.value)) body.invalidate();
@@ -64,9 +66,22 @@ void encode_data_end(Writer& out, std::uint64_t correlation, Failure why) {
     frame.finish();
 }
 
-void encode_credit(Writer& out, std::uint64_t correlation, const Credit& credit) {
-    FrameEncoder frame(out, Kind::credit, correlation, credit.end ? flag::credit_end : std::uint8_t{0});
-    if (!credit.end) frame.body().varint(credit.bytes);
+Position Position::read(Reader& from) {
+    Position position;
+    position.slot = from.varint();
+    position.offset = read_offset(from);
+    return position;
+}
+
+void encode_credit(Writer& out, std::uint64_t correlation, const Credit& credit, std::span<const Position> positions) {
+    const unsigned flags = (credit.end ? flag::credit_end : 0U) | (credit.processed ? flag::credit_processed : 0U);
+    FrameEncoder frame(out, Kind::credit, correlation, static_cast<std::uint8_t>(flags));
+    Writer& body = frame.body();
+    if (!credit.end) body.varint(credit.bytes);
+    for (const Position& position : positions) {
+        body.varint(position.slot);
+        write_offset(body, position.offset);
+    }
     frame.finish();
 }
 
@@ -74,7 +89,9 @@ Result<Credit> decode_credit(Bytes bytes, std::uint8_t flags) {
     Reader body(bytes);
     Credit credit;
     credit.end = (flags & flag::credit_end) != 0;
+    credit.processed = (flags & flag::credit_processed) != 0;
     if (!credit.end) credit.bytes = body.varint();
+    if (credit.processed) credit.positions = List<Position>::to_end(body);
     return all_of(body, credit);
 }
 

@@ -22,12 +22,6 @@ void Codec::field(bool& value) {
     value = in_.u8() != 0;
 }
 
-void Codec::field(double& value) {
-    auto bits = std::bit_cast<std::uint64_t>(value);
-    number(bits);
-    value = std::bit_cast<double>(bits);
-}
-
 void Codec::field(Uuid& value) {
     if (out_) return out_->bytes(value.bytes);
     const Bytes bytes = in_.bytes(value.bytes.size());

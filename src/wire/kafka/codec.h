@@ -101,7 +101,6 @@ public:
     void field(std::int32_t& value) { number(value); }
     void field(std::int64_t& value) { number(value); }
     void field(std::uint32_t& value) { number(value); }
-    void field(double& value);
     void field(Uuid& value);
     template <class Tag, class Rep>
     void field(Quantity<Tag, Rep>& value) { number(value.value); }

@@ -6,6 +6,7 @@ void ListOffsetsRequest::Partition::describe(Codec& codec) {
     codec.field(partition_index);
     if (codec.from(4)) codec.field(current_leader_epoch);
     codec.field(timestamp);
+    if (codec.until(0)) codec.field(max_num_offsets);
     codec.tags();
 }
 
@@ -23,7 +24,9 @@ void ListOffsetsRequest::describe(Codec& codec) {
 }
 
 void ListOffsetsResponse::Partition::describe(Codec& codec) {
-    codec.fields(partition_index, error_code, timestamp, offset);
+    codec.fields(partition_index, error_code);
+    if (codec.until(0)) codec.field(old_style_offsets);
+    else codec.fields(timestamp, offset);
     if (codec.from(4)) codec.field(leader_epoch);
     codec.tags();
 }

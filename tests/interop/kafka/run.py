@@ -1,9 +1,13 @@
 """Every Kafka client that we know how to get, against a real broker: `make interop`. Prints a table, client by operation; the last line is `N passed, M failed`.
 
-usage: run.py [NAME...]    those clients whose name begins so. RIVULET: the program. INTEROP: where what is fetched is kept (build/interop).
-What cannot be fetched is named and left out. Versions are pinned here, in go/go.mod and in node/package-lock.json.
+usage: run.py [--readme] [--capture FOLDER] [NAME...]    those clients whose name begins so. RIVULET: the program. INTEROP: where what is fetched is kept (build/interop).
+What cannot be fetched is named, in the table too. Versions are pinned here, in go/go.mod and in node/package-lock.json.
+--readme: the table of all clients, each as it ended last, goes into README.md. --capture: one client after the other, and what each sends is kept (capture.py).
 """
 
+import argparse
+import datetime
+import json
 import os
 import shutil
 import subprocess
@@ -13,34 +17,23 @@ import tempfile
 sys.dont_write_bytecode = True  # the folder is part of the source tree
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-names, sys.argv[1:] = sys.argv[1:], []  # what follows is a driver's to _kafka
-from _cli import Failed, expect
+PARSER = argparse.ArgumentParser()
+PARSER.add_argument("--readme", action="store_true")
+PARSER.add_argument("--capture")
+PARSER.add_argument("names", nargs="*")
+OPTIONS, sys.argv[1:] = PARSER.parse_args(), []  # what follows is a driver's to _kafka
+from _cli import Failed, free_port
+from _fetch import BUILD, do, jars, once
 from _kafka import KafkaBroker, Run, table, tell
+from capture import Capture
+from readme import write_table
 
-BUILD = os.path.abspath(os.environ.get("INTEROP", "build/interop"))
 AT_ONCE = 3  # clients against one broker
-KAFKA = {"3.9.1": "kafka-3.9.1", "4.3.1": "kafka-4.3.1"}
-MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+SECONDS = 900  # for one client; each operation has its own, shorter
 PYPI = {"confluent-kafka": "2.16.1", "kafka-python": "3.0.12", "aiokafka": "0.14.0"}
+CONSOLE = "kafka-viewer==0.4.0"  # Kafdrop, AKHQ, Redpanda Console and Kowl are in none of the registries
 PYPI_CODECS = ["cramjam==2.14.0", "lz4==4.4.5", "python-snappy==0.7.3", "zstandard==0.25.0"]
 OTHERS = ["rsyslog", "rsyslog-kafka", "libestr0", "libfastjson4", "liblognorm5", "syslog-ng-core", "syslog-ng-mod-rdkafka", "libivykis0", "libpcre3", "libnet1", "burrow"]
-
-
-def do(*command, folder=None):
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False)
-    expect(done.returncode == 0, f"{' '.join(command[:4])}...: exit {done.returncode}: {done.stdout.decode('utf-8', 'replace')[-400:]}")
-
-
-def once(name, make):
-    """Makes build/interop/NAME if it is not there whole; returns its path."""
-    path, stamp = os.path.join(BUILD, name), os.path.join(BUILD, name + ".ok")
-    if not os.path.exists(stamp):
-        os.makedirs(BUILD, exist_ok=True)
-        shutil.rmtree(path, ignore_errors=True)
-        make(path)
-        with open(stamp, "w", encoding="utf-8"):
-            pass
-    return path
 
 
 def virtual_environment():
@@ -51,9 +44,12 @@ def virtual_environment():
     return os.path.join(once("venv", make), "bin/python")
 
 
-def jars(version):
-    return once(KAFKA[version], lambda path: do("mvn", "-B", "-q", f"-Dkafka.version={version}", MAVEN_COPY, f"-DoutputDirectory={path}", "-DincludeScope=runtime",
-                                                f"-DbuildDirectory={BUILD}", folder=os.path.join(HERE, "java")))
+def console():
+    def make(path):
+        do("/usr/bin/python3", "-m", "venv", path)
+        do(os.path.join(path, "bin/pip"), "install", "--quiet", CONSOLE, *PYPI_CODECS)
+
+    return [os.path.join(once("console", make), "bin/python"), "-W", "ignore", os.path.join(HERE, "python/console.py")], {}
 
 
 def python(file):
@@ -130,41 +126,77 @@ CLIENTS = {
     "tools 3.9.1": tools("3.9.1"),
     "tools 4.3.1": tools("4.3.1"),
     "others": others,
+    f"console {CONSOLE.replace('==', ' ')}": console,
 }
 
 
+class Results:
+    """How each client ended last, kept beside what was fetched: they may be run one by one."""
+
+    def __init__(self):
+        self.path = os.path.join(BUILD, "results.json")
+        self.of = {}
+        if os.path.exists(self.path):
+            with open(self.path, encoding="utf-8") as file:
+                self.of = {name: ended for name, ended in json.load(file).items() if name in CLIENTS}
+
+    def note(self, name, answers, absent=""):
+        self.of[name] = {"date": datetime.date.today().isoformat(), "answers": {o: state for o, (state, _) in answers.items()}, "absent": absent}
+        os.makedirs(BUILD, exist_ok=True)
+        with open(self.path, "w", encoding="utf-8") as file:
+            json.dump(self.of, file, indent=1)
+
+
+def wave_of(place, clients):
+    """Runs some at once. Returns them, and what the broker ended with."""
+    os.makedirs(place)
+    port = free_port()
+    broker = KafkaBroker(place, *(["--set", f"listener.kafka.advertise=127.0.0.1:{port}"] if OPTIONS.capture else []))
+    capture = None
+    if OPTIONS.capture:
+        capture = Capture(os.path.join(OPTIONS.capture, clients[0][0].replace(" ", "-")), port, broker.kafka_port)
+        broker.kafka_port = port
+    try:
+        wave = [Run(name, command, broker, environment, seconds=SECONDS) for name, command, environment in clients]
+        for run in wave:
+            run.thread.join()
+    finally:
+        if capture:
+            capture.close()
+        code = broker.stop()
+    if code:
+        print(f"the broker ended with {code}: {broker.log}\n{broker.words()[-1000:]}")
+    return wave, code
+
+
 def main():
-    ready, absent, runs, ended = [], [], [], 0
+    ready, absent, runs, ended, results = [], [], [], 0, Results()
     for name, command in CLIENTS.items():
-        if names and not name.startswith(tuple(names)):
+        if OPTIONS.names and not name.startswith(tuple(OPTIONS.names)):
             continue
         try:
             ready.append((name, *command()))
         except (Failed, OSError, subprocess.SubprocessError) as why:
             absent.append(name)
+            results.note(name, {}, str(why)[:80])
             print(f"absent: {name}: {why}", flush=True)
     folder = tempfile.mkdtemp(prefix="kafka_clients.")
     sys.stdout.reconfigure(line_buffering=True)
-    for first in range(0, len(ready), AT_ONCE):
-        place = os.path.join(folder, str(first))
-        os.makedirs(place)
-        broker = KafkaBroker(place)
-        try:
-            wave = [Run(name, command, broker, environment, seconds=240) for name, command, environment in ready[first:first + AT_ONCE]]
-            for run in wave:
-                run.thread.join()
-        finally:
-            code = broker.stop()
-        if code:
-            ended += 1
-            print(f"the broker ended with {code}: {broker.log}\n{broker.words()[-1000:]}")
+    at_once = 1 if OPTIONS.capture else AT_ONCE
+    for first in range(0, len(ready), at_once):
+        wave, code = wave_of(os.path.join(folder, str(first)), ready[first:first + at_once])
+        ended += bool(code)
         runs += wave
-    kinds = ("tools", "others")
+        for run in wave:
+            results.note(run.name, run.answers)
+    kinds = ("tools", "others", "console")
     for part in ([r for r in runs if not r.name.startswith(kinds)], *([r for r in runs if r.name.startswith(k)] for k in kinds)):
         if part:
             print("\n" + table(part) + "\n")
     if absent:
         print("not to be had here: " + ", ".join(absent))
+    if OPTIONS.readme:
+        write_table(os.path.join(HERE, "../../../README.md"), {name: results.of[name] for name in CLIENTS if name in results.of})
     code = tell(runs)
     if code == 0 and not ended:
         shutil.rmtree(folder)

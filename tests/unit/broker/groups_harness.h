@@ -155,7 +155,6 @@ struct TestMember {
     std::int64_t rebalance_ms = 60'000;
     bool id_required = false;
     bool skip_assignment = false;
-    broker::GroupFamily family = broker::GroupFamily::kafka;
     std::int32_t generation = -1;
 };
 
@@ -218,7 +217,6 @@ public:
         request.rebalance_timeout_ms = member.rebalance_ms;
         request.member_id_required = member.id_required;
         request.skip_assignment = member.skip_assignment;
-        request.family = member.family;
         const int before = waiter.answers;
         const Error error = act([&] { return groups().join(request, waiter).error(); });
         CHECK(waiter.answers == before);  // never from within the call

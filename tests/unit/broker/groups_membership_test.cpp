@@ -104,9 +104,7 @@ TEST_CASE("groups: joining refuses") {
         {"no protocol type", [](TestMember& m) { m.type.clear(); }, Error::inconsistent_group_protocol},
         {"another protocol type", [](TestMember& m) { m.type = "connect"; }, Error::inconsistent_group_protocol},
         {"no protocol in common", [](TestMember& m) { m.protocols = {{"mine", ""}}; }, Error::inconsistent_group_protocol},
-        {"a member of the compact protocol", [](TestMember& m) { m.type = "rivulet"; m.family = broker::GroupFamily::compact; }, Error::inconsistent_group_protocol},
         {"the compact protocol's type from Kafka", [](TestMember& m) { m.group = "h"; m.type = "rivulet"; }, Error::inconsistent_group_protocol},
-        {"Kafka's type from the compact protocol", [](TestMember& m) { m.group = "h"; m.family = broker::GroupFamily::compact; }, Error::inconsistent_group_protocol},
         {"too many protocols", [](TestMember& m) { m.protocols.assign(broker::join_protocols_max + 1, {"range", ""}); }, Error::invalid_argument},
         {"a protocol's name too long", [](TestMember& m) { m.protocols = {{std::string(broker::protocol_name_bytes_max + 1, 'p'), ""}}; }, Error::invalid_argument},
         {"metadata beyond the room for it", [](TestMember& m) { m.protocols = {{"range", std::string(40'000, 'm')}}; }, Error::group_full},
@@ -123,17 +121,6 @@ TEST_CASE("groups: joining refuses") {
         CHECK(world.groups().blobs().used() == used);
         CHECK(world.groups().groups().group_count() == 1);
     }
-}
-
-TEST_CASE("groups: a member of the compact protocol shares a group with its like alone") {
-    Groups world;
-    TestMember member;
-    member.type = "rivulet";
-    member.family = broker::GroupFamily::compact;
-    world.settle(member);
-    TestMember other;
-    TestJoin waiter;
-    CHECK(world.join(other, waiter) == Error::inconsistent_group_protocol);
 }
 
 TEST_CASE("groups: sync, heartbeat and commit refuse") {
@@ -317,11 +304,6 @@ TEST_CASE("groups: a follower that joins again unchanged is told of the generati
         TestJoin again;
         REQUIRE(world.join(members[1], again) == Error::none);
         CHECK(world.state() == GroupState::preparing_rebalance);
-    }
-    SUBCASE("what compact members are assigned from has changed") {
-        CHECK(world.act([&] { return world.groups().rebalance("g").error(); }) == Error::none);
-        CHECK(world.act([&] { return world.groups().rebalance("h").error(); }) == Error::group_not_found);
-        CHECK(world.heartbeat(members[0]) == Error::rebalance_in_progress);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cli/group.h"
 #include "cli/json.h"
 #include "cli/line_buffer.h"
 #include "cli/output.h"
@@ -176,4 +177,18 @@ TEST_CASE("line buffer: much data in a small buffer, and lines that are too long
     lines.added(1);
     CHECK_FALSE(lines.line());
     CHECK(lines.too_long());
+}
+
+TEST_CASE("moments: dates, times of day, zones, and what is none") {
+    CHECK(parse_moment("1970-01-01") == 0);
+    CHECK(parse_moment("2023-11-14T22:13:20") == 1'700'000'000'000);
+    CHECK(parse_moment("2023-11-14T22:13:20Z") == 1'700'000'000'000);
+    CHECK(parse_moment("2023-11-14T22:13:20.123") == 1'700'000'000'123);
+    CHECK(parse_moment("2023-11-14T23:13:20+01:00") == 1'700'000'000'000);
+    CHECK(parse_moment("2023-11-14T16:43:20-0530") == 1'700'000'000'000);
+    CHECK(parse_moment("2024-02-29T00:00") == 1'709'164'800'000);
+    CHECK(parse_moment("1969-12-31T23:59:59.999") == -1);
+    for (const std::string_view wrong : {"", "2023", "2023-02-29", "2023-13-01", "2023-00-01", "2023-01-00", "2023-1-1", "2023-11-14T", "2023-11-14T24:00", "2023-11-14T10:60", "2023-11-14T10:00:60",
+                                         "2023-11-14T10:00:00.5", "2023-11-14 10:00", "2023-11-14T10:00x", "2023-11-14T10:00+15:00", "2023-11-14T10:00Z+01:00", "2023-11-14Z", "1700000000000"})
+        CHECK_MESSAGE(!parse_moment(wrong), wrong);
 }

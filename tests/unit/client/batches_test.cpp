@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "unit/client/fake_broker.h"
+#include "unit/record/compressed.h"
 
 using namespace rivulet;
 using client::Batches;
@@ -61,7 +62,7 @@ TEST_CASE("batches: damage ends it with the batch, at any byte") {
     CHECK(values(Batches(flipped, Offset(0))) == "0:a 1:b 2:c corrupt_batch");
 }
 
-TEST_CASE("batches: compressed ones are an error, control batches are passed over") {
+TEST_CASE("batches: without a decoder compressed ones are an error, control batches are passed over") {
     auto log = log_of_three();
     patch(log, 0, record::attribute_control | record::attribute_transactional);
     CHECK(values(Batches(log, Offset(0))) == "2:c 3:d 4:e 5:f none");
@@ -71,4 +72,42 @@ TEST_CASE("batches: compressed ones are an error, control batches are passed ove
     CHECK(batches.error() == Error::unsupported_compression);
     CHECK(batches.failed_at() == Offset(0));
     CHECK(batches.compression() == record::Compression::zstd);
+}
+
+TEST_CASE("batches: compressed ones between others, from an offset within them; garbage in them is an error at their offset") {
+    test::OwnDecoder own(1280 * 1024);
+    for (const test::CompressedVector& vector : test::compressed_vectors) {
+        if (vector.records != 20) continue;
+        CAPTURE(vector.name);
+        auto log = log_of_three();
+        auto batch = test::compressed_batch(vector, 1000);
+        record::patch_base_offset(batch.data(), Offset(6));
+        log.insert(log.end(), batch.begin(), batch.end());
+        auto last = log_of_three();
+        record::patch_base_offset(last.data(), Offset(26));
+        log.insert(log.end(), last.begin(), last.begin() + static_cast<std::ptrdiff_t>(record::decode_header(last).total_bytes()));
+        for (std::int64_t from = 0; from <= 28; ++from) {
+            Batches batches(log, Offset(from), &own.decoder);
+            std::int64_t wanted = from;
+            while (const auto record = batches.next()) {
+                CHECK(record->offset.value == wanted);
+                const int i = static_cast<int>(wanted++) - 6;
+                if (i < 0 || i >= vector.records) continue;
+                CHECK(record->time.value == 1000 + test::vector_time(i));
+                CHECK(as_text(record->record.key) == test::vector_key(i));
+                CHECK((as_text(record->record.value) == test::vector_value(i, vector.value_bytes)));
+            }
+            CHECK(batches.error() == Error::none);
+            CHECK(wanted == 28);
+        }
+        const auto garbage = test::seal(test::compressed_header(vector.codec, 20, 1000), as_bytes("this is nothing"));
+        auto damaged = log_of_three();
+        damaged.insert(damaged.end(), garbage.begin(), garbage.end());
+        Batches batches(damaged, Offset(0), &own.decoder);
+        std::size_t n = 0;
+        while (batches.next()) ++n;
+        CHECK(n == 6);
+        CHECK(batches.error() == Error::invalid_record);
+        CHECK(batches.failed_at() == Offset(0));
+    }
 }

@@ -26,6 +26,10 @@ struct Described : KeySink {
     }
 };
 
+void describe_topic(const TopicConfig& config, const TopicConfig& defaults, KeySink& sink) {
+    for (KeyCursor cursor; describe_next(config, defaults, cursor, sink);) continue;
+}
+
 TEST_CASE("descriptions: of a topic, whose values and where they come from") {
     TopicConfig defaults;
     defaults.retention_bytes = 9000;
@@ -75,7 +79,7 @@ TEST_CASE("descriptions: of the broker") {
     const Parsed p = parse_text("[memory]\ntotal = 64M\nprefault = on\n[broker]\nlog_level = debug\n[topic.temps]\npartitions = 3\n");
     REQUIRE_MESSAGE(p.status.ok(), p.problems.text());
     Described broker;
-    describe_broker(p.config, broker);
+    for (KeyCursor cursor; describe_next(p.config, cursor, broker);) continue;
     const auto& total = broker.rows.at("memory.total");
     CHECK(total.value == "67108864");
     CHECK(total.source == ValueSource::broker);

@@ -73,6 +73,48 @@ TEST_CASE("validate: a batch in pieces of any size") {
     CHECK(validator.max_timestamp() == Timestamp(1005));
 }
 
+TEST_CASE("validate: whole records and records in pieces get the same verdict, whatever is wrong with them") {
+    Record null_value, headed;
+    Buffer body = bodies({0, 1});
+    const auto add = [&](Record record, std::int32_t offset_delta) {
+        record.offset_delta = offset_delta;
+        Buffer one(static_cast<std::size_t>(encoded_size(record)));
+        Writer out(one);
+        encode_record(out, record);
+        body.insert(body.end(), one.begin(), one.end());
+    };
+    const std::string large(300, 'v');
+    Record stamped;
+    stamped.timestamp_delta = std::int64_t{1} << 40;
+    stamped.has_value = true;
+    stamped.value = as_bytes(large);
+    add(null_value, 2);
+    add(stamped, 3);
+    body.insert(body.end(), {22, 0, 0, 8, 1, 2, 'v', 2, 2, 'h', 2, 'x'});  // with a header
+    const Buffer last = record_at(5, false);
+    body.insert(body.end(), last.begin(), last.end());
+    const BatchHeader header = header_of(6);
+    REQUIRE(verdict(seal(header, body)) == Error::none);
+    std::size_t good = 0;
+    for (std::size_t at = 0; at < body.size(); ++at) {
+        for (int to = 0; to < 256; ++to) {
+            Buffer changed = body;
+            changed[at] = static_cast<std::uint8_t>(to);
+            const Buffer batch = seal(header, changed);
+            Validator whole(test::options_for(batch)), pieces(test::options_for(batch));
+            whole.feed(batch);
+            for (const std::uint8_t& byte : batch) pieces.feed(Bytes(&byte, 1));
+            const Status a = whole.finish(), b = pieces.finish();
+            REQUIRE(a.ok() == b.ok());
+            if (!a.ok()) REQUIRE(a.error() == b.error());
+            else REQUIRE(whole.max_timestamp() == pieces.max_timestamp());
+            good += a.ok();
+        }
+    }
+    CHECK(good > body.size());        // each byte as it was, and other contents
+    CHECK(good < body.size() * 255);
+}
+
 TEST_CASE("validate: every flipped bit is noticed, in the right way") {
     const Buffer good = test::pack({reading(1000, "key", "value"), reading(1001, "k", "another value")});
     for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {

@@ -118,6 +118,8 @@ TEST_CASE("CreateTopics: what is wrong with a topic, and nothing is made then") 
     Items<Create::Config> bad{{"retention.ms", "soon"}};
     Items<Create::Config> null{{"retention.ms", {}}};
     Items<Create::Config> later{{"cleanup.policy", "compact,delete"}};
+    Items<Create::Config> no_size{{"segment.bytes", "large"}};
+    Items<Create::Config> streams{{"cleanup.policy", "delete"}, {"segment.bytes", "52428800"}, {"retention.ms", "-1"}};
     const struct {
         Create::Topic topic;
         int code;
@@ -137,6 +139,7 @@ TEST_CASE("CreateTopics: what is wrong with a topic, and nothing is made then") 
         {topic_of("x", 1, 1, {}, bad), 40},
         {topic_of("x", 1, 1, {}, null), 40},
         {topic_of("x", 1, 1, {}, later), 40},
+        {topic_of("x", 1, 1, {}, no_size), 40},
         {topic_of("x", 1000, 1), 44},
         {topic_of("x", 1, -1, good), 42},
         {topic_of("x", -1, 1, good), 42},
@@ -161,6 +164,8 @@ TEST_CASE("CreateTopics: what is wrong with a topic, and nothing is made then") 
     CHECK(create(client, 7, {topic_of("placed", -1, -1, good)})[0].num_partitions == 2);
     CHECK(create(client, 4, {topic_of("defaults", -1, -1)})[0].error_code == 0);
     CHECK(served.program->server->broker().find_topic("defaults")->partitions == 2);
+    // As Kafka Streams makes the topics by which it repartitions.
+    CHECK(create(client, 7, {topic_of("repartition", 1, 1, {}, streams)})[0].error_code == 0);
 }
 
 TEST_CASE("CreateTopics: several, in the order of the request; one that comes twice is refused both times; to validate makes nothing") {

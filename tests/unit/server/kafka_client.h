@@ -46,6 +46,7 @@ kafka_receive_bytes = 64K
 kafka_request_bytes = 16K
 kafka_response_bytes = 32K
 fetch_partitions = 64
+decode_bytes = none
 [listener.compact]
 bind = 0.0.0.0:9192
 [listener.kafka]

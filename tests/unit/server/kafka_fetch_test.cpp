@@ -213,6 +213,46 @@ TEST_CASE("everything that is on flash comes back, byte for byte, for readers si
     for (const std::int64_t offset : at) CHECK(offset == end);
 }
 
+TEST_CASE("a client that lags in many partitions reads the journal about once, in whatever order it names them") {
+    std::string config = kafka_config + "[topic.wide]\npartitions = 8\n";
+    config.replace(config.find("size = 2M"), 9, "size = 16M");
+    for (const bool rotates : {false, true}) {
+        CAPTURE(rotates);
+        KafkaServed served(config);
+        KafkaClient& client = served.connect_kafka();
+        constexpr std::int32_t partitions = 8, batches = 40;
+        for (int i = 0; i < batches; ++i)
+            for (std::int32_t p = 0; p < partitions; ++p) REQUIRE(produce(client, {{"wide", {{p, big_batch(20000)}}}})[0].error == 0);
+        std::vector<std::int64_t> at(partitions);
+        // As far apart as a client leaves them that read one partition after the other.
+        for (std::int32_t p = 0; p < partitions; ++p) at[static_cast<std::size_t>(p)] = (p * 5) % 11;
+        std::int32_t first = 0;
+        std::size_t got = 0;
+        for (int round = 0; round < 1000 && *std::min_element(at.begin(), at.end()) < batches; ++round) {
+            std::vector<FetchFrom> from;
+            for (std::int32_t i = 0; i < partitions; ++i) {
+                const std::int32_t p = (first + i) % partitions;
+                if (at[static_cast<std::size_t>(p)] < batches) from.push_back({"wide", p, at[static_cast<std::size_t>(p)]});
+            }
+            if (rotates) first = (first + 1) % partitions;
+            const FetchAnswer answer = fetch(client, from, {.wait_ms = 5000});
+            for (const FetchedPartition& one : answer.partitions) {
+                REQUIRE(one.error == 0);
+                got += one.records.size();
+                for (const record::BatchHeader& header : batches_of(one.records)) {
+                    std::int64_t& next = at[static_cast<std::size_t>(one.partition)];
+                    CHECK(header.base_offset.value == next);
+                    next = header.last_offset().value + 1;
+                }
+            }
+        }
+        for (const std::int64_t offset : at) CHECK(offset == batches);
+        const store::Reader::Statistics& read = served.program->server->broker().store().read_statistics();
+        CHECK(read.bytes_served > got / 2);  // most of it is on flash alone
+        CHECK(read.bytes_read < 2 * got);
+    }
+}
+
 TEST_CASE("a topic that is deleted while a fetch waits for it: 100 by id, the end of the connection by name; the others wait on") {
     KafkaServed served;
     KafkaClient& by_id = served.connect_kafka();

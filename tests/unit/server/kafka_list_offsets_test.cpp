@@ -1,5 +1,5 @@
 // ListOffsets and DeleteRecords: where logs begin and end, and where a time is.
-#include "unit/record/batches.h"
+#include "unit/record/compressed.h"
 #include "unit/server/kafka_client.h"
 #include "wire/kafka/delete_records.h"
 #include "wire/kafka/list_offsets.h"
@@ -14,6 +14,15 @@ using Found = kafka::ListOffsetsResponse::Partition;
 namespace {
 
 constexpr std::int64_t t0 = 1'700'000'000'000;
+
+// With memory to open compressed batches in.
+std::string opening_config() {
+    std::string text = kafka_config;
+    const auto replace = [&text](std::string_view line, std::string_view other) { text.replace(text.find(line), line.size(), other); };
+    replace("total = 6M", "total = 7424K");
+    replace("decode_bytes = none", "decode_bytes = 1280K");
+    return text;
+}
 
 std::int64_t produce(KafkaClient& client, std::string_view topic, std::int32_t partition, Bytes batch) {
     kafka::ProduceRequest::Partition one;
@@ -45,10 +54,10 @@ std::vector<Found> list(KafkaClient& client, std::int16_t version, std::string_v
     return items_of(answered[0].partitions);
 }
 
-Wanted at(std::int32_t partition, std::int64_t time, std::int32_t epoch = -1) { return {partition, Epoch(epoch), Timestamp(time)}; }
+Wanted at(std::int32_t partition, std::int64_t time, std::int32_t epoch = -1) { return {partition, Epoch(epoch), Timestamp(time), 1}; }
 
-// A header that says gzip, around bytes that nobody opens.
-Buffer compressed(std::int64_t base, std::int64_t most) {
+// A header that says gzip, around bytes that nobody can open.
+Buffer garbage(std::int64_t base, std::int64_t most) {
     record::BatchHeader header;
     header.attributes = 1;
     header.last_offset_delta = 2;
@@ -67,7 +76,7 @@ TEST_CASE("ListOffsets: earliest, latest, by time, in every version; special tim
     CHECK(produce(client, "temps", 0, pack({reading(t0 + 30, "a", "4"), reading(t0 + 100, "a", "5"), reading(t0 + 100, "a", "6")})) == 3);
     CHECK(produce(client, "temps", 0, pack({reading(t0 + 90, "a", "7")})) == 6);
     const kafka::ApiInfo& info = kafka::api_info(Api::list_offsets);
-    for (std::int16_t version = info.lowest; version <= info.highest; ++version) {
+    for (std::int16_t version = 1; version <= info.highest; ++version) {
         CAPTURE(version);
         const struct {
             Wanted wanted;
@@ -113,17 +122,173 @@ TEST_CASE("ListOffsets: earliest, latest, by time, in every version; special tim
     CHECK(served.program->server->kafka().searches_taken() == 0);
 }
 
-TEST_CASE("ListOffsets: a compressed batch is found by its largest time, as its first record") {
+TEST_CASE("ListOffsets, version 0: one of the offsets that it asks for; no segments by their times") {
     KafkaServed served;
     KafkaClient& client = served.connect_kafka();
+    CHECK(produce(client, "temps", 0, pack({reading(t0, "a", "1"), reading(t0 + 50, "a", "2")})) == 0);
+    Wanted none = at(0, -1);
+    none.max_num_offsets = 0;
+    Items<Wanted> partitions{at(0, -1), at(0, -2), at(1, -1), at(0, t0), at(0, -3), at(9, -1), none};
+    Items<kafka::ListOffsetsRequest::Topic> topics{{"temps", partitions}};
+    kafka::ListOffsetsRequest request;
+    request.replica_id = -1;
+    request.topics = topics;
+    const auto answered = items_of(client.call<kafka::ListOffsetsResponse>(Api::list_offsets, 0, request).topics);
+    REQUIRE(answered.size() == 1);
+    const auto found = items_of(answered[0].partitions);
+    REQUIRE(found.size() == 7);
+    const int codes[] = {0, 0, 0, 35, 35, 3, 0};
+    const std::vector<Offset> offsets[] = {{Offset(2)}, {Offset(0)}, {Offset(0)}, {}, {}, {}, {}};
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        CAPTURE(i);
+        CHECK(found[i].error_code == codes[i]);
+        CHECK(items_of(found[i].old_style_offsets) == offsets[i]);
+    }
+}
+
+TEST_CASE("ListOffsets: a compressed batch that cannot be opened is found by its largest time, as its first record; it is counted") {
+    KafkaServed served(opening_config());
+    KafkaClient& client = served.connect_kafka();
     CHECK(produce(client, "temps", 1, pack({reading(t0, "a", "1")})) == 0);
-    CHECK(produce(client, "temps", 1, compressed(t0 + 10, t0 + 500)) == 1);
+    CHECK(produce(client, "temps", 1, garbage(t0 + 10, t0 + 500)) == 1);
     CHECK(produce(client, "temps", 1, pack({reading(t0 + 400, "a", "2")})) == 4);
     const auto answer = list(client, 7, "temps", {at(1, t0 + 300), at(1, -3), at(1, t0 + 501)});
     CHECK(answer[0].offset.value == 1);
     CHECK(answer[1].offset.value == 1);
     CHECK(answer[1].timestamp.value == t0 + 500);
     CHECK(answer[2].offset.value == -1);
+    CHECK(served.program->server->broker().search_statistics().closed == 2);
+    CHECK(served.program->server->broker().search_statistics().opened == 0);
+}
+
+TEST_CASE("ListOffsets: in compressed batches the first record with the time, of every codec in every framing, in RAM and on flash") {
+    KafkaServed served(opening_config());
+    KafkaClient& client = served.connect_kafka();
+    struct Batch {
+        const CompressedVector* vector;
+        std::int64_t base;
+        std::int64_t time;
+    };
+    std::vector<Batch> batches;
+    std::int64_t time = t0;
+    for (const CompressedVector& vector : compressed_vectors) {
+        time += 100'000;
+        batches.push_back({&vector, produce(client, "temps", 1, compressed_batch(vector, time)), time});
+    }
+    const auto check = [&] {
+        for (const Batch& batch : batches) {
+            CAPTURE(batch.vector->name);
+            for (const std::int64_t sought : {std::int64_t{0}, std::int64_t{38}, std::int64_t{400}, std::int64_t{703}, std::int64_t{999}}) {
+                CAPTURE(sought);
+                int first = 0;
+                while (first < batch.vector->records && vector_time(first) < sought) ++first;
+                const bool beyond = first == batch.vector->records;
+                const auto next = static_cast<std::size_t>(&batch - batches.data()) + 1;
+                const std::int64_t offset = !beyond ? batch.base + first : next < batches.size() ? batches[next].base : -1;
+                const std::int64_t found_time = !beyond ? batch.time + vector_time(first) : next < batches.size() ? batches[next].time : -1;
+                const auto answer = list(client, 7, "temps", {at(1, batch.time + sought)});
+                CHECK(answer[0].offset.value == offset);
+                CHECK(answer[0].timestamp.value == found_time);
+            }
+        }
+        // The largest time is the one of the last batch that has it, somewhere within it.
+        const auto newest = list(client, 7, "temps", {at(1, -3)});
+        int largest = 0;
+        for (int i = 0; i < batches.back().vector->records; ++i)
+            if (vector_time(i) > vector_time(largest)) largest = i;
+        CHECK(newest[0].offset.value == batches.back().base + largest);
+        CHECK(newest[0].timestamp.value == batches.back().time + vector_time(largest));
+    };
+    check();
+    // Through the compact protocol, too.
+    Client& compact = served.connect();
+    compact.open();
+    REQUIRE(served.until(compact, frames::Kind::open));
+    compact.encode([&](Writer& w) { frames::encode_offsets(w, 1, {"temps", 1, batches[2].time + 400}); });
+    REQUIRE(served.until(compact, frames::Kind::offsets));
+    const auto found = frames::decode_offset_found(frames::decode_answer(compact.last(frames::Kind::offsets).body)->rest);
+    REQUIRE(found.ok());
+    CHECK(found->offset.value == batches[2].base + 11);
+    CHECK(found->time.value == batches[2].time + vector_time(11));
+    CHECK(served.program->server->broker().search_statistics().closed == 0);
+    CHECK(served.program->server->broker().search_statistics().opened > 2 * batches.size());
+    served.server_node->power_cut();
+    served.server_node->boot();
+    REQUIRE(served.until([&] { return served.program != nullptr; }));
+    KafkaClient& again = served.connect_kafka();
+    const auto after = list(again, 7, "temps", {at(1, batches[5].time + 400), at(1, batches[24].time + 400)});
+    CHECK(after[0].offset.value == batches[5].base + 11);
+    CHECK(after[1].offset.value == batches[24].base + 11);
+}
+
+TEST_CASE("ListOffsets: batches with one time for all are not opened, nor any where there is no memory for it") {
+    KafkaServed served;
+    KafkaClient& client = served.connect_kafka();
+    CHECK(produce(client, "temps", 1, compressed_batch(vector_named("lz4"), t0)) == 0);
+    Buffer one_time = compressed_batch(vector_named("gzip"), t0 + 5000);
+    record::stamp_log_append_time(one_time, Timestamp(t0 + 7000));
+    CHECK(produce(client, "temps", 1, one_time) == 20);
+    const auto answer = list(client, 7, "temps", {at(1, t0 + 400), at(1, t0 + 6000)});
+    CHECK(answer[0].offset.value == 0);
+    CHECK(answer[0].timestamp.value == t0);
+    CHECK(answer[1].offset.value == 20);
+    CHECK(answer[1].timestamp.value == t0 + 7000);
+    CHECK(served.program->server->broker().search_statistics().opened == 0);
+    CHECK(served.program->server->broker().search_statistics().closed == 0);
+}
+
+TEST_CASE("ListOffsets: many search compressed batches at once, some leave in the middle, the topic goes") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        CAPTURE(seed);
+        KafkaServed served(opening_config(), seed);
+        KafkaClient& client = served.connect_kafka();
+        const CompressedVector& vector = vector_named("zstd of 1.2 MB, window of 128 KiB");
+        for (int i = 0; i < 3; ++i) produce(client, "temps", 0, compressed_batch(vector, t0 + i * 10'000));
+        std::vector<KafkaClient*> clients;
+        for (int i = 0; i < 5; ++i) clients.push_back(&served.connect_kafka());
+        // One batch is opened at a time: these stand in line with the Kafka clients, of which the broker serves one at a time.
+        std::vector<Client*> compact;
+        for (int i = 0; i < 4; ++i) {
+            compact.push_back(&served.connect());
+            compact.back()->open();
+            REQUIRE(served.until(*compact.back(), frames::Kind::open));
+        }
+        for (Client* each : compact) {
+            each->encode([&](Writer& w) { frames::encode_offsets(w, 0, {"temps", 0, t0 + 10'500}); });
+            each->encode([&](Writer& w) { frames::encode_offsets(w, 1, {"temps", 0, t0 + 20'995}); });
+            served.send(*each);
+        }
+        for (KafkaClient* each : clients) {
+            Items<Wanted> partitions{at(0, t0 + 999), at(0, t0 + 10'500), at(0, t0 + 20'995)};
+            Items<kafka::ListOffsetsRequest::Topic> topics{{"temps", partitions}};
+            kafka::ListOffsetsRequest request;
+            request.topics = topics;
+            each->send(Api::list_offsets, 7, request);
+        }
+        served.run(static_cast<std::int64_t>(seed % 7) * 300'000);
+        clients[0]->connection->close();
+        served.run(static_cast<std::int64_t>(seed % 5) * 200'000);
+        clients[3]->connection->close();
+        compact[seed % 4]->connection->close();
+        const bool goes = seed % 4 == 0;
+        if (goes) REQUIRE(served.program->server->broker().delete_topic("temps").ok());
+        for (const std::size_t i : {1U, 2U, 4U}) {
+            const auto topics = items_of(clients[i]->receive<kafka::ListOffsetsResponse>(Api::list_offsets, 7).topics);
+            const auto answer = items_of(topics[0].partitions);
+            for (std::size_t p = 0; p < 3; ++p) {
+                const std::int64_t sought[] = {999, 500, 995};
+                int first = 0;
+                while (vector_time(first) < sought[p]) ++first;
+                const bool found = answer[p].error_code == 0 && answer[p].offset.value == static_cast<std::int64_t>(p) * 300 + first;
+                if (goes) CHECK((found || answer[p].error_code == 3 || answer[p].offset.value == -1));
+                else CHECK(found);
+            }
+        }
+        for (std::size_t i = 0; i < compact.size(); ++i)
+            if (i != seed % 4) CHECK(served.until(*compact[i], frames::Kind::offsets, 2));
+        CHECK(served.until([&] { return served.program->server->kafka().searches_taken() == 0; }));
+        served.run(ns_per_s);
+    }
 }
 
 TEST_CASE("ListOffsets: times on flash, over a wrapped ring, for more clients than searches at once") {

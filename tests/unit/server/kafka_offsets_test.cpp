@@ -1,9 +1,9 @@
 // What groups have committed, and what others see and do of groups: fetch, list, describe, delete.
-#include "wire/kafka/incremental_alter_configs.h"
 #include "record/batch.h"
+#include "support/kafka_consumer_protocol.h"
 #include "unit/server/kafka_groups.h"
-#include "wire/kafka/consumer_protocol.h"
 #include "wire/kafka/delete_groups.h"
+#include "wire/kafka/incremental_alter_configs.h"
 #include "wire/kafka/list_groups.h"
 #include "wire/kafka/metadata.h"
 #include "wire/kafka/offset_delete.h"

@@ -52,7 +52,7 @@ TEST_CASE("compact kinds: what is admitted when") {
     for (const State state : {State::fresh, State::open}) {
         CHECK(at_broker(Kind::error, state) == take);
         CHECK(at_broker(Kind::close, state) == take);
-        for (const Kind reserved : {Kind::none, Kind::commit, Kind::r_data, Kind::quorum, Kind::auth, Kind::extended}) {
+        for (const Kind reserved : {Kind::none, Kind::r_fetch, Kind::r_data, Kind::quorum, Kind::auth, Kind::extended}) {
             CHECK(at_broker(reserved, state) == refuse);
             CHECK(at_client(reserved, state) == refuse);
         }

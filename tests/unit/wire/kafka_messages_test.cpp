@@ -1,9 +1,9 @@
 // Kafka's messages, field by field, and all of them broken in every way. The bytes are those of tests/golden/kafka/vectors.txt.
 #include <doctest/doctest.h>
 
+#include "support/kafka_consumer_offsets.h"
+#include "support/kafka_consumer_protocol.h"
 #include "support/kafka_messages.h"
-#include "wire/kafka/consumer_offsets.h"
-#include "wire/kafka/consumer_protocol.h"
 #include "wire/kafka/create_topics.h"
 #include "wire/kafka/fetch.h"
 #include "wire/kafka/join_group.h"

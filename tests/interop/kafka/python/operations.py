@@ -43,6 +43,13 @@ class Client:
             raise AttributeError(name)
         return absent
 
+    def times(self, topic, codec):
+        """The timestamps of records in the topic, ascending; here of a hundred that it sends."""
+        base = int(time.time() * 1000) - 200_000
+        sent = [base + i * 1000 for i in range(100)]
+        self.produce(topic, [Record(b"%d" % i, timestamp=at) for i, at in enumerate(sent)], codec=codec)
+        return sent
+
     def prepare(self, topic, partitions=1):
         self.create(topic, partitions, {})
         wait_for(lambda: self.partitions(topic) == partitions, f"{topic} is created but not in the metadata")
@@ -54,10 +61,11 @@ def expect(condition, what):
 
 
 def wait_for(condition, what, seconds=30):
+    """what: a text, or what tells it then."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise Failed(f"timed out: {what}")
+            raise Failed(f"timed out: {what if isinstance(what, str) else what()}")
         time.sleep(0.05)
 
 
@@ -235,15 +243,18 @@ def offsets(client, name):
     expect(client.offsets(name, 0) == (0, 42), f"earliest and latest: {client.offsets(name, 0)}")
 
 
-def seek_time(client, name):
-    client.prepare(name)
-    base = int(time.time() * 1000) - 200_000
-    client.produce(name, [Record(b"%d" % i, timestamp=base + i * 1000) for i in range(100)])
-    for at, offset in ((base - 5000, 0), (base + 49_500, 50), (base + 99_000, 99)):
-        got = client.offset_at(name, 0, at)
-        expect(got == offset, f"at {at - base} ms: offset {got} in place of {offset}")
-    after = client.offset_at(name, 0, base + 150_000)
-    expect(after is None or after == 100, f"past the end: {after}")
+def seek_time(compression="none"):
+    """To the record, also within a batch that is compressed."""
+    def operation(client, name):
+        client.prepare(name)
+        times = client.times(name, compression)
+        half = len(times) // 2
+        for at, offset in ((times[0] - 5000, 0), (times[half] - 1, half), (times[half], half), (times[-1], len(times) - 1)):
+            got = client.offset_at(name, 0, at)
+            expect(got == offset, f"at {at - times[0]} ms: offset {got} in place of {offset}")
+        after = client.offset_at(name, 0, times[-1] + 60_000)
+        expect(after is None or after == len(times), f"past the end: {after}")
+    return operation
 
 
 def group(client, name):
@@ -334,7 +345,8 @@ OPERATIONS = {
     "create": create, "auto-create": auto_create, "list": list_topics, "describe": describe, "alter": alter, "partitions": add_partitions,
     "delete": delete, "acks-0": acks(0), "acks-1": acks(1), "acks-all": acks("all"), "codec-none": codec("none"), "codec-gzip": codec("gzip"),
     "codec-snappy": codec("snappy"), "codec-lz4": codec("lz4"), "codec-zstd": codec("zstd"), "keys": keys, "headers": headers,
-    "idempotent": idempotent, "large": large, "assign": assign, "offsets": offsets, "seek-time": seek_time, "group": group, "commit": commit,
+    "idempotent": idempotent, "large": large, "assign": assign, "offsets": offsets, "seek-time": seek_time(),
+    "seek-time-gzip": seek_time("gzip"), "seek-time-snappy": seek_time("snappy"), "seek-time-lz4": seek_time("lz4"), "seek-time-zstd": seek_time("zstd"), "group": group, "commit": commit,
     "rebalance": rebalance, "groups": groups, "delete-group": delete_group, "delete-records": delete_records, "transaction": transaction,
 }
 

@@ -21,6 +21,7 @@ from operations import Failed, expect, wait_for
 
 ROOT = os.environ["DEBIAN"]
 LIBRARIES = ":".join(os.path.join(ROOT, p) for p in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/syslog-ng"))
+SECONDS = 120  # for what starts several virtual machines
 LINES = [f"line {i} of the log" for i in range(200)]
 
 
@@ -62,7 +63,7 @@ class Daemon:
                 return False
             return True
 
-        wait_for(connects, f"nobody listens on its port: {self.words()}")
+        wait_for(connects, lambda: f"nobody listens on its port: {self.words()}", SECONDS)
 
 
 class Place:
@@ -86,7 +87,7 @@ class Place:
         def all_there():
             return sorted(self.kcat("-C", "-t", topic, "-o", "beginning", "-e").splitlines()) == sorted(LINES)
 
-        wait_for(all_there, f"not each of {len(LINES)} lines is there once; it said: {daemon.words()}")
+        wait_for(all_there, lambda: f"not each of {len(LINES)} lines is there once; it said: {daemon.words()}", SECONDS)
 
 
 def send(port):
@@ -130,7 +131,8 @@ log {{ source(lines); destination(broker); }};
 
 
 def burrow(place, name):
-    """It reads __consumer_offsets itself, and must know the group's lag as committed."""
+    """It reads __consumer_offsets itself, and must know the group's lag as committed. Who the members are it cannot: version 1.2.1 reads no value of a group newer than
+    version 1, and Kafka has written 3 since 2.3 (core/internal/consumer/kafka_client.go, decodeGroupMetadata)."""
     place.topic(name, 1)
     zookeeper, port = free_port(), free_port()
     path = place.write("zoo.cfg", f"dataDir={place.folder}/zookeeper\nclientPort={zookeeper}\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n")
@@ -163,12 +165,18 @@ intervals=10
 min-distance=0
 """)
 
+    def serves():
+        with socket.create_connection(("127.0.0.1", zookeeper), 5) as keeper:
+            keeper.sendall(b"srvr")
+            return b"Mode: standalone" in keeper.makefile("rb").read()
+
     def commit():
         place.kcat("-P", "-t", name, text="a line\n")
         place.kcat("-G", name, "-e", "-X", "auto.offset.reset=earliest", name)
 
     with Daemon(place.folder, *java("-Xmx128m"), "org.apache.zookeeper.server.ZooKeeperServerMain", path) as keeper:
         keeper.listens(zookeeper)
+        wait_for(serves, lambda: f"ZooKeeper does not serve; it said: {keeper.words()}", SECONDS)
         commit()
         with Daemon(place.folder, os.path.join(ROOT, "usr/bin/Burrow"), "--config-dir", place.folder) as daemon:
             daemon.listens(port)
@@ -182,7 +190,7 @@ min-distance=0
                     return False
                 return status["status"] == "OK" and status["partitions"] and status["partitions"][0]["current_lag"] == 0
 
-            wait_for(known, f"it does not tell the group's lag; it said: {daemon.words()}", 60)
+            wait_for(known, lambda: f"it does not tell the group's lag; it said: {daemon.words()}", SECONDS)
 
 
 def connect(place, name):
@@ -212,7 +220,7 @@ listeners=http://127.0.0.1:{rest}
             except FileNotFoundError:
                 return False
 
-        wait_for(written, f"the sink has not written each line once; it said: {daemon.words()}", 60)
+        wait_for(written, lambda: f"the sink has not written each line once; it said: {daemon.words()}", SECONDS)
 
 
 def streams(place, name):
@@ -229,7 +237,7 @@ def streams(place, name):
                 newest[word] = int(count)
             return newest == {"a": 3, "b": 2, "c": 1}
 
-        wait_for(counted, f"the words are not counted; it said: {daemon.words()}", 60)
+        wait_for(counted, lambda: f"the words are not counted; it said: {daemon.words()}", SECONDS)
 
 
 def java(*options):
