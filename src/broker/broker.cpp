@@ -20,11 +20,12 @@ Broker::Broker(env::Env& env, Arena& arena, const BrokerOptions& options)
       watches_(arena, options.store.logs_max),
       record_search_(*this, arena, options.decode_bytes),
       catalogue_bytes_max_(catalogue_bytes_max(options.store)),
-      clock_(options.clock_trust, options.clock_floor) {}
+      clock_(options.clock_trust, options.clock_floor),
+      cleaner_(*this, arena, options.compact_keys) {}
 
 std::size_t Broker::memory_bytes(const BrokerOptions& options) {
     return sizeof(Broker) - sizeof(store::Store) + store::Store::memory_bytes(options.store) + TopicTable::memory_bytes(options.topics_max) +
-           LogWatches::memory_bytes(options.store.logs_max) + RecordSearch::memory_bytes(options.decode_bytes);
+           LogWatches::memory_bytes(options.store.logs_max) + RecordSearch::memory_bytes(options.decode_bytes) + Cleaner::memory_bytes(options.compact_keys);
 }
 
 Result<store::OpenReport> Broker::open() {
@@ -36,19 +37,28 @@ Result<store::OpenReport> Broker::open() {
                                                  << catalogue_bytes_max_ << " for them: limits.partitions, limits.sessions and limits.producers take the rest of storage.checkpoint_bytes_max";
         return fail(Error::limit_reached);
     }
-    for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) apply_config(topics_.at(rank));
+    for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
+        const Topic& topic = topics_.at(rank);
+        if (Cleaner::cleans(topic) && !cleaner_.possible()) {
+            env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << " has cleanup.policy = compact, and limits.compact_keys is 0";
+            return fail(Error::limit_reached);
+        }
+        apply_config(topics_.at(rank));
+    }
     return report;
 }
 
 void Broker::serve(BrokerListener& listener) {
     listener_ = &listener;
     store_.serve(*this);
+    cleaner_.start();
     retention_due_ = env_.now() + options_.retention_check_ns;
     on_tick();
 }
 
 void Broker::stop() {
     env_.disarm(tick_);
+    cleaner_.stop();
     store_.stop();
 }
 
@@ -74,8 +84,11 @@ void Broker::apply_config(Topic& topic) {
         log->commit_interval_ns = topic.config.commit_interval_ms() * ns_per_ms;
         log->pack_interval_ns = topic.config.pack_ms * ns_per_ms;
         store_.set_batch_limit(*log, topic.config.max_message_bytes);
-        log->retention_ms = topic.config.retention_ms;
-        log->retention_bytes = topic.config.retention_bytes;
+        const bool cleaned = Cleaner::cleans(topic);
+        log->retention_ms = cleaned ? -1 : topic.config.retention_ms;
+        log->retention_bytes = cleaned ? -1 : topic.config.retention_bytes;
+        log->keys_required = cleaned;
+        log->intake = cleaned ? cleaner_.intake() : store::Log::Intake::open;
         log->owner = topics_.slot(topic);
     }
 }
@@ -114,6 +127,7 @@ void Broker::on_tick() {
         store_.apply_retention(clock_.trusted() ? env_.wall().value : -1);
         retention_due_ = now + options_.retention_check_ns;
     }
+    cleaner_.on_tick();
     env_.arm(tick_, now + tick_ns);
 }
 
@@ -149,7 +163,25 @@ void Broker::cancel(RoomWaiter& waiter) {
     if (waiter.linked()) List<RoomWaiter>::remove(waiter);
 }
 
-void Broker::on_commit() { on_wake(); }
+void Broker::on_commit() {
+    cleaner_.on_commit();
+    on_wake();
+}
+
+void Broker::set_intake(store::Log::Intake intake) {
+    for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
+        const Topic& topic = topics_.at(rank);
+        for (std::uint32_t p = 0; Cleaner::cleans(topic) && p < topic.partitions; ++p)
+            if (store::Log* const log = partition(topic, p)) log->intake = intake;
+    }
+    if (!room_waiters_.empty()) wake_soon();
+}
+
+void Broker::hold_appends(bool hold) {
+    if (hold == store_.appends_held()) return;
+    store_.hold_appends(hold);
+    if (!room_waiters_.empty()) wake_soon();
+}
 
 // Wakes whom it can in one turn; the rest on the next.
 void Broker::on_wake() {

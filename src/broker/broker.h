@@ -6,6 +6,7 @@
 // Thread:   loop only. No statics: several brokers run in one simulated process.
 #pragma once
 
+#include "broker/cleaner.h"
 #include "broker/clock_trust.h"
 #include "broker/log_watch.h"
 #include "broker/record_search.h"
@@ -19,6 +20,7 @@ struct BrokerOptions {
     store::StoreOptions store;
     config::TopicSection defaults;          // name unused
     std::uint32_t topics_max = 1000;
+    std::uint32_t compact_keys = 16384;     // that a cleaning pass tells apart; 0: no topic may be compacted
     std::int64_t retention_check_ns = 30 * ns_per_s;
     config::ClockTrust clock_trust = config::ClockTrust::automatic;
     std::size_t decode_bytes = 0;           // to open compressed batches in; 0: they stay closed
@@ -146,6 +148,11 @@ public:
     // Until there is more of this log, or it goes: then the watch fires, once, on a later turn. LogWatches::cancel() before.
     void watch(const store::Log& log, LogWatch& watch) { watches_.watch(log.slot, watch); }
 
+    // Of the logs of compacted topics.
+    void set_intake(store::Log::Intake intake);
+    // Appends find the store busy, or do no more.
+    void hold_appends(bool hold);
+    const Cleaner& cleaner() const { return cleaner_; }
     bool clock_trusted() const { return clock_.trusted(); }
     Timestamp wall() const { return env_.wall(); }
     // The time of what happens now, as ClockTrust has it.
@@ -180,7 +187,8 @@ private:
     std::span<const store::Section> checkpoint_sections() const override;
 
     Status check_counts(const TopicRequest& request, Topic& topic, Text& why) const;
-    Status check_logs(std::uint32_t more, Text& why) const;
+    Status check_logs(std::uint32_t more, const Topic& planned, Text& why) const;
+    Status check_policy(const config::TopicConfig& config, Text& why) const;
     Status plan_growth(Topic& planned, std::uint32_t partitions, Text& why) const;
     Status check_catalogue(std::size_t added, std::size_t removed, Text& why) const;
     Status restore_topic(Bytes entry);
@@ -211,6 +219,7 @@ private:
     std::uint64_t created_ticket_ = 0;
     std::uint64_t catalogue_bytes_max_;
     ClockTrust clock_;
+    Cleaner cleaner_;
     BrokerListener* listener_ = nullptr;
     TopicsListener* topics_listener_ = nullptr;
     Tick tick_{*this};

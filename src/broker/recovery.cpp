@@ -160,7 +160,7 @@ void Broker::name_unnamed_logs() {
     std::uint32_t left = 0;
     for (std::uint32_t rank = 0; rank < store_.log_count(); ++rank) {
         const LogId log = store_.log_at(rank).id;
-        if (topics_.find_log(log)) continue;
+        if (store_.log_at(rank).clean_part || topics_.find_log(log)) continue;
         if (!make_up_topic(log)) {
             ++left;
             continue;

@@ -68,14 +68,4 @@ std::optional<TimeFound> find_newest(Broker& broker, store::ReadView& view, Offs
     return found;
 }
 
-Offset newest_hint(const Broker& broker, const store::Log& log) {
-    const store::State& state = broker.store().state();
-    if (state.index_loaded_from > state.head.first_live) return log.start;
-    std::uint32_t newest = 0;
-    for (const store::Sample* sample = state.index.first(log); sample; sample = state.index.next(*sample))
-        if (sample->max_time != store::time_unknown && sample->max_time > newest) newest = sample->max_time;
-    const Offset hint = state.index.find_time(log, newest);
-    return hint < log.start ? log.start : hint;
-}
-
 }  // namespace rivulet::broker

@@ -28,7 +28,5 @@ bool search_batch(Broker& broker, RecordWaiter& waiter, LogId log, const TimeFou
 
 // The batch of this view, at or beyond `from`, with the largest time above `above`, the first of those that have it: its base offset and that time. Only headers are looked at.
 std::optional<TimeFound> find_newest(Broker& broker, store::ReadView& view, Offset from, Timestamp above);
-// Where to begin to look for the record with the largest time: it does not lie before. What the index knows, in seconds, else the start of the log.
-Offset newest_hint(const Broker& broker, const store::Log& log);
 
 }  // namespace rivulet::broker

@@ -68,6 +68,7 @@ public:
     std::uint32_t count() const { return count_; }
     std::uint64_t catalogue_bytes() const { return catalogue_bytes_; }  // of all
     Topic& at(std::uint32_t rank) { return topics_[order_[rank]]; }  // by name
+    const Topic& at(std::uint32_t rank) const { return topics_[order_[rank]]; }
     std::uint32_t rank_after(std::string_view name) const;           // of the first topic with a name above this one
     std::uint32_t slot(const Topic& topic) const { return static_cast<std::uint32_t>(&topic - topics_.data()); }
     Topic& at_slot(std::uint32_t slot) { return topics_[slot]; }

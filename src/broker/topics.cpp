@@ -34,8 +34,20 @@ Status Broker::check_counts(const TopicRequest& request, Topic& topic, Text& why
     return {};
 }
 
-Status Broker::check_logs(std::uint32_t more, Text& why) const {
-    if (more <= options_.store.logs_max - store_.log_count()) return {};
+// Each partition of a compacted topic has its clean log beside it, and one is written anew at a time.
+Status Broker::check_logs(std::uint32_t more, const Topic& planned, Text& why) const {
+    std::uint64_t clean = Cleaner::cleans(planned) ? std::uint64_t{planned.partitions} + 1 : 0;
+    std::uint64_t plain = more;
+    for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
+        const Topic& topic = topics_.at(rank);
+        plain += topic.partitions;
+        if (Cleaner::cleans(topic) && topic.id != planned.id) clean += topic.partitions + (clean == 0 ? 1 : 0);
+    }
+    if (plain + clean <= options_.store.logs_max && more <= options_.store.logs_max - store_.log_count()) return {};
+    if (clean != 0) {
+        why << more << " more partitions: " << plain - more << " of limits.partitions = " << options_.store.logs_max << " are in use, and each one of a compacted topic takes a second";
+        return fail(Error::limit_reached);
+    }
     why << more << " more partitions: " << store_.log_count() << " of limits.partitions = " << options_.store.logs_max << " are in use";
     return fail(Error::limit_reached);
 }
@@ -45,6 +57,12 @@ Status Broker::check_catalogue(std::size_t added, std::size_t removed, Text& why
     if (topics_.catalogue_bytes() - removed + added <= catalogue_bytes_max_ || added <= removed) return {};
     why << "names and settings of topics fill the checkpoint: " << topics_.catalogue_bytes() << " of " << catalogue_bytes_max_ << " bytes, see storage.checkpoint_bytes_max";
     return fail(Error::limit_reached);
+}
+
+Status Broker::check_policy(const config::TopicConfig& config, Text& why) const {
+    if (config.cleanup_policy != config::CleanupPolicy::compact || cleaner_.possible()) return {};
+    why << "cleanup.policy = compact: limits.compact_keys is 0";
+    return fail(Error::invalid_config);
 }
 
 Status Broker::check_create(const TopicRequest& request, Topic& planned, Text& why) {
@@ -65,7 +83,8 @@ Status Broker::check_create(const TopicRequest& request, Topic& planned, Text& w
         why << "limits.topics = " << options_.topics_max << " is reached";
         return fail(Error::limit_reached);
     }
-    RIVULET_TRY(check_logs(planned.partitions, why));
+    RIVULET_TRY(check_policy(planned.config, why));
+    RIVULET_TRY(check_logs(planned.partitions, planned, why));
     const store::LogRange logs{store_.next_log_id(), planned.partitions};
     planned.partitions = 0;
     RIVULET_CHECK(planned.add_range(logs));
@@ -106,9 +125,11 @@ Status Broker::plan_growth(Topic& planned, std::uint32_t partitions, Text& why) 
         why << "the topic has " << planned.partitions << " partitions: there cannot be fewer";
         return fail(Error::invalid_partitions);
     }
-    if (partitions == planned.partitions) return {};
     const std::uint32_t more = partitions - planned.partitions;
-    RIVULET_TRY(check_logs(more, why));
+    Topic grown = planned;
+    grown.partitions = partitions;
+    RIVULET_TRY(check_logs(more, grown, why));
+    if (more == 0) return {};
     if (planned.add_range({store_.next_log_id(), more})) return {};
     why << "the topic was given more partitions " << topic_ranges_max - 1 << " times, between which other topics came, and it cannot be once more";
     return fail(Error::limit_reached);
@@ -123,6 +144,7 @@ Status Broker::check_alter(const Topic& topic, const config::TopicConfig& config
         return fail(Error::invalid_config);
     }
     RIVULET_TRY(config::check(config, options_.store.batch_bytes_max, why));
+    RIVULET_TRY(check_policy(config, why));
     return check_catalogue(catalogue_bytes(planned), catalogue_bytes(topic), why);
 }
 

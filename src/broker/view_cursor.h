@@ -34,6 +34,14 @@ public:
         }
         return true;
     }
+    // The next bytes, at most so many, as they lie; empty: the view ends.
+    Bytes take(std::uint64_t most) {
+        const Bytes here = rest();
+        const Bytes piece = here.first(here.size() < most ? here.size() : static_cast<std::size_t>(most));
+        taken_ += piece.size();
+        at_ += piece.size();
+        return piece;
+    }
     bool zigzag(std::int64_t& value) {
         std::uint64_t raw = 0;
         for (unsigned shift = 0; shift < 64; shift += 7) {

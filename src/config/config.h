@@ -72,6 +72,7 @@ struct Limits {
     std::uint32_t kafka_request_bytes = 0;
     std::uint32_t kafka_response_bytes = 0;
     std::uint32_t fetch_partitions = 0;    // of all parked Kafka fetches
+    std::uint32_t compact_keys = 0;        // of one cleaning pass
     std::uint32_t index_bytes = 0;
     std::uint32_t read_windows = 0;
     std::uint32_t decode_bytes = 0;        // 0: compressed batches are not opened

@@ -14,6 +14,7 @@ ValueType type_of(const Key& key) {
     if (key.list) return ValueType::list;
     if (is_switch(key)) return ValueType::boolean;
     if (key.is_text() || key.type == KeyType::choice) return ValueType::text;
+    if (key.type == KeyType::ratio) return ValueType::real;
     const bool time = key.type == KeyType::milliseconds || key.type == KeyType::duration;
     return time || key.maximum > INT32_MAX ? ValueType::long_integer : ValueType::integer;
 }

@@ -7,7 +7,7 @@
 
 namespace rivulet::config {
 
-enum class ValueType : std::uint8_t { boolean, text, integer, long_integer, list };
+enum class ValueType : std::uint8_t { boolean, text, integer, long_integer, real, list };
 
 // Whose value is in force.
 enum class ValueSource : std::uint8_t {

@@ -16,6 +16,7 @@ enum class KeyType : std::uint8_t {
     milliseconds,  // Kafka's .ms keys: a plain number, -1, or a duration
     bytes,         // Kafka's .bytes keys: a plain number, -1, or a size
     integer,
+    ratio,         // 0 to 1, in thousandths: 0.5
     choice,        // a word of a list; on and off too
     text,
     address,       // IP:PORT to bind

@@ -115,6 +115,8 @@ constexpr Key limits_keys[] = {
      .access = number_at<&Limits::kafka_response_bytes>(), .why = "Largest answer to a Kafka client, without the records in it; two such buffers are kept."},
     {.name = "fetch_partitions", .type = KeyType::integer, .default_text = "1024", .minimum = 16, .maximum = 1'000'000,
      .access = number_at<&Limits::fetch_partitions>(), .why = "Partitions in all fetches of Kafka clients that wait, together."},
+    {.name = "compact_keys", .type = KeyType::integer, .default_text = "16384", .minimum = 0, .maximum = 4'000'000,
+     .access = number_at<&Limits::compact_keys>(), .why = "Keys that one cleaning pass of a compacted topic tells apart, at 32 bytes each; with more it takes several passes. 0: cleanup.policy = compact is refused."},
     {.name = "index_bytes", .type = KeyType::size, .default_text = "512K", .minimum = 16 * kib, .maximum = 256 * mib,
      .access = number_at<&Limits::index_bytes>(), .why = "Index of what lies where on flash; with less of it old data is found more slowly."},
     {.name = "read_windows", .type = KeyType::integer, .default_text = "4", .minimum = 2, .maximum = 8,

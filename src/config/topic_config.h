@@ -13,10 +13,12 @@
 //           5       pack.ms                 milliseconds
 //           6       durability              0 disk, 1 memory
 //           7       overflow                0 drop-oldest, 1 reject (not built yet)
-//           8       cleanup.policy          0 delete, 1 compact (not built yet)
+//           8       cleanup.policy          0 delete, 1 compact
 //           9       min.insync.replicas     count
 //           10      message.timestamp.type  0 CreateTime, 1 LogAppendTime
 //           11      compression.type        0 producer
+//           12      min.cleanable.dirty.ratio  thousandths
+//           13      delete.retention.ms     milliseconds
 #pragma once
 
 #include <string_view>
@@ -45,8 +47,10 @@ enum class TopicKey : std::uint8_t {
     min_insync_replicas,
     message_timestamp_type,
     compression_type,
+    min_cleanable_dirty_ratio,
+    delete_retention_ms,
 };
-constexpr std::size_t topic_keys_count = 11;
+constexpr std::size_t topic_keys_count = 13;
 
 constexpr std::int64_t commit_interval_disk_ms = 100;
 constexpr std::int64_t commit_interval_memory_ms = 1000;
@@ -56,7 +60,9 @@ struct TopicConfig {
 
     std::int64_t retention_ms = 0;     // -1 = none
     std::int64_t retention_bytes = 0;  // per partition, -1 = none
+    std::int64_t delete_retention_ms = 0;
     std::uint32_t max_message_bytes = 0;
+    std::uint16_t min_cleanable_dirty_permille = 0;
     std::int32_t commit_interval_choice_ms = 0;  // -1 = by durability: read commit_interval_ms()
     std::uint32_t pack_ms = 0;
     std::uint16_t min_insync_replicas = 0;
@@ -75,7 +81,8 @@ struct TopicConfig {
     bool operator==(const TopicConfig&) const = default;
 };
 
-constexpr std::size_t topic_config_bytes_max = 1 + topic_keys_count * (1 + varint_bytes_max);
+constexpr std::size_t topic_value_bytes_max = 7;  // no value of any key takes more (topic_keys.cpp)
+constexpr std::size_t topic_config_bytes_max = 1 + topic_keys_count * (1 + topic_value_bytes_max);
 constexpr std::size_t topic_value_text_max = 32;  // what print() writes
 
 // Sets one key from text: Kafka's integers or our units. On failure the reason is appended to `why` and nothing has changed.

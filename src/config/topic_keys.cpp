@@ -18,11 +18,12 @@ constexpr Choice overflow_choices[] = {
     {"drop-oldest", 0, {}},
     {"reject", 1, "comes in a later version; at the store's limit the oldest data goes"},
 };
+constexpr std::string_view both_policies = "not done here: choose one of the two";
 constexpr Choice cleanup_choices[] = {
     {"delete", 0, {}},
-    {"compact", 1, "comes in a later version"},
-    {"compact,delete", 1, "comes in a later version"},
-    {"delete,compact", 1, "comes in a later version"},
+    {"compact", 1, {}},
+    {"compact,delete", 2, both_policies},
+    {"delete,compact", 2, both_policies},
 };
 constexpr Choice timestamp_choices[] = {{"CreateTime", 0, {}}, {"LogAppendTime", 1, {}}};
 constexpr std::string_view verbatim = "not done here: batches are kept as the producer compressed them";
@@ -56,7 +57,7 @@ constexpr Key table[] = {
      .access = number_at<&TopicConfig::overflow>(), .why = "What happens when the store is full: the oldest data goes.",
      .reloadable = true, .choices = overflow_choices, .number = number_of(TopicKey::overflow)},
     {.name = "cleanup.policy", .type = KeyType::choice, .default_text = "delete",
-     .access = number_at<&TopicConfig::cleanup_policy>(), .why = "How old records go: whole, by age, bytes or the store's end.",
+     .access = number_at<&TopicConfig::cleanup_policy>(), .why = "delete: old records go by age, bytes or the store's end. compact: the latest record of each key stays.",
      .reloadable = true, .choices = cleanup_choices, .number = number_of(TopicKey::cleanup_policy), .list = true},
     {.name = "min.insync.replicas", .type = KeyType::integer, .default_text = "1", .minimum = 1, .maximum = 1,
      .access = number_at<&TopicConfig::min_insync_replicas>(), .why = "Replicas that must hold a record before acks=all is answered.",
@@ -67,16 +68,27 @@ constexpr Key table[] = {
     {.name = "compression.type", .type = KeyType::choice, .default_text = "producer",
      .access = number_at<&TopicConfig::compression_type>(), .why = "Batches are kept as the producer compressed them.",
      .reloadable = true, .choices = compression_choices, .number = number_of(TopicKey::compression_type)},
+    {.name = "min.cleanable.dirty.ratio", .type = KeyType::ratio, .default_text = "0.75", .minimum = 0, .maximum = 1000,
+     .access = number_at<&TopicConfig::min_cleanable_dirty_permille>(),
+     .why = "With cleanup.policy = compact: share of a partition that came since it was cleaned, from which on it is cleaned again. 0.75 writes a third of a byte anew for each that comes.",
+     .reloadable = true, .number = number_of(TopicKey::min_cleanable_dirty_ratio)},
+    {.name = "delete.retention.ms", .type = KeyType::milliseconds, .default_text = "1d", .minimum = 0, .maximum = 36'500 * day,
+     .access = number_at<&TopicConfig::delete_retention_ms>(), .why = "With cleanup.policy = compact: how long a deletion is told to consumers after it was cleaned, once the clock is trusted.",
+     .reloadable = true, .number = number_of(TopicKey::delete_retention_ms)},
 };
 static_assert(std::size(table) == topic_keys_count);
+constexpr bool values_fit() {
+    for (const Key& key : table)
+        if (key.maximum >= std::int64_t{1} << (7 * topic_value_bytes_max - 1)) return false;
+    return true;
+}
+static_assert(values_fit());
 
 // Names that people know and that are refused with a reason of their own.
 constexpr RefusedKey refused[] = {
     {"pinned", "comes in a later version"},
-    {"min.compaction.lag.ms", "compaction comes in a later version"},
-    {"max.compaction.lag.ms", "compaction comes in a later version"},
-    {"delete.retention.ms", "compaction comes in a later version"},
-    {"min.cleanable.dirty.ratio", "compaction comes in a later version"},
+    {"min.compaction.lag.ms", "not done here: see min.cleanable.dirty.ratio"},
+    {"max.compaction.lag.ms", "not done here: see min.cleanable.dirty.ratio"},
     {"segment.bytes", "one journal holds all topics; its segments are storage.segment_bytes"},
     {"segment.ms", "one journal holds all topics; its segments are storage.segment_bytes"},
     {"flush.ms", "here it is commit.interval.ms"},

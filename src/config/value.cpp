@@ -1,5 +1,7 @@
 #include "config/value.h"
 
+#include <algorithm>
+
 #include "env/address.h"
 
 namespace rivulet::config {
@@ -40,6 +42,32 @@ bool parse_quantity(KeyType type, std::string_view text, std::int64_t& value) {
     return false;
 }
 
+// 0, 1, 0.5, .125: further digits are cut. False: none of these.
+bool parse_ratio(std::string_view text, std::int64_t& value) {
+    const std::size_t dot = text.find('.');
+    const std::string_view whole = text.substr(0, dot);
+    std::string_view part = dot == std::string_view::npos ? std::string_view() : text.substr(dot + 1);
+    if ((whole.empty() && part.empty()) || whole.size() > 6) return false;
+    value = 0;
+    for (const char c : whole) {
+        if (c < '0' || c > '9') return false;
+        value = value * 10 + (c - '0');
+    }
+    for (std::size_t i = 0; i < std::max<std::size_t>(3, part.size()); ++i) {
+        const char c = i < part.size() ? part[i] : '0';
+        if (c < '0' || c > '9') return false;
+        if (i < 3) value = value * 10 + (c - '0');
+    }
+    return true;
+}
+
+void print_ratio(std::int64_t value, Text& out) {
+    out << value / 1000;
+    if (value % 1000 == 0) return;
+    out << '.';
+    for (std::int64_t part = value % 1000; part != 0; part = part % 100 * 10) out << part / 100;
+}
+
 std::size_t choices_open(const Key& key) {
     std::size_t n = 0;
     for (const Choice& choice : key.choices) n += choice.refused.empty();
@@ -59,6 +87,7 @@ void print_choices(const Key& key, Text& out) {
 void say_syntax(const Key& key, Text& why) {
     if (is_duration(key.type)) why << "not a duration, which is a number and ms, s, m, h or d";
     else if (is_size(key.type)) why << "not a size, which is a number and K, M or G";
+    else if (key.type == KeyType::ratio) why << "not a number like 0.5";
     else why << "not a whole number";
     if (key.type == KeyType::milliseconds) why << ", or milliseconds";
     if (key.special != no_special) why << ", or " << key.special_name;
@@ -83,7 +112,7 @@ Status parse_number(const Key& key, std::string_view text, std::int64_t& value, 
         value = key.special;
         return {};
     }
-    if (!parse_quantity(key.type, text, value)) {
+    if (!(key.type == KeyType::ratio ? parse_ratio(text, value) : parse_quantity(key.type, text, value))) {
         say_syntax(key, why);
         return fail(Error::invalid_config);
     }
@@ -149,7 +178,7 @@ void print_number(const Key& key, std::int64_t value, Text& out) {
         out << key.special_name;
         return;
     }
-    if (key.type == KeyType::choice) {
+    if (key.type == KeyType::choice || key.type == KeyType::ratio) {
         print_plain(key, value, out);
         return;
     }
@@ -164,6 +193,7 @@ void print_number(const Key& key, std::int64_t value, Text& out) {
 }
 
 void print_plain(const Key& key, std::int64_t value, Text& out) {
+    if (key.type == KeyType::ratio) return print_ratio(value, out);
     if (key.type != KeyType::choice) {
         out << value;
         return;

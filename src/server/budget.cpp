@@ -70,6 +70,7 @@ void Planner::set_options() {
     store.windows = limits.read_windows;
     out_.broker.defaults = config_.defaults;
     out_.broker.topics_max = limits.topics;
+    out_.broker.compact_keys = limits.compact_keys;
     out_.broker.decode_bytes = kafka_connections(config_) != 0 ? limits.decode_bytes : 0;  // who speaks compact compresses nothing
     out_.broker.retention_check_ns = config_.retention.check_interval_ms * ns_per_ms;
     out_.broker.clock_trust = config_.clock.trust;
@@ -170,6 +171,7 @@ void Planner::add_store() {
     part("sessions' states", limits.sessions, store::SessionTable::memory_bytes(limits.sessions), store::SessionTable::bytes_each, "(session, partition)", "limits.sessions");
     part("producers' states", limits.producers, store::ProducerTable::memory_bytes(limits.producers), store::ProducerTable::bytes_each, "(producer, partition)", "limits.producers");
     part("topics", limits.topics, broker::TopicTable::memory_bytes(limits.topics), sizeof(broker::Topic), "", "limits.topics");
+    part("cleaning", limits.compact_keys, broker::Cleaner::memory_bytes(limits.compact_keys), 32, "keys that a pass tells apart", "limits.compact_keys");
     part("record decoder", 1, broker::RecordSearch::memory_bytes(out_.broker.decode_bytes), 0, "to open compressed batches in", "limits.decode_bytes");
     part("commit buffers", 1, store::GroupWriter::memory_bytes(store) + store::Committer::memory_bytes(store), 0, "group header, table, footer, records",
          "limits.partitions, limits.batch_bytes");

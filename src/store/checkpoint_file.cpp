@@ -60,7 +60,7 @@ Epoch take_epoch(Reader& in) {
 }
 
 bool known(std::uint16_t section) {
-    return (section >= static_cast<std::uint16_t>(Section::logs) && section <= static_cast<std::uint16_t>(Section::producers)) ||
+    return (section >= static_cast<std::uint16_t>(Section::logs) && section <= static_cast<std::uint16_t>(Section::clean_logs)) ||
            section >= static_cast<std::uint16_t>(Section::catalogue);
 }
 
@@ -176,6 +176,20 @@ bool decode_log_image(Reader& in, LogImage& out) {
         if (i != 0 && (entry.epoch <= out.epochs[i - 1].epoch || entry.start < out.epochs[i - 1].start)) return false;
     }
     return true;
+}
+
+void encode_clean_log(const CleanLogImage& image, Writer& out) {
+    out.varint(image.of.value);
+    put(image.making ? Offset(0) : image.clean_end + 1, out);
+    encode_log_image(image.log, out);
+}
+
+bool decode_clean_log(Reader& in, CleanLogImage& out) {
+    out.of = LogId(in.varint());
+    const Offset end = take_offset(in);
+    out.making = end.value == 0;
+    out.clean_end = out.making ? end : end - 1;
+    return decode_log_image(in, out.log) && out.of != out.log.log;
 }
 
 void encode_truncation(const TruncationImage& image, Writer& out) {

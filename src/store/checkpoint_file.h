@@ -32,6 +32,7 @@ enum class Section : std::uint16_t {
     boots = 4,
     sessions = 5,
     producers = 6,
+    clean_logs = 7,
     catalogue = 32,  // this and above: the layer above
 };
 
@@ -70,6 +71,17 @@ struct LogImage {
 constexpr std::size_t log_image_bytes_max = 96 + log_epochs_max * 15;
 void encode_log_image(const LogImage& image, Writer& out);
 bool decode_log_image(Reader& in, LogImage& out);  // false: malformed
+
+// An entry of section clean_logs.
+struct CleanLogImage {
+    LogId of;            // whose older part it is; 0 while that is not known
+    bool making = false; // no LOG_CLEANED names it yet
+    Offset clean_end;    // of that log
+    LogImage log;
+};
+constexpr std::size_t clean_log_image_bytes_max = log_image_bytes_max + 20;
+void encode_clean_log(const CleanLogImage& image, Writer& out);
+bool decode_clean_log(Reader& in, CleanLogImage& out);
 
 struct TruncationImage {
     LogId log;

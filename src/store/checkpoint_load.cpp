@@ -11,6 +11,18 @@ Status read_exactly(env::Disk& disk, env::File& file, std::uint64_t position, Mu
     return n == into.size() ? Status() : Status(fail(Error::corrupt, static_cast<std::int64_t>(position)));
 }
 
+void restore(const LogImage& image, Log& log) {
+    log.start = image.start;
+    log.end = image.end;
+    log.last_extent = image.last_extent;
+    log.ceiling = image.ceiling;
+    log.epoch_count = image.epoch_count;
+    for (std::uint32_t i = 0; i < image.epoch_count; ++i) {
+        log.epochs[i] = image.epochs[i].epoch;
+        log.epoch_starts[i] = image.epochs[i].start;
+    }
+}
+
 Status load_logs(Reader& in, State& state) {
     LogImage image;
     while (!in.at_end()) {
@@ -22,15 +34,28 @@ Status load_logs(Reader& in, State& state) {
             return fail(Error::limit_reached, needed);
         }
         RIVULET_TRY_ASSIGN(Log * log, created);
-        log->start = image.start;
-        log->end = image.end;
-        log->last_extent = image.last_extent;
-        log->ceiling = image.ceiling;
-        log->epoch_count = image.epoch_count;
-        for (std::uint32_t i = 0; i < image.epoch_count; ++i) {
-            log->epochs[i] = image.epochs[i].epoch;
-            log->epoch_starts[i] = image.epochs[i].start;
-        }
+        restore(image, *log);
+    }
+    return {};
+}
+
+// While they were captured one may have taken the place of another: the later rules.
+Status load_clean_logs(Reader& in, State& state) {
+    CleanLogImage image;
+    while (!in.at_end()) {
+        if (!decode_clean_log(in, image)) return fail(Error::corrupt);
+        Log* const of = state.logs.find(image.of);
+        if (!of && !image.making) continue;
+        if (image.making) state.drop_making();
+        else state.put_clean(*of, nullptr, image.clean_end);
+        const Result<Log*> created = state.logs.create(image.log.log, false);
+        if (created.error() == Error::limit_reached) return fail(Error::limit_reached, std::int64_t{state.logs.count()} + 1);
+        RIVULET_TRY_ASSIGN(Log * log, created);
+        restore(image.log, *log);
+        log->clean_part = true;
+        log->clean_of = image.of;
+        if (image.making) state.making = log->id;
+        else state.put_clean(*of, log, image.clean_end);
     }
     return {};
 }
@@ -70,6 +95,8 @@ Status load_chunk(Section section, Bytes chunk, State& state, RecoveryListener& 
                 state.producers.restore(image);
             }
             return {};
+        case Section::clean_logs:
+            return load_clean_logs(in, state);
         default:
             return listener.on_checkpoint_chunk(section, chunk);
     }

@@ -9,7 +9,7 @@ namespace rivulet::store {
 
 namespace {
 
-constexpr Section own_sections[] = {Section::logs, Section::truncations, Section::fences, Section::boots, Section::sessions, Section::producers};
+constexpr Section own_sections[] = {Section::logs, Section::truncations, Section::fences, Section::boots, Section::sessions, Section::producers, Section::clean_logs};
 constexpr std::size_t own_section_count = sizeof own_sections / sizeof own_sections[0];
 constexpr std::size_t entries_per_slice = 128;
 // Bytes appended between checkpoints per byte of a checkpoint: 6.25% of what is written (DESIGN.md, "Checkpoint").
@@ -99,17 +99,24 @@ Status Checkpointer::write_at_start(env::Disk& disk, Lsn replay_from, std::uint6
     return status_;
 }
 
+void Checkpointer::encode_log(const Log& log, Writer& out) {
+    if (!log.clean_part) return encode_log_image(image_of(log), out);
+    const Log* const of = state_.logs.find(log.clean_of);
+    encode_clean_log({log.clean_of, log.id == state_.making, of ? of->clean_end : Offset(0), image_of(log)}, out);
+}
+
 // Entries of one section into a chunk until it is full, enough, or the section ends. True: the section has ended.
 bool Checkpointer::encode_entries(Section section, Writer& out) {
     switch (section) {
         case Section::logs:
+        case Section::clean_logs:
             for (std::size_t n = 0; n < entries_per_slice; ++n) {
                 const std::uint32_t rank = state_.logs.rank_from(LogId(cursor_));
                 // Those created meanwhile are left to their LOG_CREATE: with others deleted meanwhile they could be more than there is room for.
                 if (rank == state_.logs.count() || state_.logs.at(rank).id.value >= header_.next_log_id) return true;
-                if (out.room() < log_image_bytes_max) return false;
+                if (out.room() < clean_log_image_bytes_max) return false;
                 const Log& log = state_.logs.at(rank);
-                encode_log_image(image_of(log), out);
+                if (log.clean_part == (section == Section::clean_logs)) encode_log(log, out);
                 cursor_ = log.id.value + 1;
             }
             return false;

@@ -74,6 +74,7 @@ private:
     bool encode_slice(Writer& out);
     bool take_slice(const Writer& out);
     bool encode_entries(Section section, Writer& out);
+    void encode_log(const Log& log, Writer& out);
     void seal();
     void seal_header(Lsn durable);
     void fail_with(Failure failure);

@@ -5,8 +5,8 @@ namespace rivulet::store {
 
 namespace {
 
-std::uint8_t extent_flags(const record::BatchHeader& header) {
-    std::uint8_t flags = 0;
+std::uint8_t extent_flags(const Log& log, const record::BatchHeader& header) {
+    std::uint8_t flags = log.clean_part ? extent_relocated | extent_compacted : 0;
     if (header.clock_untrusted()) flags |= extent_clock_untrusted;
     if (header.transactional()) flags |= extent_transactional;
     if (header.control()) flags |= extent_control;
@@ -45,7 +45,7 @@ bool Committer::gather_extents(Log& log, std::uint64_t byte_limit, Bytes trailer
         RIVULET_CHECK(ring_.at(log, position, batch));
         Extent extent;
         extent.log = log.id;
-        extent.flags = extent_flags(batch.header);
+        extent.flags = extent_flags(log, batch.header);
         extent.base = batch.header.base_offset;
         extent.epoch = batch.header.leader_epoch;
         extent.max_timestamp = batch.header.max_timestamp;
@@ -54,12 +54,13 @@ bool Committer::gather_extents(Log& log, std::uint64_t byte_limit, Bytes trailer
         Offset last{-1};
         std::uint8_t producers = 0;  // of any batch: those with and without share an extent
         bool more = true;
-        while (more && extent_flags(batch.header) == extent.flags && batch.header.leader_epoch == extent.epoch) {
+        while (more && extent_flags(log, batch.header) == extent.flags && batch.header.leader_epoch == extent.epoch) {
             const std::size_t bytes = batch.header.total_bytes();
             if (bytes > byte_limit) break;
             byte_limit -= bytes;
             extent.bytes += static_cast<std::uint32_t>(bytes);
-            if (batch.header.producer_id >= 0) producers = extent_producers;
+            // What is relocated says nothing new of them.
+            if (batch.header.producer_id >= 0 && !log.clean_part) producers = extent_producers;
             if (batch.header.max_timestamp > extent.max_timestamp) extent.max_timestamp = batch.header.max_timestamp;
             last = batch.header.last_offset();
             position = ring_.after(batch);

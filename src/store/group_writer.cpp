@@ -165,9 +165,11 @@ void GroupWriter::move_tail(std::uint64_t sequence, Writer& records) {
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
         const Offset start = state_.index.retire(log, state_.geometry, first_live, sequence);
-        if (start <= log.start) continue;
-        log.start = start;
-        state_.fences.raise_start(log.id, start);
+        // What its clean log has stays.
+        Offset& begin = log.clean.value != 0 ? log.clean_end : log.start;
+        if (start <= begin) continue;
+        begin = start;
+        state_.fences.raise_start(log.id, log.start);
         append_retire_entry(entries, previous, {log.id, start});
         ++record.count;
     }

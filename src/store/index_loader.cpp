@@ -99,7 +99,7 @@ bool IndexLoader::next_entry(FooterEntry& entry) {
 // Footers and tables name logs that are deleted by now, and extents below a log's start.
 void IndexLoader::apply(const FooterEntry& entry) {
     Log* const log = state_.logs.find(entry.log);
-    if (!log || entry.last < log->start) return;
+    if (!log || entry.last < log->own_start()) return;
     const Sample* const oldest = footer_partial_ ? state_.index.first(*log) : nullptr;
     if (oldest && SegmentIndex::sequence_of(*oldest, state_.geometry.sequence(state_.head.next)) == segment_) return;
     const std::uint32_t time = entry.clock_untrusted ? state_.unknown_time : sample_time(entry.max_timestamp);
@@ -112,7 +112,7 @@ void IndexLoader::raise_starts() {
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
         const Sample* const oldest = state_.index.first(log);
-        if (oldest && log.start < oldest->first() && oldest->first() <= log.durable_end && state_.fences.count(log.id) == 0) log.start = oldest->first();
+        if (oldest && log.clean.value == 0 && log.start < oldest->first() && oldest->first() <= log.durable_end && state_.fences.count(log.id) == 0) log.start = oldest->first();
     }
     env_.charge(state_.logs.count() * 16);
 }

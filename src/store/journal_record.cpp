@@ -131,6 +131,12 @@ void decode(Reader& in, JumpRecord& out) {
     out.to = take_offset(in);
     if (out.from >= out.to) in.invalidate();
 }
+void decode(Reader& in, LogCleanedRecord& out) {
+    out.log = take_log(in);
+    out.clean = take_log(in);
+    out.end = take_offset(in);
+    if (out.clean == out.log) in.invalidate();
+}
 
 Error decode(Bytes body, JournalRecord& out) {
     Reader in(body);
@@ -146,6 +152,7 @@ Error decode(Bytes body, JournalRecord& out) {
         case RecordType::fence: decode(in, out.fence); break;
         case RecordType::epoch: decode(in, out.epoch); break;
         case RecordType::jump: decode(in, out.jump); break;
+        case RecordType::log_cleaned: decode(in, out.log_cleaned); break;
         default:
             if (out.type < RecordType::topic) return Error::store_newer;
             out.passed = in.rest();
@@ -257,6 +264,14 @@ void encode(const JumpRecord& record, Writer& out) {
     body.offset(record.from);
     body.offset(record.to);
     body.finish(RecordType::jump, out);
+}
+
+void encode(const LogCleanedRecord& record, Writer& out) {
+    Body body;
+    body->varint(record.log.value);
+    body->varint(record.clean.value);
+    body.offset(record.end);
+    body.finish(RecordType::log_cleaned, out);
 }
 
 void encode(const RetireRecord& record, Writer& out) {

@@ -19,6 +19,7 @@ enum class RecordType : std::uint8_t {
     fence = 9,
     epoch = 10,
     jump = 11,
+    log_cleaned = 12,
     topic = 32,  // this and above: the layer above
 };
 
@@ -67,6 +68,11 @@ struct JumpRecord {
     Offset from;
     Offset to;
 };
+struct LogCleanedRecord {
+    LogId log;
+    LogId clean;
+    Offset end;
+};
 // n x (log id, start offset), ascending; the writer is given them one by one, the reader walks them.
 struct RetireRecord {
     std::uint64_t first_live = 0;
@@ -97,6 +103,7 @@ void encode(const ClockRecord& record, Writer& out);
 void encode(const FenceImage& record, Writer& out);  // type fence
 void encode(const EpochRecord& record, Writer& out);
 void encode(const JumpRecord& record, Writer& out);
+void encode(const LogCleanedRecord& record, Writer& out);
 void encode(const RetireRecord& record, Writer& out);
 // Types 32 to 63: the body as it is (that of TOPIC is a block, whose length is part of the body).
 void encode_passed(RecordType type, Bytes body, Writer& out);
@@ -115,6 +122,7 @@ struct JournalRecord {
     FenceImage fence;
     EpochRecord epoch;
     JumpRecord jump;
+    LogCleanedRecord log_cleaned;
     Bytes passed;
 };
 

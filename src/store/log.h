@@ -53,8 +53,13 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     std::uint32_t slot = 0;
     bool memory = false;        // durability=memory: readable before it is durable
     bool log_append_time = false;
+    bool clean_part = false;    // no partition by itself: what is kept of the older part of `clean_of`, with offsets and epochs as they were
+    LogId clean_of{0};          // 0: recovery does not know yet
+    LogId clean{0};             // what is kept of this log's offsets below clean_end; 0: nothing
+    std::uint64_t dead_bytes = 0;  // of `bytes`: below clean_end, in the segment of the oldest sample
+    Offset clean_end{0};        // of what a cleaning pass has gone through: this log itself is read from here on, if that is beyond start
 
-    Offset start{0};            // first offset that may be served
+    Offset start{0};            // first offset that may be served, of either part
     std::uint64_t start_ticket = 0;     // with which the last LOG_START becomes durable
     Offset end{0};              // next offset to give out (log end offset), open pack included
     Offset closed_end{0};       // end of the closed batches
@@ -104,6 +109,9 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     std::uint32_t batch_bytes_before = 0;  // the limit before it was lowered last; 0: not since the start
     std::int64_t retention_ms = -1;
     std::int64_t retention_bytes = -1;
+    bool keys_required = false;  // of readings
+    enum class Intake : std::uint8_t { open, held, refused };
+    Intake intake = Intake::open;  // held: appends find it busy; refused: batches are refused, and readings held
     std::uint32_t owner = 0;    // the layer above's own index
 
     bool pack_open() const { return !pack.empty(); }
@@ -112,6 +120,8 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     bool has_unflushed() const { return unflushed_bytes != 0; }
     // Last offset that readers of this log may see + 1, on a single board.
     Offset high_watermark() const { return memory ? closed_end : durable_end; }
+    // First offset that is read from this log's own extents.
+    Offset own_start() const { return clean_end > start ? clean_end : start; }
 
     // Epoch that holds at an offset; -1 below the oldest known.
     Epoch epoch_at(Offset offset) const;

@@ -96,7 +96,7 @@ ReadOutcome Reader::read_flash(const Wish& wish, ReadView& view, ReadWaiter& wai
     positions_.left(wish.log.id, wish.from, at, env_.now());
     const ReadOutcome outcome = read_ram(wish, view);
     const Offset found = outcome == ReadOutcome::data ? view.first : std::min(wish.limit, wish.log.durable_end);
-    if (found > wish.from) report_gap(wish.log, wish.from, found);
+    if (found > wish.from && !wish.log.clean_part) report_gap(wish.log, wish.from, found);
     return outcome;
 }
 

@@ -27,6 +27,10 @@ void Reader::report_hole(const Window::Hole& hole) {
     reported_[reported_count_++ % reported_max] = hole.from;
     ++state_.damage.corrupt_groups;
     state_.damage.lost_bytes += hole.to - hole.from;
+    for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
+        const Log& log = state_.logs.at(rank);
+        if (log.clean_part && state_.index.find(log, log.start, state_.geometry, head_sequence()) < hole.to && log.last_extent >= hole.from) state_.fence_clean(log);
+    }
     env::LogLine(env_, env::LogLevel::error) << "journal damaged: no commit group from LSN " << hole.from.value << " to " << hole.to.value << " (segment "
                                              << state_.geometry.sequence(hole.from) << ")";
 }
@@ -37,8 +41,9 @@ void Reader::report_extent(const Window& window, const Window::Entry& entry) {
     const Offset voided = state_.truncations.void_from(log->id, window.lsn(entry));
     const Offset from = std::max(entry.first_offset(), log->start);
     const Offset to = std::min({entry.last_offset() + 1, voided, log->end});
-    if (from >= to || state_.fences.covers(log->id, from, to)) return;
-    state_.fences.add(log->id, from, to, FenceCause::damage);
+    const LogId partition = log->clean_part ? log->clean_of : log->id;
+    if (from >= to || state_.fences.covers(partition, from, to)) return;
+    state_.fences.add(partition, from, to, FenceCause::damage);
     ++state_.damage.corrupt_extents;
     state_.damage.lost_bytes += entry.bytes;
     env::LogLine(env_, env::LogLevel::error) << "log " << entry.log << " is damaged on flash at LSN " << window.lsn(entry).value << ": offsets " << from.value

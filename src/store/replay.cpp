@@ -31,6 +31,7 @@ Result<ReplayReport> Replay::run() {
             case JournalWalk::Step::failed:
                 return walk.failure();
             case JournalWalk::Step::end:
+                state_.drop_making();
                 settle_holes();
                 forget_lost();
                 count_lost_tables(groups_beyond_, extents_beyond_);
@@ -163,17 +164,38 @@ Result<Log*> Replay::log_of(const Extent& extent, Lsn lsn) {
     if (Log* log = state_.logs.find(extent.log)) return log;
     if (extent.log < state_.recovered_log_id) return nullptr;
     if (state_.next_log_id <= extent.log) state_.next_log_id = extent.log + 1;
-    const Result<Log*> created = state_.logs.create(extent.log, false);
+    if ((extent.flags & extent_relocated) != 0) return make_clean_log(extent.log, extent.base);
+    // What came before the oldest segment is gone.
+    return make_orphan(extent.log, extent.base, lsn);
+}
+
+// One is written at a time: another that no LOG_CLEANED named was given up.
+Log* Replay::make_clean_log(LogId id, Offset start) {
+    state_.drop_making();
+    const Result<Log*> created = state_.logs.create(id, false);
     if (!created) {
         ++state_.damage.corrupt_extents;
-        if (!std::exchange(turned_away_, true))
-            LogLine(env_, LogLevel::error) << "log " << extent.log.value << " has records but no topic, and there is no room for one more log: they are not served";
+        if (!std::exchange(turned_away_, true)) LogLine(env_, LogLevel::error) << "log " << id.value << ", of cleaned records, finds no room: limits.partitions is too low for what this store has";
+        return nullptr;
+    }
+    Log& log = **created;
+    log.clean_part = true;
+    log.start = log.end = start;
+    state_.making = id;
+    return &log;
+}
+
+Result<Log*> Replay::make_orphan(LogId id, Offset start, Lsn lsn) {
+    if (state_.next_log_id <= id) state_.next_log_id = id + 1;
+    const Result<Log*> created = state_.logs.create(id, false);
+    if (!created) {
+        ++state_.damage.corrupt_extents;
+        if (!std::exchange(turned_away_, true)) LogLine(env_, LogLevel::error) << "log " << id.value << " has records but no topic, and there is no room for one more log: they are not served";
         return nullptr;
     }
     Log& log = **created;
     log.orphan = true;
-    // What came before the oldest segment is gone.
-    log.start = log.end = extent.base;
+    log.start = log.end = start;
     ++report_.orphans;
     if (const Status told = listener_.on_orphan(log); !told) {
         state_.remove_log(log);
@@ -184,7 +206,7 @@ Result<Log*> Replay::log_of(const Extent& extent, Lsn lsn) {
         --report_.orphans;  // its topic is known
         return &log;
     }
-    LogLine(env_, LogLevel::warning) << "log " << extent.log.value << " has records but no topic: it comes back as a topic of its own";
+    LogLine(env_, LogLevel::warning) << "log " << id.value << " has records but no topic: it comes back as a topic of its own";
     return &log;
 }
 
@@ -202,10 +224,7 @@ Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved
     const Lsn lsn = walk.header().lsn;
     RIVULET_TRY_ASSIGN(Log * log, log_of(extent, lsn));
     if (!log) return {};
-    if (extent.flags & extent_relocated) {
-        if (holds) note(*log, extent, lsn);
-        return {};
-    }
+    if ((extent.flags & extent_relocated) != 0 || log->clean_part) return apply_relocated(*log, extent, lsn, holds);
     const Offset void_from = state_.truncations.void_at(extent.log, lsn, extent.last());
     if (extent.base >= void_from) return {};
     // What is missing before an unproved extent, or the TRUNCATE that moved its log back, may lie in a hole.
@@ -245,6 +264,22 @@ Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved
         // A full table of sessions forgets the oldest.
         RIVULET_TRY(judge(state_.sessions.apply_trailer(extent.trailer, log->id).error(), lsn));
     }
+    return {};
+}
+
+// Of a log that counts only once all of it was synced: before that nothing of it is missed.
+Status Replay::apply_relocated(Log& log, const Extent& extent, Lsn lsn, bool holds) {
+    if (!log.clean_part || (extent.flags & extent_relocated) == 0) return judge(Error::corrupt, lsn);
+    if (!holds) {
+        ++state_.damage.unproved_extents_lost;
+        state_.damage.lost_bytes += extent.bytes;
+        LogLine(env_, LogLevel::warning) << "log " << log.id.value << ": cleaned records of the last, unproved commit are lost; they are cleaned again";
+        return {};
+    }
+    note(log, extent, lsn);
+    if (extent.last() < log.end) return {};
+    log.note_epoch(extent.epoch, extent.base);
+    log.end = extent.last() + 1;
     return {};
 }
 
@@ -308,7 +343,7 @@ void Replay::settle_holes() {
     if (hole_bytes_ == 0) return;
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
-        if (log.last_extent >= last_hole_) continue;
+        if (log.last_extent >= last_hole_ || log.clean_part) continue;
         log.resumes_at = log.end + static_cast<std::int64_t>(hole_bytes_) * record::compressed_records_per_byte_max + 1;
         state_.fences.add(log.id, log.end, log.resumes_at, FenceCause::lost_group);
         state_.producers.remove_log(log.id);

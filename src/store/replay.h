@@ -46,13 +46,17 @@ private:
     Status apply_create(const LogCreateRecord& record, Lsn lsn);
     Status apply_retire(const RetireRecord& record);
     void apply_jump(const JumpRecord& record, Lsn lsn);
+    Status apply_cleaned(const LogCleanedRecord& record, Lsn lsn);
     void apply_truncate(const TruncateRecord& record, Lsn lsn);
     Status apply_extent(JournalWalk& walk, const Extent& extent, bool proved, bool holds);
     // Whether all extents of this log from `first` on in an unproved group hold.
     Result<bool> unit_holds(JournalWalk& walk, const Extent& first);
     // What producers have in an extent that counts.
     Status apply_producers(JournalWalk& walk, Log& log, const Extent& extent, bool checked);
+    Status apply_relocated(Log& log, const Extent& extent, Lsn lsn, bool holds);
     Result<Log*> log_of(const Extent& extent, Lsn lsn);
+    Log* make_clean_log(LogId id, Offset start);
+    Result<Log*> make_orphan(LogId id, Offset start, Lsn lsn);
     Status make_room(const LogCreateRecord& record);
     bool damaged() const { return state_.damage.corrupt_groups + state_.damage.corrupt_extents + report_.orphans != 0; }
     void forget_lost();

@@ -54,12 +54,15 @@ Status Replay::apply_record(const JournalRecord& record, Lsn lsn) {
         case RecordType::jump:
             apply_jump(record.jump, lsn);
             return {};
+        case RecordType::log_cleaned:
+            return apply_cleaned(record.log_cleaned, lsn);
         default:
             return listener_.on_record(record.type, LogId(0), 0, record.passed);
     }
 }
 
 Status Replay::apply_run_start(const RunStartRecord& record) {
+    state_.drop_making();  // the run before did not finish it
     state_.head.run = record.run;
     state_.boots.restore({record.boot, record.boot_id, false, 0});
     return {};
@@ -144,13 +147,37 @@ void Replay::apply_jump(const JumpRecord& record, Lsn lsn) {
     if (log->last_extent < lsn) log->last_extent = lsn;
 }
 
+Status Replay::apply_cleaned(const LogCleanedRecord& record, Lsn lsn) {
+    Log* log = state_.logs.find(record.log);
+    if (!log && record.log >= state_.recovered_log_id) {
+        // Its LOG_CREATE is lost, and none of its own extents is left.
+        RIVULET_TRY_ASSIGN(log, make_orphan(record.log, Offset(0), lsn));
+    }
+    if (!log) return {};
+    Log* const clean = state_.logs.find(record.clean);
+    // It was synced by then: what is not known of it any more has been replaced since by what a later record names, as the checkpoint has seen.
+    if (!clean) return {};
+    if (!clean->clean_part) return fail(Error::corrupt);
+    state_.put_clean(*log, clean, record.end);
+    if (last_hole_ != Lsn(0)) state_.fence_clean(*clean);
+    if (log->last_extent < lsn) log->last_extent = lsn;
+    if (log->end >= record.end) return {};
+    // It had come as far: what is missing of it was kept, or is in a group that is lost.
+    log->lost_records = true;
+    state_.producers.remove_log(log->id);
+    log->end = record.end;
+    return {};
+}
+
 Status Replay::apply_retire(const RetireRecord& record) {
     if (state_.head.first_live < record.first_live) state_.head.first_live = record.first_live;
     RetireReader entries(record);
     for (LogStartRecord entry; entries.next(entry);) {
         Log* log = state_.logs.find(entry.log);
-        if (!log || log->start >= entry.start) continue;
-        log->start = entry.start;
+        if (!log) continue;
+        Offset& begin = log->clean.value != 0 ? log->clean_end : log->start;
+        if (begin >= entry.start) continue;
+        begin = entry.start;
         state_.fences.raise_start(log->id, log->start);
     }
     return entries.ok() ? Status() : Status(fail(Error::corrupt));

@@ -32,6 +32,8 @@ public:
     // Takes all blocks for a batch of that many bytes: batch_too_large, invalid_record (less than a header), busy.
     Status begin(Stage& stage, std::size_t bytes);
     void drop(Stage& stage);
+    // The batch is as long as what is there: blocks beyond are given back.
+    void fit(Stage& stage);
     // A stage was refused for what others hold, and none has ended since.
     bool stages_wanted() const { return stages_wanted_; }
     // Of all stages together: half of the ring, and one largest batch in any case.

@@ -69,6 +69,7 @@ Status write_end(State& state, Log& log, RunStartWriter& out, bool all) {
 Status write_ends(State& state, RunStartWriter& out, bool all) {
     for (std::uint32_t rank = 0; rank < state.logs.count(); ++rank) {
         Log& log = state.logs.at(rank);
+        if (log.clean_part) continue;  // it is given no offsets, and what was not finished of it is forgotten
         RIVULET_TRY(write_end(state, log, out, all));
         if (log.memory) {
             log.ceiling = log.ceiling_asked = resume_offset(log) + ceiling_step;
@@ -125,7 +126,7 @@ void settle_logs(State& state) {
         state.producers.truncate(log.id, log.end);
         if (log.start > log.end) log.end = log.start;
         log.closed_end = log.durable_end = log.ram_start = log.flush_offset = log.end;
-        log.epoch = Epoch(static_cast<std::int32_t>(state.head.run));
+        if (!log.clean_part) log.epoch = Epoch(static_cast<std::int32_t>(state.head.run));
         log.cut_by_recovery = false;
         log.given_up = Offset(0);
     }

@@ -25,6 +25,14 @@ void Stage::put(Bytes bytes) {
     }
 }
 
+void Stage::rewind(const Mark& mark) {
+    const BlockIndex end = (*pool_)[last_].next;
+    last_ = mark.block;
+    (*pool_)[last_].used = mark.used;
+    for (BlockIndex i = (*pool_)[last_].next; i != end; i = (*pool_)[i].next) (*pool_)[i].used = 0;
+    size_ = mark.size;
+}
+
 std::uint32_t Ring::stage_blocks_max() const {
     const std::uint32_t half = state_.blocks.count() / 2;
     const std::uint32_t largest = blocks_for(state_.options.batch_bytes_max);
@@ -54,6 +62,20 @@ Status Ring::begin(Stage& stage, std::size_t bytes) {
     stage.last_ = stage.first_;
     state_.staged_blocks += count;
     return {};
+}
+
+void Ring::fit(Stage& stage) {
+    RIVULET_CHECK(stage.size_ >= record::batch_header_bytes);
+    Block& last = state_.blocks[stage.last_];
+    for (BlockIndex i = last.next; i != no_block;) {
+        const BlockIndex next = state_.blocks[i].next;
+        state_.blocks.give(i);
+        --stage.blocks_;
+        --state_.staged_blocks;
+        i = next;
+    }
+    last.next = no_block;
+    stage.bytes_ = stage.size_;
 }
 
 void Ring::end_stage(Stage& stage) {

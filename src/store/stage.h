@@ -26,6 +26,15 @@ public:
     void put(Bytes bytes);
     // The batch's header, once it is there.
     Bytes header() const { return {pool_->bytes(first_), record::batch_header_bytes}; }
+    MutableBytes header() { return {pool_->bytes(first_), record::batch_header_bytes}; }
+    // A place to go back to: what was put since is forgotten.
+    struct Mark {
+        BlockIndex block = no_block;
+        std::uint16_t used = 0;
+        std::size_t size = 0;
+    };
+    Mark mark() const { return {last_, (*pool_)[last_].used, size_}; }
+    void rewind(const Mark& mark);
 
 private:
     friend class Ring;

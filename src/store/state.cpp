@@ -6,7 +6,7 @@
 namespace rivulet::store {
 
 std::uint64_t StoreOptions::checkpoint_bytes_min() const {
-    return page_ceil(page_bytes + std::uint64_t{logs_max} * (log_image_bytes_max + 64) + std::uint64_t{sessions_max} * 32 +
+    return page_ceil(page_bytes + std::uint64_t{logs_max} * (clean_log_image_bytes_max + 64) + std::uint64_t{sessions_max} * 32 +
                      std::uint64_t{producers_max} * producer_image_bytes_max + Truncations::capacity_for(logs_max) * truncation_image_bytes_max + Fences::capacity * 32 + Boots::capacity * 48);
 }
 
@@ -54,7 +54,28 @@ std::uint32_t State::extent_time(const Extent& extent) const {
     return sample_time(extent.max_timestamp + boot_image->offset_ms);
 }
 
+void State::put_clean(Log& log, Log* clean, Offset end) {
+    if (Log* const before = clean_of(log); before && before != clean) remove_log(*before);
+    log.clean = clean ? clean->id : LogId(0);
+    if (log.clean_end < end) log.clean_end = end;
+    if (!clean) return;
+    clean->clean_of = log.id;
+    if (making == clean->id) making = LogId(0);
+}
+
+void State::fence_clean(const Log& clean) {
+    if (const Log* const of = logs.find(clean.clean_of); of && of->start < of->clean_end && !fences.covers(of->id, of->start, of->clean_end))
+        fences.add(of->id, of->start, of->clean_end, FenceCause::lost_group);
+}
+
+void State::drop_making() {
+    if (Log* const log = making.value != 0 ? logs.find(making) : nullptr) remove_log(*log);
+    making = LogId(0);
+}
+
 void State::remove_log(Log& log) {
+    if (Log* const clean = clean_of(log)) remove_log(*clean);
+    if (const Log* const made = making.value != 0 ? logs.find(making) : nullptr; made && made->clean_of == log.id) drop_making();
     sessions.remove_log(log);
     producers.remove_log(log.id);
     index.drop_all(log);

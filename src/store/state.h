@@ -85,6 +85,13 @@ struct State {
     void note_extent(Log& log, const Extent& extent, Lsn group);
     // Forgets a log that is in no commit and has no blocks: index, sessions, producers, truncations, fences, table.
     void remove_log(Log& log);
+    // LOG_CLEANED: what `log` has below `end` is that of `clean` from now on (nullptr: is told next); what it had so far, which is in no commit and has no blocks, is forgotten.
+    void put_clean(Log& log, Log* clean, Offset end);
+    // Forgets the clean log that was being written, if any; likewise.
+    void drop_making();
+    // A group that is lost may have had some of a clean log: which offsets cannot be known.
+    void fence_clean(const Log& clean);
+    Log* clean_of(const Log& log) { return log.clean.value != 0 ? logs.find(log.clean) : nullptr; }
     // Bytes that a group may have at head.next, keeping room for a footer that names `more_logs` beside those already in the segment; 0 if none.
     std::uint64_t room(std::uint32_t more_logs) const;
     // Rebased seconds of an extent's max timestamp, or time_unknown.
@@ -107,6 +114,7 @@ struct State {
     Head head;
     LogId next_log_id = first_user_log;
     LogId recovered_log_id = first_user_log;  // the checkpoint that was loaded has all logs below; those from here on were created since
+    LogId making{0};  // clean log that is being written; 0: none
     Damage damage;
     Lsn checkpoint_lsn;             // replay point of the newest checkpoint
     Lsn older_checkpoint_lsn;       // of the one before: the ring's tail never passes it

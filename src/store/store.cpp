@@ -149,6 +149,8 @@ Result<std::uint64_t> Store::create_logs(std::uint32_t count, bool memory, Bytes
 }
 
 void Store::delete_log(Log& log) {
+    if (Log* const clean = state_.clean_of(log)) delete_log(*clean);
+    if (const Log* const made = state_.making.value != 0 ? state_.logs.find(state_.making) : nullptr; made && made->clean_of == log.id) drop_clean();
     committer_.forget(log);
     reader_.forget(log);
     ring_.drop(log);
@@ -196,7 +198,7 @@ Result<std::uint64_t> Store::truncate(Log& log, Offset end, Epoch epoch) {
     RIVULET_TRY(writable(log));
     RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
     ring_.close_pack(log);
-    if (end < log.start || end > log.end) return fail(Error::offset_out_of_range, end.value);
+    if (end < log.own_start() || end > log.end) return fail(Error::offset_out_of_range, end.value);
     // Records act before the extents of their group: one that cuts at `end` must find what lies below it in an earlier group. It also keeps its ticket so.
     if (log.has_unflushed() && log.flush_offset < end) return busy(fail(Error::busy));
     RIVULET_TRY(state_.truncations.add(log.id, end, state_.head.next));
@@ -248,6 +250,8 @@ Result<Appended> Store::append_batch(Log& log, Batch& batch, std::size_t bytes, 
         if (known) return Appended{known->base, known->base + std::int64_t{known->span}, known->ticket, Timestamp(-1), true};
     }
     if (bytes > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));
+    if (log.intake == Log::Intake::refused) return fail(Error::limit_reached);
+    if (log.intake == Log::Intake::held || appends_held_) return busy(fail(Error::busy));
     if (Status status = room_to_wait(bytes); !status) return busy(status.failure());
     if (Status status = ensure_ceiling(log, std::int64_t{header.last_offset_delta} + 1); !status) return busy(status.failure());
     if (idempotent) {
@@ -316,6 +320,9 @@ Result<Appended> Store::append(Log& log, const record::Reading& reading, bool un
         // The trailer that counts it goes into one group with all that waits, also with what came without a session.
         if (log.unflushed_bytes + alone > state_.options.group_payload_max()) return busy(fail(Error::busy));
     }
+    if (log.keys_required && !reading.has_key) return fail(Error::invalid_record);
+    // What may pass is no refusal.
+    if (log.intake != Log::Intake::open || appends_held_) return busy(fail(Error::busy));
     if (Status status = room_to_wait(alone); !status) return busy(status.failure());
     if (Status status = ensure_ceiling(log, 1); !status) return busy(status.failure());
     const Offset base = log.end;
@@ -354,15 +361,6 @@ void Store::close_memory_packs() {
         listener_->on_readable(log);
     }
     env_.charge(state_.logs.count() * 16);
-}
-
-Offset Store::time_hint(const Log& log, Timestamp at) const {
-    if (state_.index_loaded_from > state_.head.first_live) return log.start;
-    const std::int64_t seconds = at.value / 1000;
-    // What is not in a group yet, the index does not know.
-    Offset hint = state_.index.find_time(log, static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds, 0, time_unknown - 1)));
-    if (hint.value < 0) hint = log.durable_end;
-    return hint < log.start ? log.start : hint;
 }
 
 void Store::apply_retention(std::int64_t now_ms) {

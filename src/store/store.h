@@ -92,6 +92,7 @@ public:
     Status begin_stage(Stage& stage, std::size_t bytes);
     Result<Appended> append(Log& log, Stage& stage, const AppendTime& time = {});
     void drop(Stage& stage) { ring_.drop(stage); }
+    void fit(Stage& stage) { ring_.fit(stage); }
     // For a producer that asks for an id: never given out before by this store, and never again. limit_reached: 2^32 in one run.
     Result<std::int64_t> new_producer_id();
     // One reading, packed with others. untrusted: its timestamp comes from our own clock, which is not trusted yet. A reading that its session has appended
@@ -105,13 +106,37 @@ public:
     // Of one batch: the topic's limit, and what a commit group can take.
     std::uint32_t batch_limit(const Log& log) const;
 
+    // --- Cleaning: what is to be kept of a log's older part is appended anew, as a log of its own id, and takes the place of that part at once (FORMAT.md, section 7,
+    // LOG_CLEANED). One log at a time. What a start finds unfinished is forgotten.
+    // limit_reached: no log is free for it; busy: another is being cleaned.
+    Status begin_clean(Log& log);
+    // A whole batch with offsets beyond those before it, which it keeps, as it does its leader epoch. Durable with the ticket. On failure the stage stays as it is.
+    Result<std::uint64_t> relocate(Stage& stage);
+    // From now on the log has below `end`, a batch's, what was relocated, and that before is gone. `own_bytes`: what the log's own part had below. busy: not all of it is durable, or a
+    // commit is under way.
+    Result<std::uint64_t> finish_clean(Log& log, Offset end, std::uint64_t own_bytes);
+    void drop_clean();
+    // Appends that are no relocation find the store busy: the ring must not come to what is being relocated.
+    void hold_appends(bool hold) { appends_held_ = hold; }
+    bool appends_held() const { return appends_held_; }
+    // What lies on flash of a log, as far as it is alive, and in how many segments from now the ring takes the oldest of it (UINT64_MAX: nothing is there).
+    struct Parts {
+        std::uint64_t clean_bytes = 0;
+        std::uint64_t own_bytes = 0;
+        std::uint64_t segments_left = UINT64_MAX;
+    };
+    Parts parts_of(const Log& log);
+    // Bytes on flash of both parts.
+    std::uint64_t bytes_of(const Log& log);
+    const Log* clean_of(const Log& log) { return state_.clean_of(log); }
+
     // --- Reads.
-    ReadOutcome read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter, bool waits = true) {
-        return reader_.read(log, from, log.high_watermark(), bytes_max, view, waiter, waits);
-    }
-    Lsn whereabouts(const Log& log, Offset from) const { return reader_.whereabouts(log, from); }
+    ReadOutcome read(Log& log, Offset from, std::size_t bytes_max, ReadView& view, ReadWaiter& waiter, bool waits = true);
+    Lsn whereabouts(const Log& log, Offset from);
     // Where to begin to look for a record of that time or a later one: none of them lies before.
-    Offset time_hint(const Log& log, Timestamp at) const;
+    Offset time_hint(const Log& log, Timestamp at);
+    // The same for the record with the largest time.
+    Offset newest_hint(const Log& log);
     void release(ReadView& view) { reader_.release(view); }
     bool refill(ReadView& view) { return reader_.refill(view); }
     void cancel(ReadWaiter& waiter) { reader_.cancel(waiter); }
@@ -172,6 +197,8 @@ private:
     void close_memory_packs();
     void write_clock();
     void delete_log(Log& log);
+    std::uint64_t own_bytes_of(const Log& log) const;
+    Offset find_time(const Log& log, std::uint32_t seconds);
 
     env::Env& env_;
     State state_;
@@ -185,6 +212,7 @@ private:
     CloseJob close_job_{*this};
     PackTimer pack_timer_{*this};
     std::uint64_t producer_ids_ = 0;  // given out in this run
+    bool appends_held_ = false;
     bool clock_due_ = false;  // the CLOCK record of this boot is still to be written
     bool stopping_ = false;
     bool closing_ = false;

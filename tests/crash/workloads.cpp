@@ -273,6 +273,51 @@ void memory(Recorder& r) {
     r.finish();
 }
 
+// Cleaning passes over a log that others fill the ring around, across checkpoints, a clean stop and a cut in the middle of a pass.
+void cleaning(Recorder& r) {
+    r.boot();
+    r.must(r.driver.create(2) != 0, "create");
+    r.settle();
+    const auto pass = [&](std::size_t every) { r.must(r.driver.clean(log_at(0), [every](std::size_t n) { return n % every != every - 1; }) != 0, "clean"); };
+    const auto fill = [&](int n) {
+        for (int i = 0; i < n; ++i) r.must(r.driver.append_patiently(log_at(0), 2, 150 + static_cast<std::size_t>(i) * 40) != 0, "append");
+        r.must(r.driver.produce_patiently(log_at(0), 1, 2, 90, n % 2 == 0) != 0, "produce");
+        r.settle();
+    };
+    const auto others = [&](int n) {
+        for (int i = 0; i < n; ++i) r.must(r.driver.append_patiently(log_at(1), 3, 1800) != 0, "append");
+        r.settle();
+    };
+    fill(6);
+    r.record(true);
+    pass(3);
+    fill(4);
+    r.record(false);
+    others(30);
+    r.record(true);
+    pass(2);
+    r.stop();
+    r.boot();
+    r.record(false);
+    others(40);
+    fill(3);
+    r.record(true);
+    // The power goes before the pass ends.
+    r.must(r.harness.act([&] { return r.harness.store().begin_clean(r.harness.log(log_at(0))).ok(); }), "begin to clean");
+    r.must(r.driver.append_patiently(log_at(1), 2, 300) != 0, "append");
+    r.settle();
+    r.cut({});
+    r.boot();
+    pass(4);
+    fill(2);
+    r.record(false);
+    others(44);
+    r.record(true);
+    pass(5);
+    mixed_commit(r, 1, 2);
+    r.finish();
+}
+
 }  // namespace
 
 std::span<const Workload> workloads() {
@@ -287,6 +332,7 @@ std::span<const Workload> workloads() {
         {"discarded", large_commits(16), discarded, false},
         {"producers", ring_of(12), producers},
         {"memory", ring_of(16), memory},
+        {"cleaning", ring_of(8), cleaning},
     };
     return all;
 }

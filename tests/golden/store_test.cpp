@@ -255,6 +255,48 @@ TEST_CASE("journal records") {
     CHECK(reader.error() == Error::none);
 }
 
+TEST_CASE("a cleaned log: its record and its entry in a checkpoint") {
+    const Buffer record_golden = test::from_spaced_hex("0c 04 10 13 e405");
+    std::uint8_t bytes[clean_log_image_bytes_max];
+    Writer out(bytes);
+    encode(LogCleanedRecord{LogId(16), LogId(19), Offset(740)}, out);
+    CHECK(same(out.written(), record_golden));
+    RecordsReader records(record_golden);
+    JournalRecord record;
+    REQUIRE(records.next(record));
+    CHECK((record.type == RecordType::log_cleaned && record.log_cleaned.log == LogId(16) && record.log_cleaned.clean == LogId(19) && record.log_cleaned.end == Offset(740)));
+    CHECK_FALSE(records.next(record));
+    CHECK(records.error() == Error::none);
+
+    const auto check = [&](bool making, std::string_view hex) {
+        const Buffer golden = test::from_spaced_hex(hex);
+        CleanLogImage image;
+        image.of = LogId(16);
+        image.making = making;
+        image.clean_end = making ? Offset(0) : Offset(740);
+        image.log.log = LogId(19);
+        image.log.start = Offset(120);
+        image.log.end = image.log.last_stable = Offset(738);
+        image.log.bytes = 300;
+        image.log.last_extent = Lsn(0x1801000);
+        image.log.epoch_count = 1;
+        image.log.epochs[0] = {Epoch(2), Offset(120)};
+        Writer entry(bytes);
+        encode_clean_log(image, entry);
+        CHECK(same(entry.written(), golden));
+        Reader in(golden);
+        CleanLogImage read;
+        REQUIRE(decode_clean_log(in, read));
+        CHECK(in.at_end());
+        CHECK((read.of == image.of && read.making == making && read.clean_end == image.clean_end && read.log.log == LogId(19) && read.log.end == Offset(738)));
+    };
+    check(false, "10 e505 13 00 78 e205 e205 ac02 80a0800c 00 01 02 78");
+    check(true, "10 00 13 00 78 e205 e205 ac02 80a0800c 00 01 02 78");
+    const auto chunk = decode_chunk_header(test::from_spaced_hex("0700 0100 11000000"));
+    REQUIRE(chunk.ok());
+    CHECK((chunk->section == Section::clean_logs && chunk->length == 17));
+}
+
 TEST_CASE("images of sessions that are known in part") {
     const auto check = [](const SessionImage& image, std::string_view hex) {
         const Buffer golden = test::from_spaced_hex(hex);

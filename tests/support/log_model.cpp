@@ -225,6 +225,49 @@ std::uint64_t Driver::patiently(Try one) {
     return 0;
 }
 
+std::uint64_t Driver::relocate(Bytes bytes) {
+    const Result<std::uint64_t> ticket = harness_.act([&]() -> Result<std::uint64_t> {
+        store::Stage stage;
+        RIVULET_TRY(harness_.store().begin_stage(stage, bytes.size()));
+        stage.put(bytes);
+        const Result<std::uint64_t> done = harness_.store().relocate(stage);
+        harness_.store().drop(stage);
+        return done;
+    });
+    last_error = ticket.error();
+    return ticket ? *ticket : 0;
+}
+
+std::uint64_t Driver::clean(LogId id, const std::function<bool(std::size_t)>& keep) {
+    last_error = harness_.act([&] { return harness_.store().begin_clean(harness_.log(id)).error(); });
+    if (last_error != Error::none) return 0;
+    const Offset end = harness_.log(id).durable_end;
+    Sent sent;
+    sent.kind = Sent::clean;
+    std::uint64_t last = 0;
+    std::size_t n = 0;
+    for (const ServedBatch& batch : harness_.read(id)) {
+        if (batch.header.base_offset >= end) break;
+        if (!keep(n++)) {
+            sent.dropped.push_back(batch.header.base_offset);
+            continue;
+        }
+        const bool first = last == 0;
+        last = patiently([&] { return relocate(batch.bytes); });
+        if (last == 0 || (first && !harness_.settle(last))) return 0;
+    }
+    sent.base = end;
+    if (last == 0) return 0;
+    // Refused until all of it is durable.
+    const std::uint64_t ticket = patiently([&]() -> std::uint64_t {
+        const Result<std::uint64_t> done = harness_.act([&] { return harness_.store().finish_clean(harness_.log(id), end, 0); });
+        last_error = done.error();
+        return done ? *done : 0;
+    });
+    if (ticket != 0) add(id, std::move(sent), ticket);
+    return ticket;
+}
+
 std::uint64_t Driver::append_patiently(LogId id, std::int32_t records, std::size_t value_bytes) {
     return patiently([&] { return append(id, records, value_bytes); });
 }

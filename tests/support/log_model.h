@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 
 #include "support/store_harness.h"
@@ -11,7 +12,7 @@
 namespace rivulet::test {
 
 struct Sent {
-    enum Kind : std::uint8_t { batch, reading, truncate, start, jump };
+    enum Kind : std::uint8_t { batch, reading, truncate, start, jump, clean };
     Kind kind = batch;
     Offset base{0};             // batch, reading; truncate, jump: the end of the log afterwards; start: the start
     std::int32_t count = 1;     // of records
@@ -20,6 +21,7 @@ struct Sent {
     std::uint64_t session = 0;
     std::uint32_t incarnation = 0;
     std::uint64_t sequence = 0;
+    std::vector<Offset> dropped;        // clean: bases of what the pass left out
     std::int64_t producer = -1;         // of an idempotent one: which, and its sequence
     std::int32_t first_sequence = 0;
 };
@@ -77,6 +79,8 @@ public:
     std::uint64_t put(LogId id, std::size_t value_bytes, std::uint64_t session = 0, bool untrusted = false);
     std::uint64_t truncate(LogId id, Offset end, Epoch epoch = Epoch(1));
     std::uint64_t set_start(LogId id, Offset start);
+    // A cleaning pass, from its first append to the record that ends it: of the batches that are durable those stay for which keep(n), n counting them, says so. Waits where it has to.
+    std::uint64_t clean(LogId id, const std::function<bool(std::size_t)>& keep);
     // The same, and again after each commit while the store is busy.
     std::uint64_t append_patiently(LogId id, std::int32_t records, std::size_t value_bytes);
     std::uint64_t put_patiently(LogId id, std::size_t value_bytes, std::uint64_t session = 0);
@@ -93,6 +97,7 @@ private:
     Buffer value(std::size_t bytes);
     Buffer batch(const Sent& sent, std::int32_t records, std::size_t value_bytes);
     Result<store::Appended> send(store::Log& log, Bytes bytes, bool staged);
+    std::uint64_t relocate(Bytes bytes);
     std::uint64_t send(LogId id, Sent sent, Buffer bytes, bool staged);
     template <class Try>
     std::uint64_t patiently(Try one);

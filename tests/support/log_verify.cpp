@@ -27,6 +27,7 @@ void apply(Content& content, Offset& end, Offset& start, const Sent& sent) {
             break;
         case Sent::start: start = std::max(start, sent.base); break;
         case Sent::jump: end = sent.base; break;
+        case Sent::clean: std::erase_if(content, [&](const Sent* s) { return std::find(sent.dropped.begin(), sent.dropped.end(), s->base) != sent.dropped.end(); }); break;
     }
 }
 
@@ -101,12 +102,14 @@ private:
         for (; taken < history_.entries.size() && history_.entries[taken].ticket <= durable_; ++taken) apply(content, end, start, *history_.entries[taken].sent);
         const Offset acknowledged_start = start;
         std::string wrong;
+        expected_ = &content;
         for (;; ++taken) {
             wrong = matches(log, content, end, acknowledged_start);
             if (wrong.empty() || taken == history_.entries.size()) break;
             if (first_wrong_.empty() || end == log.end) first_wrong_ = wrong;
             apply(content, end, start, *history_.entries[taken].sent);
         }
+        expected_ = nullptr;
         if (!wrong.empty()) return log.memory || first_wrong_.empty() ? wrong : first_wrong_;
         settle(taken, log, end);
         return {};
@@ -137,8 +140,9 @@ private:
         return {};
     }
 
-    // Whether the log went over these offsets by itself: a memory log after an unclean stop.
+    // Whether the log went over these offsets by itself: a memory log after an unclean stop, or all that was there was left out by a cleaning pass.
     bool jumped(Offset from, Offset to) const {
+        if (behind_left_out(from) >= to) return true;
         Offset end{0};
         for (const LogHistory::Entry& entry : history_.entries) {
             if (entry.sent->kind == Sent::jump && end <= from && to <= entry.sent->base) return true;
@@ -146,6 +150,23 @@ private:
             if (entry.sent->kind == Sent::truncate) end = entry.sent->base;
         }
         return false;
+    }
+
+    // Where what cleaning passes left out from there on ends.
+    Offset behind_left_out(Offset next) const {
+        for (const LogHistory::Entry& entry : history_.entries) {
+            if (entry.sent->kind != Sent::batch || entry.sent->base + entry.sent->count <= next || entry.sent->base > next) continue;
+            const bool expected = expected_ && std::find(expected_->begin(), expected_->end(), entry.sent.get()) != expected_->end();
+            if (!expected && left_out(*entry.sent)) next = entry.sent->base + entry.sent->count;
+        }
+        return next;
+    }
+
+    // By some cleaning pass.
+    bool left_out(const Sent& sent) const {
+        return std::any_of(history_.entries.begin(), history_.entries.end(), [&](const LogHistory::Entry& e) {
+            return e.sent->kind == Sent::clean && std::find(e.sent->dropped.begin(), e.sent->dropped.end(), sent.base) != e.sent->dropped.end();
+        });
     }
 
     // Class b: right bytes or a reported range, up to the end of some prefix that has all that is proved.
@@ -157,7 +178,10 @@ private:
         if (cut_lost) wrong = explained(log, content, true);
         if (!wrong.empty()) return wrong;
         if (!cut_lost) {
-            std::erase_if(history_.entries, [&](const LogHistory::Entry& entry) { return std::find(content.begin(), content.end(), entry.sent.get()) == content.end(); });
+            std::vector<LogHistory::Entry> left;
+            for (const LogHistory::Entry& entry : history_.entries)
+                if (std::find(content.begin(), content.end(), entry.sent.get()) != content.end() || entry.sent->kind == Sent::clean || left_out(*entry.sent)) left.push_back(entry);
+            history_.entries = std::move(left);
         }
         content_after_fault(log);
         return {};
@@ -238,10 +262,10 @@ private:
     std::string reported(Offset from, Offset to) const {
         if (from >= to || jumped(from, to)) return {};
         const store::Fences& fences = harness_.store().state().fences;
-        Offset next = from;
+        Offset next = behind_left_out(from);
         for (std::size_t i = 0; i < fences.count() && next < to; ++i) {
             const store::FenceImage& fence = fences.at(i);
-            if (fence.log == LogId(id_) && fence.from <= next && fence.to > next) next = fence.to;
+            if (fence.log == LogId(id_) && fence.from <= next && fence.to > next) next = behind_left_out(fence.to);
         }
         return next >= to ? std::string() : where(id_, next) + "missing up to " + std::to_string(to.value) + " and not reported";
     }
@@ -251,8 +275,13 @@ private:
         std::vector<LogHistory::Entry> left;
         for (LogHistory::Entry& entry : history_.entries) {
             const Sent& sent = *entry.sent;
+            if (sent.kind == Sent::clean) {
+                Sent pass = sent;
+                std::erase_if(pass.dropped, [&](Offset base) { return served(base); });
+                left.push_back({std::make_shared<const Sent>(pass), 0});
+            }
             if (sent.kind != Sent::batch && sent.kind != Sent::reading) continue;
-            if (served(sent.base)) left.push_back({entry.sent, 0});
+            if (served(sent.base) || left_out(sent)) left.push_back({entry.sent, 0});
         }
         Sent jump;
         jump.kind = Sent::jump;
@@ -338,6 +367,7 @@ private:
     std::uint64_t proved_;
     FaultClass fault_;
     std::vector<ServedBatch> served_;
+    const Content* expected_ = nullptr;  // what must not have been left out
     std::string first_wrong_;
 };
 
@@ -353,6 +383,7 @@ std::string verify(StoreHarness& harness, History& history, FaultClass fault) {
     history.durable_ticket = history.proved_ticket = 0;
     for (std::uint32_t rank = 0; rank < harness.store().log_count(); ++rank) {
         const LogId id = harness.store().log_at(rank).id;
+        if (harness.store().log_at(rank).clean_part) continue;
         if (!history.logs.contains(id.value)) return "log " + std::to_string(id.value) + " was never created";
         const auto topic = harness.program().topics.upper_bound(id.value);
         const bool named = topic != harness.program().topics.begin() && id.value < std::prev(topic)->first + std::prev(topic)->second.count;

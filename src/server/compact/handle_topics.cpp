@@ -164,7 +164,7 @@ Session::Progress Session::handle_topic_describe(const frames::FrameView& frame)
     for (std::uint64_t p = wanted->partition_first; fits && p < topic->partitions; ++p, ++listed) {
         const store::Log* const log = hub_.broker().partition(*topic, p);
         if (!log) break;
-        frames::PartitionStatus status{p, static_cast<std::int64_t>(node), log->epoch, log->start, log->durable_end, log->high_watermark(), log->end, log->bytes, 0};
+        frames::PartitionStatus status{p, static_cast<std::int64_t>(node), log->epoch, log->start, log->durable_end, log->high_watermark(), log->end, hub_.broker().store().bytes_of(*log), 0};
         frames::FencedRange ranges[frames::fenced_listed_max];
         std::size_t count = 0;
         for (std::size_t i = 0; i < fences.count(); ++i) {

@@ -27,6 +27,7 @@ std::int8_t config_type(config::ValueType type) {
         case config::ValueType::text: return 2;
         case config::ValueType::integer: return 3;
         case config::ValueType::long_integer: return 5;
+        case config::ValueType::real: return 6;
         case config::ValueType::list: return 7;
     }
     return 0;

@@ -66,7 +66,7 @@ struct Source {
             while (!log_of(found, **partition)) ++*partition;
             item.partition_index = **partition;
         }
-        if (const store::Log* const log = log_of(found, item.partition_index)) item.partition_size = static_cast<std::int64_t>(log->bytes);
+        if (const store::Log* const log = log_of(found, item.partition_index)) item.partition_size = static_cast<std::int64_t>(exchange.broker().store().bytes_of(*log));
     }
 };
 

@@ -40,7 +40,7 @@ void OffsetSearch::search() {
         newest_found_ = {};
         sought_ = current_->time;
         log = found->id;
-        offset = newest_ ? broker::newest_hint(hub_.broker(), *found) : hub_.broker().store().time_hint(*found, sought_);
+        offset = newest_ ? hub_.broker().store().newest_hint(*found) : hub_.broker().store().time_hint(*found, sought_);
         bytes_max = hub_.options().inflight_bytes;
         bytes_min = 1;
         wait_ns_max = 0;

@@ -158,6 +158,7 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
     record::ValidateOptions options;
     options.framed_bytes = records_left_;
     options.batch_bytes_max = broker.store().batch_limit(*log);
+    options.key_required = log->keys_required;
     options.zstd_allowed = header_.version >= produce_zstd_from;
     if (records_left_ > options.batch_bytes_max) return refuse(hub, Error::batch_too_large);
     if (records_left_ <= direct_max && bytes.size() < records_left_) return more(records_left_);
@@ -206,6 +207,7 @@ ProduceInHand::Step ProduceInHand::append(Hub& hub, Session& session, Batch& bat
     store::Log* const log = broker.store().find(log_);
     if (!log) return give_up(Error::unknown_topic_or_partition);
     const record::BatchHeader header = validator_->header();
+    if (log->keys_required && header.compression() != record::Compression::none) return give_up(Error::unsupported_compression);
     const auto appended = broker.append(*log, batch);
     if (!appended) {
         if (appended.error() != Error::busy) return give_up(appended.error());

@@ -58,6 +58,7 @@ Result<std::uint64_t> count_entries(Section section, Bytes chunk) {
         case Section::boots: return count(chunk, decode_boot);
         case Section::sessions: return count(chunk, decode_session);
         case Section::producers: return count(chunk, decode_producer);
+        case Section::clean_logs: return count(chunk, decode_clean_log);
         case Section::catalogue: return count_catalogue(chunk);
     }
     return std::uint64_t{0};

@@ -39,7 +39,8 @@ struct SectionName {
     std::string_view name;
 };
 constexpr SectionName section_names[] = {{Section::logs, "logs"},         {Section::truncations, "truncations"}, {Section::fences, "fences"},   {Section::boots, "boots"},
-                                         {Section::sessions, "sessions"}, {Section::producers, "producers"},     {Section::catalogue, "topics"}};
+                                         {Section::sessions, "sessions"}, {Section::producers, "producers"},     {Section::clean_logs, "clean_logs"},
+                                         {Section::catalogue, "topics"}};
 
 void print_counts(ReportLine& line, const OfflineStore& store, std::size_t area, MutableBytes scratch) {
     std::uint64_t counts[std::size(section_names)] = {};
@@ -103,6 +104,12 @@ void print_tables(const Report& report, const OfflineStore& store, const Inspect
         if (chunks.section() == Section::logs) {
             for (LogImage log; !in.at_end() && decode_log_image(in, log);)
                 if (!options.log || *options.log == log.log) print_log(report, log);
+        } else if (chunks.section() == Section::clean_logs) {
+            for (CleanLogImage log; !in.at_end() && decode_clean_log(in, log);) {
+                if (options.log && *options.log != log.log.log && *options.log != log.of) continue;
+                ReportLine(report, "clean_log").number("log", log.log.log.value).number("of", log.of.value).flag("making", log.making).number("clean_end", log.clean_end.value);
+                print_log(report, log.log);
+            }
         } else if (chunks.section() == Section::catalogue && !options.log) {
             while (!in.at_end()) {
                 const Bytes block = in.block();

@@ -17,6 +17,7 @@ std::string_view name_of(RecordType type) {
         case RecordType::fence: return "FENCE";
         case RecordType::epoch: return "EPOCH";
         case RecordType::jump: return "JUMP";
+        case RecordType::log_cleaned: return "LOG_CLEANED";
         case RecordType::topic: return "TOPIC";
     }
     return "OTHER";
@@ -51,6 +52,9 @@ void print_record(const Report& report, Lsn group, const JournalRecord& r) {
             line.number("log", r.epoch.log.value).number("epoch", r.epoch.epoch.value).number("start", r.epoch.start.value);
             break;
         case RecordType::jump: line.number("log", r.jump.log.value).number("from", r.jump.from.value).number("to", r.jump.to.value); break;
+        case RecordType::log_cleaned:
+            line.number("log", r.log_cleaned.log.value).number("clean_log", r.log_cleaned.clean.value).number("end", r.log_cleaned.end.value);
+            break;
         default: line.number("number", static_cast<unsigned>(r.type)).number("bytes", r.passed.size());
     }
 }

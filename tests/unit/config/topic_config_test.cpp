@@ -93,14 +93,31 @@ TEST_CASE("refusals") {
     CHECK(try_set(config, "durability", "paper").why == "durability = paper: must be disk or memory");
     CHECK(try_set(config, "pack.ms", "1h").why == "pack.ms = 1h: out of range, 0 to 10s");
     CHECK(try_set(config, "max.message.bytes", "-1").why == "max.message.bytes = -1: out of range, 1K to 64M");
-    CHECK(try_set(config, "cleanup.policy", "compact").why == "cleanup.policy = compact: comes in a later version");
-    CHECK(try_set(config, "cleanup.policy", "compact").error == Error::unsupported);
+    CHECK(try_set(config, "cleanup.policy", "compact,delete").why == "cleanup.policy = compact,delete: not done here: choose one of the two");
+    CHECK(try_set(config, "cleanup.policy", "compact,delete").error == Error::unsupported);
+    CHECK(try_set(config, "min.cleanable.dirty.ratio", "1.001").why == "min.cleanable.dirty.ratio = 1.001: out of range, 0 to 1");
+    for (const char* const text : {"", ".", "-1", "0.5x", "a", "1e-1", "9999999"}) CHECK(try_set(config, "min.cleanable.dirty.ratio", text).error == Error::invalid_config);
     CHECK(try_set(config, "overflow", "reject").error == Error::unsupported);
     CHECK(try_set(config, "pinned", "on").why == "pinned: comes in a later version");
     CHECK(try_set(config, "pinned", "on").error == Error::unsupported);
     CHECK(try_set(config, "min.insync.replicas", "2").why == "min.insync.replicas = 2: this version runs on a single board: 1");
     CHECK(try_set(config, "flush.ms", "1").why == "flush.ms: here it is commit.interval.ms");
     CHECK(config == before);
+}
+
+TEST_CASE("ratios, to a thousandth") {
+    struct Case {
+        const char* text;
+        int permille;
+        const char* shown;
+    };
+    TopicConfig config;
+    CHECK(printed(config, TopicKey::min_cleanable_dirty_ratio) == "0.75");
+    for (const auto& [text, permille, shown] : {Case{"0.5", 500, "0.5"}, {"1", 1000, "1"}, {"0", 0, "0"}, {".125", 125, "0.125"}, {"0.0509", 50, "0.05"}, {"1.", 1000, "1"}}) {
+        CHECK(try_set(config, "min.cleanable.dirty.ratio", text).why == "");
+        CHECK(config.min_cleanable_dirty_permille == permille);
+        CHECK(printed(config, TopicKey::min_cleanable_dirty_ratio) == shown);
+    }
 }
 
 TEST_CASE("incremental alterations: set, back to the default, lists") {
@@ -125,7 +142,7 @@ TEST_CASE("incremental alterations: set, back to the default, lists") {
     CHECK(change(AlterOperation::append, "segment.bytes", "1").error == Error::unsupported);
     CHECK(change(AlterOperation::append, "cleanup.policy", "compact").error == Error::unsupported);
     CHECK(change(AlterOperation::append, "cleanup.policy", std::string(200, 'x')).error == Error::invalid_config);
-    CHECK(change(AlterOperation::subtract, "cleanup.policy", "delete").why == "cleanup.policy = : must be delete");
+    CHECK(change(AlterOperation::subtract, "cleanup.policy", "delete").why == "cleanup.policy = : must be delete or compact");
     CHECK(config == before);
     CHECK(change(AlterOperation::append, "cleanup.policy", "delete").error == Error::none);
     CHECK(change(AlterOperation::subtract, "cleanup.policy", "compact").error == Error::none);
@@ -212,7 +229,7 @@ TEST_CASE("every key set to its largest fits topic_config_bytes_max") {
     TopicConfig config;
     for (const auto& [key, value] : {std::pair{"retention.ms", "36500d"}, {"retention.bytes", "1024G"}, {"max.message.bytes", "64M"},
                                      {"commit.interval.ms", "60s"}, {"pack.ms", "10s"}, {"durability", "memory"}, {"overflow", "drop-oldest"},
-                                     {"cleanup.policy", "delete"}, {"min.insync.replicas", "1"}, {"message.timestamp.type", "LogAppendTime"},
+                                     {"cleanup.policy", "compact"}, {"min.cleanable.dirty.ratio", "1"}, {"delete.retention.ms", "36500d"}, {"min.insync.replicas", "1"}, {"message.timestamp.type", "LogAppendTime"},
                                      {"compression.type", "producer"}}) {
         CHECK(try_set(config, key, value).why == "");
     }
@@ -239,7 +256,8 @@ TEST_CASE("decode refuses what it cannot stand for, and changes nothing then") {
         {{1, 0, 0}, Error::malformed},                // no key 0
         {{2, 5, 2, 5, 2}, Error::malformed},          // twice
         {{2, 5, 2, 1, 2}, Error::malformed},          // descending
-        {{1, 12, 0}, Error::unsupported_version},     // of a newer version
+        {{1, 14, 0}, Error::unsupported_version},     // of a newer version
+        {{1, 8, 4}, Error::invalid_config},           // both cleanup policies
         {{1, 6, 4}, Error::invalid_config},           // durability 2
         {{1, 7, 2}, Error::invalid_config},           // overflow=reject
         {{1, 9, 4}, Error::invalid_config},           // two replicas

@@ -44,6 +44,7 @@ frame_bytes = 8K
 credit_bytes = 64K
 inflight_bytes = 64K
 receive_pool_bytes = 2M
+compact_keys = 64
 index_bytes = 64K
 read_windows = 4
 parked_fetches = 200

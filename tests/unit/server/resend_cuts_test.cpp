@@ -49,6 +49,7 @@ frame_bytes = 4K
 credit_bytes = 8K
 inflight_bytes = 16K
 receive_pool_bytes = 32K
+compact_keys = 64
 index_bytes = 16K
 read_windows = 2
 parked_fetches = 4

@@ -50,6 +50,7 @@ frame_bytes = 8K
 credit_bytes = 16K
 inflight_bytes = 32K
 receive_pool_bytes = 64K
+compact_keys = 64
 index_bytes = 16K
 read_windows = 2
 parked_fetches = 8

@@ -1,0 +1,120 @@
+// Cleans the partitions of compacted topics (cleanup.policy = compact): of each key the latest record stays, with its offset; what stays moves ahead of the ring's tail.
+// Owns:     a table of keys, one fetch, one stage. Bounds: one partition at a time, slices of slice_bytes and one batch; BrokerOptions::compact_keys keys for one pass: where it has more
+//           new keys, it ends earlier.
+// Errors:   none: a pass that fails is given up and begun again later. What it cannot open, a batch that is compressed, it keeps whole.
+// Guarantee: readers see a partition's old part or its new one, never a half (store::Store::finish_clean). What is alive does not leave the ring: passes begin early enough, and if
+//           appends come faster than a pass gets on they are held; when more is alive than live_share of the ring, appends to compacted topics are refused.
+// Thread:   loop only.
+#pragma once
+
+#include "base/siphash.h"
+#include "broker/key_offsets.h"
+#include "broker/topic.h"
+#include "broker/waiters.h"
+
+namespace rivulet::broker {
+
+class Broker;
+class ViewCursor;
+
+class Cleaner final : private Fetch, private RoomWaiter {
+public:
+    // Of the ring, that records of compacted topics may take for good: one part in so many.
+    static constexpr std::uint64_t live_share = 6;
+
+    Cleaner(Broker& broker, Arena& arena, std::uint32_t keys_max);
+    static std::size_t memory_bytes(std::uint32_t keys_max) { return KeyOffsets::memory_bytes(keys_max); }
+    bool possible() const { return keys_max_ != 0; }
+    // A topic of users, with cleanup.policy = compact.
+    static bool cleans(const Topic& topic);
+    store::Log::Intake intake() const { return intake_; }
+
+    void start();
+    void stop();
+    // After each commit.
+    void on_commit();
+    // Each second.
+    void on_tick();
+
+    struct Statistics {
+        std::uint64_t passes = 0;
+        std::uint64_t read_bytes = 0;
+        std::uint64_t written_bytes = 0;
+        std::uint64_t records_kept = 0;
+        std::uint64_t records_dropped = 0;
+        std::uint64_t batches_closed = 0;  // kept whole, since they cannot be opened
+    };
+    const Statistics& statistics() const { return statistics_; }
+
+private:
+    enum class Phase : std::uint8_t { idle, mapping, copying, durable };
+    static constexpr std::size_t slice_bytes = 32U << 10;
+    enum class Step : std::uint8_t { done, wait, again, failed };
+
+    struct Retry final : env::Timer {
+        explicit Retry(Cleaner& cleaner) : cleaner_(cleaner) {}
+        void on_timer() override { cleaner_.on_retry(); }
+        Cleaner& cleaner_;
+    };
+
+    void on_fetched(Failure outcome) override;
+    void on_room() override;
+
+    void on_retry();
+    void look();
+    void decide(const store::Log& part, const store::Store::Parts& parts);
+    void take_in(store::Log::Intake intake);
+    std::uint64_t margin() const;
+    void hold(std::uint64_t segments_left);
+    void begin(store::Log& cleaned);
+    void next_view();
+    void wait_for_room();
+    void give_up();
+    void end_copying();
+    void try_finish();
+    // cleaner_pass.cpp
+    Step map_view();
+    bool map_batch(ViewCursor& in, const record::BatchHeader& header);
+    Step copy_view();
+    Step copy_batch(ViewCursor& in, const record::BatchHeader& header, bool time_unknown);
+    bool copy_records(ViewCursor& in, const record::BatchHeader& header);
+    bool copy_record(ViewCursor& in, const record::BatchHeader& header);
+    bool copy_body(ViewCursor& in, std::uint64_t bytes, SipHash128* hash);
+    Step append();
+    void put(Bytes bytes);
+    bool tombstones_expired(const record::BatchHeader& header) const;
+    std::uint64_t journal_bytes() const;
+
+    Broker& broker_;
+    std::uint32_t keys_max_;
+    KeyOffsets keys_;
+    std::uint64_t hash_keys_[2] = {};
+    store::Stage stage_;
+    Retry retry_{*this};
+    Phase phase_ = Phase::idle;
+    Offset end_{0};              // of what the pass goes through
+    Offset last_{-1};            // of the last batch that was relocated
+    std::uint64_t own_bytes_ = 0;
+    std::uint64_t pass_bytes_ = 0;     // that it has to write at most
+    std::uint64_t appended_ = 0;
+    std::int64_t delete_retention_ms_ = 0;
+    Offset start_{0};            // of the log
+    Offset horizon_for_{-1};     // batch that gets a delete horizon: it has been found to have a tombstone without
+    Offset whole_for_{-1};       // batch that is kept whole: it has been found to be no sound one
+    record::BatchHeader out_;    // of the batch at hand, as it will be
+    bool wants_horizon_ = false;
+    std::uint32_t body_crc_ = 0;
+    std::uint64_t head_ = 0;     // segment at the last look
+    // What a look has found: the partition to be cleaned, by how pressing it is.
+    LogId due_{0};
+    std::uint64_t due_left_ = 0;
+    std::uint64_t due_own_bytes_ = 0;
+    std::uint64_t alive_bytes_ = 0;     // at most: of all compacted topics
+    std::uint64_t kept_bytes_ = 0;      // of these, what passes have kept
+    store::Log::Intake intake_ = store::Log::Intake::open;
+    bool room_told_ = false;
+    Instant again_at_{INT64_MIN};
+    Statistics statistics_;
+};
+
+}  // namespace rivulet::broker
