@@ -38,7 +38,7 @@ std::string usage_line(const Command& command) {
 
 void add_command(std::string& out, const Command& command) {
     if (!command.elsewhere.empty()) return;
-    out += "  " + pad(usage_line(command), 34) + std::string(command.brief) + "\n";
+    out += "  " + pad(usage_line(command), 36) + std::string(command.brief) + "\n";
 }
 
 }  // namespace

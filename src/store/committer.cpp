@@ -1,6 +1,7 @@
 #include "store/committer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace rivulet::store {
 
@@ -215,6 +216,12 @@ void Committer::complete() {
         listener_->on_readable(*log);
     }
     env_.arm(mark_timer_, env_.now() + state_.options.mark_idle_ns);
+    // All that came meanwhile went along: nothing is left that would bring its ticket about.
+    if (appends_ != 0 && dirty_.empty() && accumulating_->size() == 0) {
+        durable_ticket_ = open_ticket_++;
+        appends_closing_ += std::exchange(appends_, 0);
+        env_.disarm(commit_timer_);
+    }
     appends_expected_ = appends_ + appends_closing_;
     gather_until_ = env_.now() + std::min(env_.now() - begun_, gather_ns_max);
     // A deadline that passed meanwhile found the commit under way.

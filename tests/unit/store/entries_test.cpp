@@ -99,7 +99,7 @@ TEST_CASE("records: a cut payload is corrupt unless cut between records") {
 
 TEST_CASE("records: types") {
     CHECK(one_record(0, {}) == Error::corrupt);
-    for (const std::uint64_t type : {12, 31}) CHECK(one_record(type, {}) == Error::store_newer);
+    for (const std::uint64_t type : {13, 31}) CHECK(one_record(type, {}) == Error::store_newer);
     for (const std::uint64_t type : {32, 33, 63}) CHECK(one_record(type, {1, 2, 3}) == Error::none);
     CHECK(one_record(64, {}) == Error::store_newer);
     CHECK(one_record(u64_max, {}) == Error::store_newer);
@@ -280,14 +280,14 @@ TEST_CASE("checkpoint: chunk header") {
         store_le(bytes + 2, version);
         return decode_chunk_header(bytes);
     };
-    for (const unsigned section : {1U, 6U, 32U, 33U, 65535U}) {
+    for (const unsigned section : {1U, 7U, 32U, 33U, 65535U}) {
         const auto chunk = decode(static_cast<std::uint16_t>(section), 1);
         REQUIRE(chunk.ok());
         CHECK(static_cast<std::uint16_t>(chunk->section) == section);
         CHECK(chunk->length == 77);
     }
     CHECK(decode(0, 1).error() == Error::corrupt);
-    CHECK(decode(7, 1).error() == Error::store_newer);
+    CHECK(decode(8, 1).error() == Error::store_newer);
     CHECK(decode(31, 1).error() == Error::store_newer);
     CHECK(decode(1, 2).error() == Error::store_newer);
     CHECK(decode_chunk_header(Bytes(bytes).first(7)).error() == Error::corrupt);

@@ -28,7 +28,7 @@ TEST_CASE("inspect: overview") {
     CHECK(lines.of("store ").size() == 1);
     CHECK(lines.of("super ").size() == 2);
     CHECK(lines.has("super slot=0 state=rules sequence=2 clean=no run=1 salt=000000000000000a run_start=69632 end=0"));
-    CHECK(lines.has("logs=1 truncations=1 fences=1 boots=1 sessions=1 producers=1 topics=1 other_bytes=0"));
+    CHECK(lines.has("logs=1 truncations=1 fences=1 boots=1 sessions=1 producers=1 clean_logs=0 topics=1 other_bytes=0"));
     CHECK(lines.has("checkpoint area=1 state=none"));
     CHECK(lines.has("log log=16 memory=yes start=100 end=750 last_stable=740 bytes=20000 last_extent=25169920 ceiling=1000 epochs=2@0,3@500"));
     CHECK(lines.has("topic name=meters id=a0a1a2a3-a4a5-a6a7-a8a9-aaabacadaeaf first_log=16 partitions=2 ranges=1 settings=1"));

@@ -43,6 +43,36 @@ TEST_CASE("truncate: what lies below the cut is durable with its ticket, though 
     CHECK(verify(h, history, FaultClass::a) == "");
 }
 
+TEST_CASE("commit: what is appended between its groups and goes along is durable with it, whether as a batch or packed; what comes behind its log waits for the next") {
+    for (const bool packed : {false, true}) {
+        CAPTURE(packed);
+        StoreHarness h;
+        REQUIRE(h.boot());
+        Driver driver(h);
+        REQUIRE(h.settle(driver.create(2)));
+        const LogId first = driver.last_created();
+        const std::uint64_t ticket = begin_commit(h, driver, first);
+        const std::uint64_t late = packed ? driver.put(first + 1, 50, 77) : driver.append(first + 1, 1, 100);
+        REQUIRE(late == ticket + 1);
+        REQUIRE(h.settle(ticket));
+        CHECK(h.log(first + 1).durable_end == h.log(first + 1).end);
+        CHECK(h.store().durable_ticket() >= late);
+    }
+    StoreHarness h;
+    REQUIRE(h.boot());
+    Driver driver(h);
+    REQUIRE(h.settle(driver.create(3)));
+    const LogId first = driver.last_created();
+    h.log(first).commit_interval_ns = 60 * ns_per_s;
+    REQUIRE(driver.append(first, 1, 100) != 0);
+    const std::uint64_t ticket = begin_commit(h, driver, first + 1);
+    const std::uint64_t late = driver.append(first, 1, 100);  // behind what was gathered first
+    REQUIRE(late == ticket + 1);
+    REQUIRE(h.settle(ticket));
+    CHECK(h.store().durable_ticket() < late);
+    REQUIRE(h.settle(late));
+}
+
 TEST_CASE("truncate: a log keeps what lies below the cut, though it waits for the commit that the record goes into") {
     for (const std::int64_t end : {0, 5, 10}) {
         CAPTURE(end);
