@@ -260,6 +260,34 @@ TEST_CASE("compact groups: limits") {
     }
 }
 
+TEST_CASE("compact groups: a start with fewer members allowed keeps as many static ones, and they have all") {
+    Groups world;
+    world.create("t", 6);
+    {
+        std::vector<std::unique_ptr<TestAssigned>> members;
+        for (int i = 0; i < 6; ++i) {
+            members.push_back(std::make_unique<TestAssigned>(world));
+            members.back()->enter({"t"}, "g", "place-" + std::to_string(i));
+        }
+        REQUIRE(world.until([&] { return std::ranges::all_of(members, [](const auto& member) { return member->has.size() == 1; }); }));
+        world.run();
+        world.cut();
+        world.program = nullptr;
+    }
+    world.options.group_members_max = 2;
+    world.boot();
+    REQUIRE(world.until([&] { return world.state() == GroupState::stable; }));
+    CHECK(world.act([&] { return (*world.groups().look("g").value()).member_count; }) == 2);
+    TestAssigned newcomer(world);
+    CHECK(newcomer.join({"t"}) == Error::group_full);
+    // The last two have stayed.
+    TestAssigned one(world);
+    TestAssigned two(world);
+    one.enter({"t"}, "g", "place-4");
+    two.enter({"t"}, "g", "place-5");
+    REQUIRE(world.until([&] { return one.has.size() == 3 && two.has.size() == 3; }));
+}
+
 TEST_CASE("compact groups: an administrator sees members in Kafka's formats, and may send one away") {
     Groups world;
     world.create("t", 2);
