@@ -299,6 +299,20 @@ TEST_CASE("commits by hand are answered when they are durable, and the next memb
     REQUIRE(next.until([&] { return next.records() == 3 + 9 + 7 + 5; }));
 }
 
+TEST_CASE("why a commit was refused is told of that commit alone") {
+    Served served;
+    TestGroupMember member(served);
+    member.enter();
+    CHECK(member.commit({{77, Offset(3), ""}}) == Error::invalid_argument);
+    CHECK(member.commit("other", {{"temps", 0, Offset(1), Epoch(-1), ""}, {"nowhere", 0, Offset(1), Epoch(-1), ""}}) == Error::unknown_topic_or_partition);
+    member.client.encode([&](Writer& w) { frames::encode_topic_create(w, 1, {"created", 1, 1, {}}, {}); });
+    served.send(member.client);
+    REQUIRE(served.until(member.client, Kind::topic_create));
+    const auto answer = frames::decode_answer(member.client.last(Kind::topic_create).body);
+    CHECK(answer->error == Error::none);
+    CHECK(answer->detail == 0);
+}
+
 TEST_CASE("automatic commits take what was said to be processed and nothing beyond: after an interval, at the end, and when the connection is lost") {
     Served served;
     Client& writer = writer_of(served);
