@@ -96,7 +96,7 @@ void RecordSearch::settle(RecordWaiter::Outcome outcome) {
     if (!view.empty()) broker_.release(view);
     RecordWaiter* const waiter = std::exchange(current_, nullptr);
     if (outcome == RecordWaiter::Outcome::closed) report(*waiter);
-    else if (state_ == State::decoding) ++statistics_.opened;
+    else if (outcome == RecordWaiter::Outcome::found || (state_ == State::decoding && decoder_.ended())) ++statistics_.opened;
     state_ = State::decoding;  // for as long as the callback takes, which may come with more
     if (waiter) waiter->on_searched(outcome);
     start_next();

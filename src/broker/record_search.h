@@ -1,6 +1,6 @@
 // The first record at or beyond a time within one compressed batch: the batch is read once more and opened in a job, off the loop.
 // Owns:     the memory for decoding, a fetch with its view, a job; memory_bytes() from the arena.
-// Bounds:   one batch at a time, the others wait in line; a job decodes turn_bytes and goes on after a turn of the loop. One batch has at most content_bytes_max of content.
+// Bounds:   one batch at a time, the others wait in line; a job decodes turn_bytes, or to the end of a record that is larger, and goes on after a turn of the loop. One batch has at most content_bytes_max of content.
 // Errors:   a batch that cannot be opened (damaged within, or it needs more than limits.decode_bytes) is `closed`: counted, and told in the log once in a while.
 // Guarantee: a waiter may be cancelled at any time; its batch is given up then.
 // Thread:   loop; decoding in the job.

@@ -243,7 +243,8 @@ private:
 class KafkaReceiver final : public LoadReceiver, client::KafkaHandler {
 public:
     KafkaReceiver(ConsumeLoadRun& run, CliContext& context, const std::string& address, std::vector<std::size_t> partitions, bool earliest)
-        : run_(run), address_(address), earliest_(earliest), memory_(client::KafkaChannel::memory_bytes(options())), channel_(context.env, options(), memory_.arena(), *this) {
+        : run_(run), address_(address), earliest_(earliest), memory_(client::KafkaChannel::memory_bytes(options(partitions.size()))),
+          channel_(context.env, options(partitions.size()), memory_.arena(), *this) {
         for (const std::size_t partition : partitions) places_.push_back({static_cast<std::int32_t>(partition), {}, {}});
     }
     void start() override { open_leader(channel_, address_, run_); }
@@ -255,7 +256,8 @@ private:
         Offset next;
         ConsumeLoadRun::Target target;
     };
-    static client::KafkaOptions options() { return {.receive_bytes = receive_bytes, .send_bytes = 64U << 10, .name = "rivulet bench"}; }
+    // A request names each partition, in 33 bytes at most.
+    static client::KafkaOptions options(std::size_t partitions) { return {.receive_bytes = receive_bytes, .send_bytes = (64U << 10) + 40 * partitions, .name = "rivulet bench"}; }
 
     // The sources of requests: one item for each place.
     struct Queries {

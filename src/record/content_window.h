@@ -24,8 +24,11 @@ public:
         open(chunk_bytes, area_.size());
         return true;
     }
-    // So many more bytes, but not beyond `end`.
-    void open(std::size_t bytes, std::size_t end) { limit_ = end < end_ ? end_ : end - end_ < bytes ? end : end_ + bytes; }
+    // So many more bytes, but not beyond `end`, nor beyond the buffer.
+    void open(std::size_t bytes, std::size_t end) {
+        if (end > area_.size()) end = area_.size();
+        limit_ = end < end_ ? end_ : end - end_ < bytes ? end : end_ + bytes;
+    }
     // The last `kept` bytes go to the front of the buffer.
     void move_to_front(std::size_t kept) {
         std::memmove(area_.data(), area_.data() + end_ - kept, kept);

@@ -170,7 +170,8 @@ Error Decompressor::take_zstd_header(Bytes bytes) {
     if (ZSTD_getFrameHeader(&frame, z.header, z.header_bytes) != 0) return Error::none;
     z.in_header = false;
     if (frame.frameType == ZSTD_skippableFrame) return Error::none;
-    z.window_bytes = frame.windowSize;
+    // The client's word: of up to 64 bits, which sums must not wrap with. Memory has 32 at most.
+    z.window_bytes = frame.windowSize < UINT32_MAX ? frame.windowSize : UINT32_MAX;
     z.block_bytes = frame.blockSizeMax;
     const std::uint64_t round = z.window_bytes + 2 * std::uint64_t{z.block_bytes} + zstd_slack + ZSTD_BLOCKSIZE_MAX;
     z.limit = window_.size() - (round <= window_.size() ? ZSTD_BLOCKSIZE_MAX : 0);

@@ -127,6 +127,8 @@ Error SnappyDecoder::step(Bytes& input, ContentWindow& window) {
             break;
         }
         case State::match:
+            // In the middle of a copy the window may have moved.
+            if (offset_ > window.end()) return Error::out_of_memory_budget;
             window.match(offset_, length_);
             if (length_ == 0) state_ = State::next;
             break;

@@ -243,12 +243,12 @@ void Coordinator::look_at_topics() {
     }
 }
 
-// Whose connection the last run of the broker had, and who has no instance id to come back with.
+// Whose connection the last run of the broker had, and who has no instance id to come back with; and those for whom there is no room any more, now that fewer are allowed.
 void Coordinator::drop_lost_members(Group& group) {
     if (group.members.empty() || !is_compact(group)) return;
     for (Member* member = group.members.front(); member;) {
         Member* const next = group.members.next(*member);
-        if (member->instance.size == 0) remove_member(*member, Error::none);
+        if (member->instance.size == 0 || group.member_count > options_.group_members_max) remove_member(*member, Error::none);
         member = next;
     }
     replan(group);

@@ -47,7 +47,8 @@ Result<std::uint64_t> Coordinator::commit(CommitScope& scope, std::string_view t
     if (!room) return limited(room.error(), "limits.committed_offsets, limits.group_bytes");
     OffsetCommit stamped = commit;
     stamped.time = broker_.stamp();
-    const Result<std::uint64_t> ticket = journal_.write_offset(scope.id, *topic, static_cast<std::uint32_t>(partition), stamped);
+    // The scope's id may be the group's own, which put() has moved since.
+    const Result<std::uint64_t> ticket = journal_.write_offset(blobs_.text(group.id), *topic, static_cast<std::uint32_t>(partition), stamped);
     if (!ticket) return ticket.error() == Error::batch_too_large ? fail(Error::offset_metadata_too_large) : unavailable(ticket.failure());
     offsets_.put(group, log, stamped);
     broker_.env().charge(256);

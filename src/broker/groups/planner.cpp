@@ -67,7 +67,7 @@ void Planner::lay_out(Group& group) {
     partition_count_ = 0;
     std::string_view name;
     for (Member* member = group.members.front(); member; member = group.members.next(*member)) {
-        if (member->pending) continue;
+        if (member->pending || member_count_ == members_.size()) continue;
         add_member(*member);
         JoinProtocol protocol;
         if (ProtocolReader in(blobs_.view(member->protocols)); !in.next(protocol)) continue;

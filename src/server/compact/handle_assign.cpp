@@ -219,7 +219,6 @@ Session::Progress Session::handle_commit(const frames::FrameView& frame) {
     }
     TopicRequest* const request = hub_.topic_requests().take();
     if (!request) return answer_failure(frame, rivulet::fail(Error::busy), "too many changes at once");
-    request->refused = {Error::none, 0};
     request->ticket = 0;
     std::int64_t index = 0;
     const auto take = [&](std::string_view topic, std::uint64_t partition, const broker::OffsetCommit& commit) {

@@ -94,8 +94,12 @@ Result<std::uint64_t> set_offsets(Hub& hub, const frames::GroupRequest& wanted, 
     bool forgets = false;
     std::uint64_t entries = 0;
     std::uint64_t more = 0;
+    std::string_view before;
     for (const frames::TopicOffsets& of : wanted.offsets) {
         why = of.topic;
+        // What a topic costs, a request with the same one many times would cost as often.
+        if (of.topic <= before) return fail(Error::invalid_argument);
+        before = of.topic;
         const broker::Topic* const topic = hub.broker().find_topic(of.topic);
         for (const frames::PartitionOffset& at : of.partitions) {
             if (!topic || at.partition >= topic->partitions) return fail(Error::unknown_topic_or_partition);

@@ -59,6 +59,8 @@ void Session::stop_reading(GroupSlot& slot) {
 
 void Session::look_at(GroupSlot& slot) {
     if (slot.revoked || slot.sought || !slot.told || slot.position.value < 0) return;
+    // It is looked at again once that is over.
+    if (slot.membership->reading == &slot || static_cast<broker::LogWatch&>(slot).linked()) return;
     if (ListNode<GroupSlot, ReadySlotTag>& node = slot; !node.linked()) slot.membership->ready.push_back(slot);
 }
 

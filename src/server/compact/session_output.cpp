@@ -359,6 +359,7 @@ void Session::forget(Request& request) {
     if (!request.is_fetch()) {
         auto& change = static_cast<TopicRequest&>(request);
         broker::Broker::cancel(static_cast<broker::CommitWaiter&>(change));
+        change.refused = {Error::none, 0};
         return hub_.topic_requests().give(change);
     }
     auto& fetch = static_cast<FetchRequest&>(request);

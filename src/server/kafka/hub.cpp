@@ -61,7 +61,13 @@ void Hub::give_search(OffsetSearch& search) {
 }
 
 void Hub::wait_for_cells(FetchWaiter& waiter) {
-    if (!waiter.linked()) cell_waiters_.push_back(waiter);
+    FetchWaiter* in_line = cell_waiters_.front();
+    while (in_line && in_line != &waiter) in_line = cell_waiters_.next(*in_line);
+    if (!in_line) {
+        // It may still stand where it waited for a search: it has been woken by something else, and there is one.
+        if (waiter.linked()) List<FetchWaiter>::remove(waiter);
+        cell_waiters_.push_back(waiter);
+    }
     hurry_longest();
 }
 

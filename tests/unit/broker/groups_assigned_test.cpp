@@ -260,6 +260,63 @@ TEST_CASE("compact groups: limits") {
     }
 }
 
+TEST_CASE("compact groups: a start with fewer members allowed keeps as many static ones, and they have all") {
+    Groups world;
+    world.create("t", 6);
+    {
+        std::vector<std::unique_ptr<TestAssigned>> members;
+        for (int i = 0; i < 6; ++i) {
+            members.push_back(std::make_unique<TestAssigned>(world));
+            members.back()->enter({"t"}, "g", "place-" + std::to_string(i));
+        }
+        REQUIRE(world.until([&] { return std::ranges::all_of(members, [](const auto& member) { return member->has.size() == 1; }); }));
+        world.run();
+        world.cut();
+        world.program = nullptr;
+    }
+    world.options.group_members_max = 2;
+    world.boot();
+    REQUIRE(world.until([&] { return world.state() == GroupState::stable; }));
+    CHECK(world.act([&] { return (*world.groups().look("g").value()).member_count; }) == 2);
+    TestAssigned newcomer(world);
+    CHECK(newcomer.join({"t"}) == Error::group_full);
+    // The last two have stayed.
+    TestAssigned one(world);
+    TestAssigned two(world);
+    one.enter({"t"}, "g", "place-4");
+    two.enter({"t"}, "g", "place-5");
+    REQUIRE(world.until([&] { return one.has.size() == 3 && two.has.size() == 3; }));
+}
+
+TEST_CASE("compact groups: a commit that moves what the broker knows of its group is the group's in the log, too") {
+    broker::GroupOptions options = groups_options();
+    options.blob_bytes = 4096;
+    Groups world(options);
+    world.create("t", 4);
+    // A gap in front of the group's name, once this one is gone.
+    TestMember before;
+    before.group = std::string(200, 'b');
+    REQUIRE(world.commit(before, "t", 0, 1) == Error::none);
+    TestAssigned one(world);
+    one.enter({"t"}, "g", "one");
+    REQUIRE(world.act([&] { return world.groups().delete_group(before.group).error(); }) == Error::none);
+    const std::string metadata(200, 'm');
+    std::uint64_t ticket = 0;
+    REQUIRE(world.act([&] {
+        auto scope = world.groups().begin_commit(one);
+        for (int i = 0; i < 32; ++i) {
+            const auto done = world.groups().commit(scope, "t", i % 4, {Offset(100 + i), Epoch(-1), Timestamp(-1), metadata});
+            if (!done) return done.error();
+            ticket = *done;
+        }
+        return Error::none;
+    }) == Error::none);
+    REQUIRE(world.until([&] { return world.broker().durable_ticket() >= ticket; }));
+    world.cut();
+    world.boot();
+    for (int p = 0; p < 4; ++p) CHECK(world.committed("t", p) == 100 + 28 + p);
+}
+
 TEST_CASE("compact groups: an administrator sees members in Kafka's formats, and may send one away") {
     Groups world;
     world.create("t", 2);

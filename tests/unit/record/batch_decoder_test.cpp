@@ -233,3 +233,41 @@ TEST_CASE("batch decoder: snappy copies from beyond what is held are told from d
     CHECK(ignore_all(with, plenty, BatchDecoder::What::times, 300) == Error::none);
     CHECK(ignore_all(with, 140 * 1024, BatchDecoder::What::times) == Error::out_of_memory_budget);
 }
+
+TEST_CASE("batch decoder: a zstd frame may say that its window is of any size, up to 64 bits") {
+    // With all that lies beside a window, the first one is 100 again in 64 bits; the others are the largest, and the one that is nothing in 32 bits.
+    for (const std::uint64_t content_size : {std::uint64_t{0} - 393'280 + 100, UINT64_MAX, std::uint64_t{1} << 32}) {
+        Buffer body{0x28, 0xb5, 0x2f, 0xfd, 0xe0};
+        for (int i = 0; i < 8; ++i) body.push_back(static_cast<std::uint8_t>(content_size >> (8 * i)));
+        // A record of 2 GiB: its head, then blocks of a byte repeated 128 KiB times.
+        body.insert(body.end(), {0x40, 0x00, 0x00, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0x00, 0x00, 0x00});
+        for (int i = 0; i < 20; ++i) body.insert(body.end(), {0x02, 0x00, 0x10, 0x00});
+        const Buffer batch = sealed(Compression::zstd, body);
+        for (const std::size_t memory : {64U << 10, 100U << 10, 196'608U, 1280U << 10})
+            for (const std::size_t piece_max : {0U, 3U}) CHECK(ignore_all(batch, memory, BatchDecoder::What::times, piece_max) == Error::out_of_memory_budget);
+    }
+}
+
+TEST_CASE("batch decoder: a snappy copy that is behind the window's history where it crosses the window's end") {
+    // Zeros, and 1,100 copies from 150,000 bytes back. Of 256 KiB half is kept, where they are at the end, in the middle of a copy.
+    constexpr std::size_t literal_bytes = 200'010;
+    constexpr std::size_t copies = 1'100;
+    const Buffer zeros(literal_bytes + 64 * copies - 20, 0);
+    record::Record giant;
+    giant.has_value = true;
+    giant.value = zeros;
+    Buffer content(record::encoded_size(giant));
+    Writer writer(content);
+    record::encode_record(writer, giant);
+    const std::size_t first = content.size() - 64 * copies;
+    REQUIRE((256 * 1024 - first) % 64 != 0);
+    Buffer body;
+    std::uint8_t varint[varint_bytes_max];
+    body.insert(body.end(), varint, store_varint(varint, content.size()));
+    body.insert(body.end(), {62 << 2, static_cast<std::uint8_t>(first - 1), static_cast<std::uint8_t>((first - 1) >> 8), static_cast<std::uint8_t>((first - 1) >> 16)});
+    body.insert(body.end(), content.begin(), content.begin() + static_cast<std::ptrdiff_t>(first));
+    for (std::size_t i = 0; i < copies; ++i) body.insert(body.end(), {63 << 2 | 3, 0xf0, 0x49, 0x02, 0x00});
+    const Buffer batch = sealed(Compression::snappy, body);
+    CHECK(ignore_all(batch) == Error::none);
+    for (const std::size_t piece_max : {0U, 300U}) CHECK(ignore_all(batch, 256 * 1024, BatchDecoder::What::times, piece_max) == Error::out_of_memory_budget);
+}

@@ -205,6 +205,31 @@ TEST_CASE("group administration: offsets are set in a group without members, are
     CHECK(positions(served, last, "later").size() == 1);
 }
 
+TEST_CASE("group administration: topics whose offsets are set come in their order, each once") {
+    KafkaServed served(groups_config);
+    Client& client = connected(served);
+    const auto set_all = [&](const std::vector<std::string_view>& topics, std::int64_t offset) {
+        client.encode([&](Writer& w) {
+            frames::GroupSetEncoder encoder(w, 7, "g");
+            const frames::PartitionOffset at{0, offset};
+            for (const std::string_view topic : topics) encoder.add(topic, {&at, 1});
+            encoder.finish();
+        });
+        return reply_to(served, client);
+    };
+    REQUIRE(set_all({"fast", "temps"}, 2).error == Error::none);
+    for (const std::int64_t offset : {3, -1}) {
+        for (const std::vector<std::string_view>& topics : std::vector<std::vector<std::string_view>>{{"temps", "fast"}, {"temps", "temps"}, {"fast", "temps", "fast"}}) {
+            const Reply refused = set_all(topics, offset);
+            CHECK(refused.error == Error::invalid_argument);
+            CHECK(refused.detail == 0);
+            CHECK(refused.text == topics.back());
+        }
+    }
+    const std::vector<Position> kept = {{"fast", 0, 2, 0, ""}, {"temps", 0, 2, 0, ""}};
+    CHECK(positions(served, client, "g") == kept);
+}
+
 TEST_CASE("group administration: a group with members keeps its offsets, but those of topics that nobody is subscribed to") {
     KafkaServed served(groups_config);
     Client& client = connected(served);

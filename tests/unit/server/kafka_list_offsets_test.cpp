@@ -8,6 +8,7 @@
 using namespace rivulet;
 using namespace rivulet::test;
 using kafka::Api;
+namespace kafka_server = server::kafka;
 using Wanted = kafka::ListOffsetsRequest::Partition;
 using Found = kafka::ListOffsetsResponse::Partition;
 
@@ -365,6 +366,29 @@ TEST_CASE("ListOffsets: a search ends with its connection, and with its topic") 
     const auto topics = items_of(stays.receive<kafka::ListOffsetsResponse>(Api::list_offsets, 7).topics);
     for (const Found& partition : items_of(topics[0].partitions)) CHECK(partition.error_code == 3);
     CHECK(served.until([&] { return served.program->server->kafka().searches_taken() == 0; }));
+}
+
+TEST_CASE("ListOffsets: who stood in line for a search, and got on otherwise, has its place in the line for cells") {
+    struct Waiter final : kafka_server::FetchWaiter {
+        void on_fetch_room() override { ++woken; }
+        int woken = 0;
+    };
+    KafkaServed served;
+    auto& hub = served.program->server->kafka();
+    Waiter first;
+    Waiter second;
+    hub.wait_for_search(first);
+    hub.wait_for_cells(first);
+    hub.wait_for_cells(second);
+    hub.wait_for_cells(first);
+    CHECK(hub.first_in_line(first));
+    hub.cell_room();
+    CHECK(first.woken == 1);
+    List<kafka_server::FetchWaiter>::remove(first);
+    CHECK(hub.first_in_line(second));
+    hub.cell_room();
+    CHECK(second.woken == 1);
+    List<kafka_server::FetchWaiter>::remove(second);
 }
 
 TEST_CASE("DeleteRecords: up to an offset or the high watermark, in every version; never beyond, never of what is internal") {

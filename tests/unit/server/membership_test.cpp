@@ -236,6 +236,35 @@ TEST_CASE("seek goes anywhere in the log, and says where that is") {
     CHECK(member.got.count({"temps/0", 9}) == 2);
 }
 
+TEST_CASE("a seek that fails leaves the partition as it was, whether all of it was read or not") {
+    Served served;
+    Client& writer = writer_of(served);
+    fill(served, writer, "temps", {0, 1, 2, 3}, 10);
+    TestGroupMember member(served);
+    member.join.credit = 300;
+    member.enter();
+    const auto seek_beyond = [&] {
+        for (std::uint64_t p = 0; p < 4; ++p) member.seek(member.slot_of(p), 1'000'000'000'000);
+    };
+    // Some wait for credit.
+    served.run(ns_per_s);
+    REQUIRE(member.records() < 40);
+    seek_beyond();
+    member.credit(1 << 20);
+    seek_beyond();
+    REQUIRE(member.until([&] { return member.records() == 40; }));
+    // All have been read, and wait for more.
+    served.run(ns_per_s);
+    for (int i = 0; i < 3; ++i) {
+        seek_beyond();
+        served.run(ns_per_s);
+    }
+    fill(served, writer, "temps", {0, 1, 2, 3}, 5);
+    REQUIRE(member.until([&] { return member.records() == 60; }));
+    check_all_once(member.got, 4, 15);
+    for (const frames::Assigned& sought : member.sought) CHECK(sought.failure.error == Error::offset_out_of_range);
+}
+
 TEST_CASE("commits by hand are answered when they are durable, and the next member begins there") {
     Served served;
     Client& writer = writer_of(served);
@@ -268,6 +297,20 @@ TEST_CASE("commits by hand are answered when they are durable, and the next memb
     CHECK(next.at(2).start == 3);
     CHECK(next.at(3).start == 5);
     REQUIRE(next.until([&] { return next.records() == 3 + 9 + 7 + 5; }));
+}
+
+TEST_CASE("why a commit was refused is told of that commit alone") {
+    Served served;
+    TestGroupMember member(served);
+    member.enter();
+    CHECK(member.commit({{77, Offset(3), ""}}) == Error::invalid_argument);
+    CHECK(member.commit("other", {{"temps", 0, Offset(1), Epoch(-1), ""}, {"nowhere", 0, Offset(1), Epoch(-1), ""}}) == Error::unknown_topic_or_partition);
+    member.client.encode([&](Writer& w) { frames::encode_topic_create(w, 1, {"created", 1, 1, {}}, {}); });
+    served.send(member.client);
+    REQUIRE(served.until(member.client, Kind::topic_create));
+    const auto answer = frames::decode_answer(member.client.last(Kind::topic_create).body);
+    CHECK(answer->error == Error::none);
+    CHECK(answer->detail == 0);
 }
 
 TEST_CASE("automatic commits take what was said to be processed and nothing beyond: after an interval, at the end, and when the connection is lost") {
