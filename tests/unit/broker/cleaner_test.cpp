@@ -268,6 +268,21 @@ TEST_CASE("compaction: with room for few keys it takes more passes, and loses no
     CHECK(c.statistics().passes > 6);
 }
 
+TEST_CASE("compaction: what a pass with few keys has left near the ring's tail moves ahead of it too") {
+    for (const int batches : {10, 20, 30}) {
+        for (const std::size_t bytes : {100U, 400U}) {
+            CAPTURE(batches);
+            CAPTURE(bytes);
+            Compacted c(8);
+            REQUIRE(c.create("state", "compact") == Error::none);
+            REQUIRE(c.create("other", "delete") == Error::none);
+            c.update(batches, 40, bytes);
+            c.others(2400);
+            CHECK(c.check() == "");
+        }
+    }
+}
+
 TEST_CASE("compaction: a tombstone is told for delete.retention.ms, and then goes") {
     Compacted c;
     REQUIRE(c.create("state", "compact", "delete.retention.ms", "60000") == Error::none);
