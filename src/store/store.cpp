@@ -279,11 +279,11 @@ Result<Appended> Store::append(Log& log, Stage& stage, const AppendTime& time) {
     return done;
 }
 
-Status Store::begin_stage(Stage& stage, std::size_t bytes) {
+Status Store::begin_stage(Stage& stage, std::size_t bytes, bool ahead) {
     RIVULET_CHECK(!stage.active());
     if (state_.offline) return fail(Error::store_offline);
     if (stopping_) return fail(Error::shutting_down);
-    const Status begun = ring_.begin(stage, bytes);
+    const Status begun = ring_.begin(stage, bytes, ahead);
     if (!begun) return busy(begun.failure());
     env_.charge(bytes / block_bytes * 32);
     return {};
