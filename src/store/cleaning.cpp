@@ -23,7 +23,7 @@ Result<std::uint64_t> Store::relocate(Stage& stage) {
     Log& log = *found;
     RIVULET_TRY(writable(log));
     const record::BatchHeader header = record::decode_header(stage.header());
-    RIVULET_CHECK(header.base_offset >= log.end && header.last_offset_delta >= 0);
+    if (header.base_offset < log.end || header.last_offset_delta < 0) return fail(Error::corrupt);
     if (Status status = room_to_wait(stage.size()); !status) return busy(status.failure());
     const Offset end = log.end;
     const Epoch epoch = log.epoch;
