@@ -332,6 +332,26 @@ TEST_CASE("compaction: the end stays within reach when the last batch has nothin
     CHECK(clean->durable_end == log.high_watermark());
 }
 
+TEST_CASE("compaction: a topic that is not compacted any more starts where the ring has left it") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    c.update(30, 20);
+    for (int i = 0; i < 20 && c.statistics().passes == 0; ++i) c.others(150);
+    REQUIRE(c.log("state").clean_end > Offset(0));
+    broker::Topic& topic = *c.broker().find_topic("state");
+    config::TopicConfig config = topic.config;
+    config.cleanup_policy = config::CleanupPolicy::remove;
+    char buffer[200];
+    Text why(buffer);
+    REQUIRE(c.act([&] { return c.broker().alter_topic(topic, config, topic.partitions, why).error(); }) == Error::none);
+    const Offset end = c.log("state").clean_end;
+    c.others(3000);
+    c.run(400 * ns_per_s);
+    CHECK(c.log("state").start >= end);
+    CHECK(c.read("state").empty());
+}
+
 TEST_CASE("compaction: a reload that cannot have it leaves topics their policy") {
     Compacted c(0);
     REQUIRE(c.create("other", "delete") == Error::none);
