@@ -289,15 +289,15 @@ TEST_CASE("compaction: several partitions near the ring's tail are written one a
     REQUIRE(c.create("a", "compact") == Error::none);
     REQUIRE(c.create("b", "compact") == Error::none);
     REQUIRE(c.create("other", "delete") == Error::none);
-    for (int i = 0; i < 12; ++i) {
-        c.update(1, 30, 1000);
+    for (int i = 0; i < 16; ++i) {
+        c.update(1, 60, 800);
         for (const char* const name : {"a", "b"}) REQUIRE(c.append(name, pack({reading(1, "key-" + std::to_string(i), std::string(3000, 'x'))})) == Error::none);
     }
-    for (int i = 0; i < 8; ++i) {
-        c.others(400);
+    for (int i = 0; i < 3; ++i) {
+        c.others(2400);
         CHECK(c.check() == "");
-        CHECK(c.read("a").size() == 12);
-        CHECK(c.read("b").size() == 12);
+        CHECK(c.read("a").size() == 16);
+        CHECK(c.read("b").size() == 16);
     }
 }
 
