@@ -70,8 +70,16 @@ void Broker::reload(const config::TopicSection& defaults, std::int64_t retention
         Topic& topic = topics_.at(rank);
         // Durability is fixed at creation: the journal knows it.
         const config::Durability durability = topic.config.durability;
-        config::follow(topic.config, defaults.config);
-        topic.config.durability = durability;
+        Topic planned = topic;
+        config::follow(planned.config, defaults.config);
+        planned.config.durability = durability;
+        char buffer[240];
+        Text why(buffer);
+        if (!Cleaner::cleans(topic) && Cleaner::cleans(planned) && (!check_policy(planned.config, why) || !check_logs(0, planned, why))) {
+            env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << " keeps its cleanup.policy: " << why.view();
+            planned.config.cleanup_policy = topic.config.cleanup_policy;
+        }
+        topic.config = planned.config;
         apply_config(topic);
     }
 }

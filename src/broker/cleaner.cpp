@@ -58,6 +58,8 @@ void Cleaner::look() {
     std::uint64_t kept = 0;
     std::uint64_t least_left = UINT64_MAX;
     std::uint64_t looked = 0;
+    const std::uint64_t near = reach();
+    std::uint64_t pressing = phase_ != Phase::idle ? remaining() : 0;
     due_ = LogId(0);
     due_left_ = UINT64_MAX;
     due_own_bytes_ = 0;
@@ -71,6 +73,7 @@ void Cleaner::look() {
             alive += parts.clean_bytes + parts.own_bytes;
             kept += parts.clean_bytes;
             least_left = std::min(least_left, parts.segments_left);
+            if (parts.segments_left < near && (phase_ == Phase::idle || part->id != log)) pressing += parts.clean_bytes + parts.own_bytes;
             decide(*part, parts);
             ++looked;
         }
@@ -81,9 +84,9 @@ void Cleaner::look() {
     const std::uint64_t share = journal_bytes() / live_share;
     const bool crowded = alive > 2 * share && phase_ != Phase::idle;
     take_in(kept > share ? store::Log::Intake::refused : crowded ? store::Log::Intake::held : store::Log::Intake::open);
-    hold(least_left);
-    if (phase_ != Phase::idle || due_.value == 0 || broker_.env().now() < again_at_) return;
-    if (store::Log* const chosen = broker_.store().find(due_)) begin(*chosen);
+    if (phase_ == Phase::idle && due_.value != 0 && broker_.env().now() >= again_at_)
+        if (store::Log* const chosen = broker_.store().find(due_)) begin(*chosen);
+    hold(least_left, pressing);
 }
 
 void Cleaner::take_in(store::Log::Intake intake) {
@@ -98,12 +101,8 @@ void Cleaner::take_in(store::Log::Intake intake) {
 
 // The nearer to the ring's tail, the more pressing; then the more there is to clean.
 void Cleaner::decide(const store::Log& part, const store::Store::Parts& parts) {
-    const store::State& state = broker_.store().state();
-    const std::uint64_t segments = state.geometry.segment_count;
-    // All that is alive may have to be written anew before the tail comes.
-    const std::uint64_t reach = std::min(segments / 2, margin() + 2 + alive_bytes_ / state.geometry.segment_bytes);
     const Topic& topic = broker_.topics().at_slot(part.owner);
-    if (parts.segments_left < reach) {
+    if (parts.segments_left < reach()) {
         if (parts.segments_left >= due_left_) return;
         due_ = part.id;
         due_left_ = parts.segments_left;
@@ -127,10 +126,16 @@ std::uint64_t Cleaner::margin() const {
     return std::min<std::uint64_t>(state.options.commit_segments_max() + 1, state.geometry.segment_count / 3);
 }
 
-void Cleaner::hold(std::uint64_t segments_left) {
-    const std::uint64_t remaining = pass_bytes_ > appended_ ? pass_bytes_ - appended_ : 0;
+// All that is alive may have to be written anew before the tail comes.
+std::uint64_t Cleaner::reach() const {
+    const store::Geometry& geometry = broker_.store().state().geometry;
+    return std::min<std::uint64_t>(geometry.segment_count / 2, margin() + 2 + alive_bytes_ / geometry.segment_bytes);
+}
+
+// While a pass runs: whatever is that near is written, one pass after the other, before the nearest may go.
+void Cleaner::hold(std::uint64_t segments_left, std::uint64_t bytes) {
     const std::uint64_t segment_bytes = broker_.store().state().geometry.segment_bytes;
-    broker_.hold_appends(phase_ != Phase::idle && segments_left < margin() + (remaining + segment_bytes - 1) / segment_bytes);
+    broker_.hold_appends(phase_ != Phase::idle && segments_left < margin() + (bytes + segment_bytes - 1) / segment_bytes);
 }
 
 void Cleaner::begin(store::Log& cleaned) {
@@ -224,12 +229,12 @@ void Cleaner::end_copying() {
     store::Log* const cleaned = broker_.store().find(log);
     if (!cleaned || broker_.store().state().making.value == 0) return give_up();
     if (end_ <= cleaned->start) return give_up();
-    if (last_.value < 0) {
-        // Nothing is alive: a batch without records, as Kafka keeps one, holds the place.
+    if (last_ < end_ - 1) {
+        // Nothing of the last batch is alive: one without records, as Kafka keeps it, holds the place, so that readers come to the end.
         record::BatchHeader header;
         header.base_offset = end_ - 1;
         header.leader_epoch = std::max(Epoch(0), cleaned->epoch_at(end_ - 1));
-        const Status begun = broker_.begin_stage(stage_, record::batch_header_bytes);
+        const Status begun = broker_.begin_stage(stage_, record::batch_header_bytes, true);
         if (begun) {
             std::uint8_t bytes[record::batch_header_bytes];
             header.crc = record::batch_crc(header, 0, 0);

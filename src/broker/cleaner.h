@@ -65,7 +65,9 @@ private:
     void decide(const store::Log& part, const store::Store::Parts& parts);
     void take_in(store::Log::Intake intake);
     std::uint64_t margin() const;
-    void hold(std::uint64_t segments_left);
+    std::uint64_t reach() const;
+    std::uint64_t remaining() const { return pass_bytes_ > appended_ ? pass_bytes_ - appended_ : 0; }
+    void hold(std::uint64_t segments_left, std::uint64_t bytes);
     void begin(store::Log& cleaned);
     void next_view();
     void wait_for_room();

@@ -118,12 +118,13 @@ Cleaner::Step Cleaner::copy_view() {
 
 // Into a stage of as many bytes as it may come to; what it then has is relocated.
 Cleaner::Step Cleaner::copy_batch(ViewCursor& in, const record::BatchHeader& header, bool time_unknown) {
-    if (header.last_offset() < start_) return Step::done;
+    if (header.last_offset() < start_ || header.base_offset <= last_) return Step::done;
     const bool whole = !opened(header) || whole_for_ == header.base_offset;
     // A batch that cannot take a horizon keeps its tombstones.
     const std::size_t growth = static_cast<std::size_t>(header.record_count) * time_growth_max;
     const bool grows = horizon_for_ == header.base_offset && header.total_bytes() + growth <= broker_.store().state().options.batch_bytes_max;
-    const Status begun = broker_.begin_stage(stage_, header.total_bytes() + (grows ? growth : 0));
+    // Whoever is held keeps a stage meanwhile, and all of them may have what stages may have.
+    const Status begun = broker_.begin_stage(stage_, header.total_bytes() + (grows ? growth : 0), true);
     if (!begun) return begun.error() == Error::busy ? Step::wait : Step::failed;
     const std::uint8_t room[batch_header_bytes] = {};
     stage_.put(room);

@@ -45,6 +45,7 @@ Status load_clean_logs(Reader& in, State& state) {
     while (!in.at_end()) {
         if (!decode_clean_log(in, image)) return fail(Error::corrupt);
         Log* const of = state.logs.find(image.of);
+        if (of && of->clean_part) return fail(Error::corrupt);
         if (!of && !image.making) continue;
         if (image.making) state.drop_making();
         else state.put_clean(*of, nullptr, image.clean_end);

@@ -23,7 +23,7 @@ Result<std::uint64_t> Store::relocate(Stage& stage) {
     Log& log = *found;
     RIVULET_TRY(writable(log));
     const record::BatchHeader header = record::decode_header(stage.header());
-    RIVULET_CHECK(header.base_offset >= log.end && header.last_offset_delta >= 0);
+    if (header.base_offset < log.end || header.last_offset_delta < 0) return fail(Error::corrupt);
     if (Status status = room_to_wait(stage.size()); !status) return busy(status.failure());
     const Offset end = log.end;
     const Epoch epoch = log.epoch;
@@ -85,7 +85,11 @@ Store::Parts Store::parts_of(const Log& log) {
         oldest = state_.index.find(*clean, clean->start, state_.geometry, head);
     }
     parts.own_bytes = own_bytes_of(log);
-    if (oldest == Lsn(0) && log.own_start() < log.durable_end) oldest = state_.index.find(log, log.own_start(), state_.geometry, head);
+    if (log.own_start() < log.durable_end) {
+        // A pass that ended early has left some that is older than what it wrote.
+        const Lsn own = state_.index.find(log, log.own_start(), state_.geometry, head);
+        if (oldest == Lsn(0) || (own != Lsn(0) && own < oldest)) oldest = own;
+    }
     if (oldest == Lsn(0)) return parts;
     const std::uint64_t segment = state_.geometry.sequence(oldest);
     parts.segments_left = segment > tail ? segment - tail : 0;

@@ -79,6 +79,7 @@ Status Replay::apply_create(const LogCreateRecord& record, Lsn lsn) {
     for (std::uint32_t i = 0; i < record.count; ++i) {
         const LogId id = record.first + i;
         Log* log = state_.logs.find(id);
+        if (log && log->clean_part) return fail(Error::corrupt);
         if (!log) {
             RIVULET_TRY_ASSIGN(log, state_.logs.create(id, record.memory));
         }
@@ -95,6 +96,12 @@ Status Replay::make_room(const LogCreateRecord& record) {
     const std::uint64_t missing = record.count - known;
     for (std::uint32_t rank = 0; state_.logs.count() + missing > state_.logs.capacity();) {
         if (rank == state_.logs.count()) {
+            if (state_.making.value != 0) {
+                // Whether it is named is not known yet, but its log would be there with it: it was deleted.
+                state_.drop_making();
+                rank = 0;
+                continue;
+            }
             env::LogLine(env_, env::LogLevel::error) << "limits.partitions = " << state_.logs.capacity() << " is less than this store has: at least "
                                                      << state_.logs.count() + missing << " is needed";
             return fail(Error::limit_reached);
@@ -157,7 +164,7 @@ Status Replay::apply_cleaned(const LogCleanedRecord& record, Lsn lsn) {
     Log* const clean = state_.logs.find(record.clean);
     // It was synced by then: what is not known of it any more has been replaced since by what a later record names, as the checkpoint has seen.
     if (!clean) return {};
-    if (!clean->clean_part) return fail(Error::corrupt);
+    if (!clean->clean_part || log->clean_part || log->memory || (clean->clean_of.value != 0 && clean->clean_of != log->id)) return fail(Error::corrupt);
     state_.put_clean(*log, clean, record.end);
     if (last_hole_ != Lsn(0)) state_.fence_clean(*clean);
     if (log->last_extent < lsn) log->last_extent = lsn;

@@ -30,7 +30,8 @@ public:
     // The same of a stage that is full. On success it is empty again: its blocks are the log's, or free where the batch fitted the log's last one.
     Status append(Log& log, Stage& stage, const AppendTime& time = {});
     // Takes all blocks for a batch of that many bytes: batch_too_large, invalid_record (less than a header), busy.
-    Status begin(Stage& stage, std::size_t bytes);
+    // ahead: others may hold all that stages may have, and wait for what this one is for.
+    Status begin(Stage& stage, std::size_t bytes, bool ahead = false);
     void drop(Stage& stage);
     // The batch is as long as what is there: blocks beyond are given back.
     void fit(Stage& stage);

@@ -39,12 +39,12 @@ std::uint32_t Ring::stage_blocks_max() const {
     return half < largest ? largest : half;
 }
 
-Status Ring::begin(Stage& stage, std::size_t bytes) {
+Status Ring::begin(Stage& stage, std::size_t bytes, bool ahead) {
     RIVULET_CHECK(!stage.active());
     if (bytes < record::batch_header_bytes) return fail(Error::invalid_record, static_cast<std::int64_t>(bytes));
     if (bytes > state_.options.batch_bytes_max) return fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));
     const std::uint32_t count = blocks_for(bytes);
-    if (state_.staged_blocks + count > stage_blocks_max()) {
+    if (!ahead && state_.staged_blocks + count > stage_blocks_max()) {
         stages_wanted_ = true;
         return fail(Error::busy);
     }

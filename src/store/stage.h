@@ -1,7 +1,7 @@
 // A record batch that comes in pieces, as a producer's request is read: loose ring blocks that belong to no log yet.
 // Owns:     the blocks of one batch, from Ring::begin until the batch is appended (its blocks go into the log's chain, without a copy) or the stage is dropped. One of these has to
 //           come before the stage goes away.
-// Bounds:   all blocks that the batch will need are taken at once, so that two halves cannot wait for each other; Ring::stage_blocks_max() for all stages together.
+// Bounds:   all blocks that the batch will need are taken at once, so that two halves cannot wait for each other; Ring::stage_blocks_max() for all stages together, but for one that is begun ahead of them.
 // Guarantee: readers and commits see nothing of a stage before it is appended. The batch's header is contiguous.
 // Thread:   loop only.
 #pragma once

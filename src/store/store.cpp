@@ -279,11 +279,11 @@ Result<Appended> Store::append(Log& log, Stage& stage, const AppendTime& time) {
     return done;
 }
 
-Status Store::begin_stage(Stage& stage, std::size_t bytes) {
+Status Store::begin_stage(Stage& stage, std::size_t bytes, bool ahead) {
     RIVULET_CHECK(!stage.active());
     if (state_.offline) return fail(Error::store_offline);
     if (stopping_) return fail(Error::shutting_down);
-    const Status begun = ring_.begin(stage, bytes);
+    const Status begun = ring_.begin(stage, bytes, ahead);
     if (!begun) return busy(begun.failure());
     env_.charge(bytes / block_bytes * 32);
     return {};
@@ -367,6 +367,8 @@ void Store::apply_retention(std::int64_t now_ms) {
     if (state_.offline || stopping_) return;
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
+        // Compacted before: the ring has taken all that was kept of the older part.
+        if (const Log* const clean = state_.clean_of(log); clean && clean->start >= clean->durable_end && log.start < log.clean_end) (void)set_start(log, log.clean_end);
         if (log.retention_ms < 0 && log.retention_bytes < 0) continue;
         const Offset start = retention_start(state_, log, now_ms);
         // Without room for the record the start moves in RAM only, and again at the next pass after a restart.

@@ -89,7 +89,7 @@ public:
     Result<Appended> append(Log& log, Bytes batch, const AppendTime& time = {});
     // The same for a batch that comes in pieces: begin_stage(), Stage::put() for each, and append() once it is complete and valid, which empties the stage, also where the
     // batch is a duplicate. On failure the stage stays as it is, to be tried again (busy) or dropped.
-    Status begin_stage(Stage& stage, std::size_t bytes);
+    Status begin_stage(Stage& stage, std::size_t bytes, bool ahead = false);
     Result<Appended> append(Log& log, Stage& stage, const AppendTime& time = {});
     void drop(Stage& stage) { ring_.drop(stage); }
     void fit(Stage& stage) { ring_.fit(stage); }

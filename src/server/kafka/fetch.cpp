@@ -132,7 +132,7 @@ FetchPlan::Gathered FetchPlan::gather() {
             break;
         }
         const store::Log* const known = looked ? nullptr : hub_.broker().store().find(cell->log);
-        const bool loads = known && cell->offset < known->ram_start;
+        const bool loads = known && (cell->offset < known->ram_start || cell->offset < known->clean_end);
         FetchCell& next = loads ? rearmost(*cell) : *cell;
         next.read = true;
         if (!read(next, loads)) return Gathered::waits;
@@ -179,6 +179,8 @@ bool FetchPlan::read(FetchCell& cell, bool waits) {
     }
     store::ReadWaiter& waiter = *this;
     const std::size_t left = bytes_max_ - std::min(bytes_, bytes_max_);
+    // What nothing else is answered for is waited for, wherever it turns out to be.
+    waits |= streams_ == 0 && !failed_;
     switch (store.read(*found, cell.offset, std::min<std::size_t>(cell.bytes_max, left), stream->view, waiter, waits)) {
         case store::ReadOutcome::data:
             // The first batch comes whole whatever its size, but only one.

@@ -268,6 +268,102 @@ TEST_CASE("compaction: with room for few keys it takes more passes, and loses no
     CHECK(c.statistics().passes > 6);
 }
 
+TEST_CASE("compaction: what a pass with few keys has left near the ring's tail moves ahead of it too") {
+    for (const int batches : {10, 20, 30}) {
+        for (const std::size_t bytes : {100U, 400U}) {
+            CAPTURE(batches);
+            CAPTURE(bytes);
+            Compacted c(8);
+            REQUIRE(c.create("state", "compact") == Error::none);
+            REQUIRE(c.create("other", "delete") == Error::none);
+            c.update(batches, 40, bytes);
+            c.others(2400);
+            CHECK(c.check() == "");
+        }
+    }
+}
+
+TEST_CASE("compaction: several partitions near the ring's tail are written one after the other before it moves") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact") == Error::none);
+    REQUIRE(c.create("a", "compact") == Error::none);
+    REQUIRE(c.create("b", "compact") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    for (int i = 0; i < 16; ++i) {
+        c.update(1, 60, 800);
+        for (const char* const name : {"a", "b"}) REQUIRE(c.append(name, pack({reading(1, "key-" + std::to_string(i), std::string(3000, 'x'))})) == Error::none);
+    }
+    for (int i = 0; i < 3; ++i) {
+        c.others(2400);
+        CHECK(c.check() == "");
+        CHECK(c.read("a").size() == 16);
+        CHECK(c.read("b").size() == 16);
+    }
+}
+
+TEST_CASE("compaction: a pass goes on though held producers have all stages") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    c.update(20, 30);
+    store::Stage stages[16];
+    std::size_t taken = 0;
+    while (taken < 16 && c.act([&] { return c.broker().begin_stage(stages[taken], 8 * 1024).ok(); })) ++taken;
+    REQUIRE(taken > 0);
+    REQUIRE(taken < 16);
+    c.others(2400);
+    CHECK(c.statistics().passes > 0);
+    for (std::size_t i = 0; i < taken; ++i) c.act([&] { return c.broker().drop(stages[i]), 0; });
+    CHECK(c.check() == "");
+}
+
+TEST_CASE("compaction: the end stays within reach when the last batch has nothing that is kept") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact", "delete.retention.ms", "0") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    c.update(5, 10);
+    c.remove("nobody");
+    for (int i = 0; i < 24; ++i) c.others(150);
+    CHECK(c.statistics().passes >= 2);
+    CHECK(c.check() == "");
+    const store::Log& log = c.log("state");
+    const store::Log* const clean = c.broker().store().clean_of(log);
+    REQUIRE(clean);
+    CHECK(clean->durable_end == log.high_watermark());
+}
+
+TEST_CASE("compaction: a topic that is not compacted any more starts where the ring has left it") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    c.update(30, 20);
+    for (int i = 0; i < 20 && c.statistics().passes == 0; ++i) c.others(150);
+    REQUIRE(c.log("state").clean_end > Offset(0));
+    broker::Topic& topic = *c.broker().find_topic("state");
+    config::TopicConfig config = topic.config;
+    config.cleanup_policy = config::CleanupPolicy::remove;
+    char buffer[200];
+    Text why(buffer);
+    REQUIRE(c.act([&] { return c.broker().alter_topic(topic, config, topic.partitions, why).error(); }) == Error::none);
+    const Offset end = c.log("state").clean_end;
+    c.others(3000);
+    c.run(400 * ns_per_s);
+    CHECK(c.log("state").start >= end);
+    CHECK(c.read("state").empty());
+}
+
+TEST_CASE("compaction: a reload that cannot have it leaves topics their policy") {
+    Compacted c(0);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    config::TopicSection defaults = c.options.defaults;
+    defaults.config.cleanup_policy = config::CleanupPolicy::compact;
+    broker::Topic& topic = *c.broker().find_topic("other");
+    topic.config.overrides = 0;
+    c.act([&] { return c.broker().reload(defaults, ns_per_s, config::ClockTrust::always), 0; });
+    CHECK(topic.config.cleanup_policy == config::CleanupPolicy::remove);
+    CHECK_FALSE(c.log("other").keys_required);
+}
+
 TEST_CASE("compaction: a tombstone is told for delete.retention.ms, and then goes") {
     Compacted c;
     REQUIRE(c.create("state", "compact", "delete.retention.ms", "60000") == Error::none);
