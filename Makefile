@@ -50,13 +50,15 @@ out := $(BUILD)/$(toolchain)-$(kind)
 std := -std=c++23
 optimize := -O2
 # For what runs once, by hand or seldom, and for the descriptions of messages, of which there are many; records in and out are built for speed.
-optimize_size := -Os
+optimize_size := -Os $(small_flags)
 built_for_size := src/cli/% src/config/% src/store/offline/% src/wire/kafka/% src/server/kafka/handle_% src/broker/groups/% \
   src/wire/compact/admin_% src/wire/compact/group_% src/wire/compact/member_% $(addprefix src/server/compact/,handle_assign% handle_group% handle_topics%) \
   $(addprefix src/server/,budget% check_config% load_config% reloader% serve.% server.%) \
   $(addprefix src/server/kafka/,offset_search% config_items% group_wait% handlers%) \
   $(addprefix src/record/,batch_decoder% decompress% lz4% snappy% xxh32%) $(addprefix src/broker/,recovery% topic.% topics%) $(addprefix src/store/,checkpoint_load% create% opening% replay% run_start% super_block%)
 kind_flags := -fno-pie
+# Nothing unwinds through the product, and debuggers have tables of their own: 150K of a program for amd64.
+no_unwinding := -fno-asynchronous-unwind-tables
 kind_link := -static -Wl,--gc-sections
 deps_sanitize :=
 warnings := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wdate-time $(WERROR)
@@ -83,7 +85,7 @@ common_flags = $(optimize) -g -ffunction-sections -fdata-sections -fno-plt -ffil
 cxx_flags = $(std) $(common_flags) $(warnings) -fno-rtti -Isrc -I.
 c_flags = -std=c99 -pedantic $(common_flags) $(warnings) -Isrc -I.
 deps_flags = -O2 -g -w -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. \
-  $(toolchain_flags) $(if $(sanitizers),$(deps_sanitize),-fno-pie) $(CPPFLAGS) $(CFLAGS)
+  $(no_unwinding) $(toolchain_flags) $(if $(sanitizers),$(deps_sanitize),-fno-pie) $(CPPFLAGS) $(CFLAGS)
 
 include toolchains/deps.mk
 
@@ -92,7 +94,7 @@ include toolchains/deps.mk
 # Used for compiling, for checking headers one by one, and for compile_commands.json.
 doctest_flags := -isystem $(cache)/include
 flags_of = $(strip $(if $(filter %.c src/sensor/%.h,$1),$(c_flags),$(cxx_flags) \
-  $(if $(filter tests/%,$1),-fexceptions -Wno-conversion -Itests $(doctest_flags),-fno-exceptions)) \
+  $(if $(filter tests/%,$1),-fexceptions -Wno-conversion -Itests $(doctest_flags),-fno-exceptions $(no_unwinding))) \
   $(if $(filter src/main.cpp platform/% tests/platform/% tests/size/% tests/bench/%,$1),$(uv_flags) $(mbedtls_flags)) \
   $(if $(filter src/config/%,$1),$(inih_flags)) \
   $(if $(filter src/record/decompress.cpp,$1),$(zlib_flags) $(zstd_flags)) \
@@ -164,7 +166,7 @@ endif
 note = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(subst $(CURDIR),.,$1))' >$@.new; \
   if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 $(out)/flags: force
-	$(call note,$(CC) $(CXX) $(optimize_size) $(built_for_size) $(cxx_flags) $(c_flags) $(uv_flags) $(mbedtls_flags) $(inih_flags) $(zlib_flags) $(zstd_flags) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS))
+	$(call note,$(CC) $(CXX) $(no_unwinding) $(optimize_size) $(built_for_size) $(cxx_flags) $(c_flags) $(uv_flags) $(mbedtls_flags) $(inih_flags) $(zlib_flags) $(zstd_flags) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS))
 $(out)/link-flags: force
 	$(call note,$(CXX) $(toolchain_flags) $(kind_link) $(LDFLAGS))
 $(out)/deps/flags: force

@@ -150,6 +150,7 @@ void Cleaner::begin(store::Log& cleaned) {
     const store::Store::Parts parts = broker_.store().parts_of(cleaned);
     delete_retention_ms_ = broker_.topics().at_slot(cleaned.owner).config.delete_retention_ms;
     pass_bytes_ = parts.clean_bytes + parts.own_bytes;
+    pressed_ = parts.segments_left < reach();
     appended_ = own_bytes_ = 0;
     horizon_for_ = whole_for_ = last_ = Offset(-1);
     start_ = cleaned.start;

@@ -96,6 +96,7 @@ private:
     Phase phase_ = Phase::idle;
     Offset end_{0};              // of what the pass goes through
     Offset last_{-1};            // of the last batch that was relocated
+    bool pressed_ = false;       // it began because the ring's tail is near
     std::uint64_t own_bytes_ = 0;
     std::uint64_t pass_bytes_ = 0;     // that it has to write at most
     std::uint64_t appended_ = 0;

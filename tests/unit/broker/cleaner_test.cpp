@@ -269,7 +269,7 @@ TEST_CASE("compaction: with room for few keys it takes more passes, and loses no
 }
 
 TEST_CASE("compaction: what a pass with few keys has left near the ring's tail moves ahead of it too") {
-    for (const int batches : {10, 20, 30}) {
+    for (const int batches : {10, 20, 30, 60}) {
         for (const std::size_t bytes : {100U, 400U}) {
             CAPTURE(batches);
             CAPTURE(bytes);
