@@ -65,7 +65,7 @@ mutant() {
         built="$built $object"
     done <"$work/touched"
     # shellcheck disable=SC2046,SC2086
-    $cxx -no-pie -o "$tree/$program" $built $(objects <"$work/touched") "$out/deps/inih.a" -pthread || { bad "$name" "does not link"; return; }
+    $cxx -no-pie -o "$tree/$program" $built $(objects <"$work/touched") "$out/deps/inih.a" "$out/deps/zlib.a" "$out/deps/zstd.a" -pthread || { bad "$name" "does not link"; return; }
     # A name that nothing has is green, too.
     if ! show "$out/$program" "$state" || ! grep -q '^[1-9][0-9]* passed, 0 failed' "$work/log"; then
         sed 's/^/    /' "$work/log"
