@@ -20,7 +20,7 @@ struct BrokerOptions {
     store::StoreOptions store;
     config::TopicSection defaults;          // name unused
     std::uint32_t topics_max = 1000;
-    std::uint32_t compact_keys = 16384;     // that a cleaning pass tells apart; 0: no topic may be compacted
+    std::uint32_t compact_keys = 0;     // that a cleaning pass tells apart; 0: no topic may be compacted
     std::int64_t retention_check_ns = 30 * ns_per_s;
     config::ClockTrust clock_trust = config::ClockTrust::automatic;
     std::size_t decode_bytes = 0;           // to open compressed batches in; 0: they stay closed

@@ -1,6 +1,6 @@
 // Cleans the partitions of compacted topics (cleanup.policy = compact): of each key the latest record stays, with its offset; what stays moves ahead of the ring's tail.
-// Owns:     a table of keys, one fetch, one stage. Bounds: one partition at a time, slices of slice_bytes and one batch; BrokerOptions::compact_keys keys for one pass: where it has more
-//           new keys, it ends earlier.
+// Owns:     a table of keys, one fetch, one stage. Bounds: one partition at a time, slices of slice_bytes and one batch; BrokerOptions::compact_keys keys for one pass: where there are more,
+//           it ends earlier, or, near the ring's tail, keeps what it has no room for.
 // Errors:   none: a pass that fails is given up and begun again later. What it cannot open, a batch that is compressed, it keeps whole.
 // Guarantee: readers see a partition's old part or its new one, never a half (store::Store::finish_clean). What is alive does not leave the ring: passes begin early enough, and if
 //           appends come faster than a pass gets on they are held; when more is alive than live_share of the ring, appends to compacted topics are refused.

@@ -83,7 +83,7 @@ bool Cleaner::map_batch(ViewCursor& in, const record::BatchHeader& header) {
                 left -= piece.size();
             }
             head.left -= static_cast<std::uint64_t>(head.key_bytes);
-            // Near the tail the pass goes to the end: records of keys that found no room in the table stay, older ones of these, too.
+            // Near the tail the pass goes to the end: of keys that found no room in the table all records stay.
             if (!keys_.put(hash.finish(), header.base_offset + head.offset_delta) && !pressed_) return false;
         }
         if (!in.skip(head.left)) return true;
