@@ -40,6 +40,7 @@ struct TopicPlan {
     bool append_time = false;
     bool retention = false;     // by bytes
     bool configured = false;    // a [topic.NAME] section; the others are created by a client
+    bool compacted = false;     // the last known values of keys
     std::uint32_t batch_bytes_max = 0;
     std::vector<std::pair<std::string, std::string>> config;
 };
