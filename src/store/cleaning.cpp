@@ -78,7 +78,6 @@ std::uint64_t Store::own_bytes_of(const Log& log) const {
 Store::Parts Store::parts_of(const Log& log) {
     Parts parts;
     const std::uint64_t head = state_.geometry.sequence(state_.head.previous_end - 1);
-    const std::uint64_t tail = state_.geometry.first_live(head);
     Lsn oldest{0};
     if (const Log* const clean = state_.clean_of(log)) {
         parts.clean_bytes = clean->bytes;
@@ -91,8 +90,9 @@ Store::Parts Store::parts_of(const Log& log) {
         if (oldest == Lsn(0) || (own != Lsn(0) && own < oldest)) oldest = own;
     }
     if (oldest == Lsn(0)) return parts;
-    const std::uint64_t segment = state_.geometry.sequence(oldest);
-    parts.segments_left = segment > tail ? segment - tail : 0;
+    // As many segments will be entered before the ring takes it; on its first lap that is more than lie behind it.
+    const std::uint64_t taken_with = state_.geometry.sequence(oldest) + state_.geometry.segment_count;
+    parts.segments_left = taken_with > head + 2 ? taken_with - (head + 2) : 0;
     return parts;
 }
 
