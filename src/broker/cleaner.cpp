@@ -154,7 +154,8 @@ void Cleaner::begin(store::Log& cleaned) {
     appended_ = own_bytes_ = 0;
     horizon_for_ = whole_for_ = last_ = Offset(-1);
     start_ = cleaned.start;
-    end_ = cleaned.durable_end;
+    end_ = all_end_ = cleaned.durable_end;
+    all_bytes_ = parts.own_bytes;
     keys_.clear();
     log = cleaned.id;
     offset = cleaned.own_start();
@@ -253,7 +254,7 @@ void Cleaner::end_copying() {
 void Cleaner::try_finish() {
     store::Log* const cleaned = broker_.store().find(log);
     if (!cleaned || broker_.store().state().making.value == 0) return give_up();
-    const Result<std::uint64_t> done = broker_.store().finish_clean(*cleaned, end_, own_bytes_);
+    const Result<std::uint64_t> done = broker_.store().finish_clean(*cleaned, end_, end_ == all_end_ ? all_bytes_ : own_bytes_);
     if (!done && done.error() != Error::busy) return give_up();
     if (!done) return broker_.env().arm(retry_, broker_.env().now() + retry_ns);
     broker_.env().disarm(retry_);

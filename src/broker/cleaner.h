@@ -97,7 +97,9 @@ private:
     Offset end_{0};              // of what the pass goes through
     Offset last_{-1};            // of the last batch that was relocated
     bool pressed_ = false;       // it began because the ring's tail is near
-    std::uint64_t own_bytes_ = 0;
+    std::uint64_t own_bytes_ = 0;      // of what came since the last, as far as it has read
+    Offset all_end_{0};                // of all that had come when it began
+    std::uint64_t all_bytes_ = 0;      // as much as that counted for then
     std::uint64_t pass_bytes_ = 0;     // that it has to write at most
     std::uint64_t appended_ = 0;
     std::int64_t delete_retention_ms_ = 0;

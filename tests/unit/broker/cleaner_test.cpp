@@ -253,4 +253,24 @@ TEST_CASE("compaction: before the ring has gone round once, nothing is near its 
     CHECK(c.check() == "");
 }
 
+TEST_CASE("compaction: after a start nothing is cleaned that was, and what comes then is cleaned once") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact") == Error::none);
+    c.update(100, 10);
+    c.run(2 * ns_per_s);
+    REQUIRE(c.statistics().passes > 0);
+    REQUIRE(c.log("state").clean_end > Offset(0));
+    c.node.power_cut();
+    c.node.boot();
+    REQUIRE(c.program().opened == Error::none);
+    c.run(10 * ns_per_s);
+    // One at most, of what the last pass had left.
+    CHECK(c.statistics().passes <= 1);
+    const std::uint64_t before = c.statistics().passes;
+    // A trickle: nothing of it is worth a pass, though some comes while one is on its way.
+    for (int i = 0; i < 20; ++i) c.update(1, 10, 10);
+    CHECK(c.statistics().passes <= before + 2);
+    CHECK(c.check() == "");
+}
+
 }  // namespace rivulet::test
