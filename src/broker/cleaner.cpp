@@ -34,6 +34,7 @@ void Cleaner::stop() {
     broker_.cancel(static_cast<Fetch&>(*this));
     broker_.cancel(static_cast<RoomWaiter&>(*this));
     broker_.env().disarm(retry_);
+    end_view();
     broker_.drop(stage_);
 }
 
@@ -196,16 +197,7 @@ void Cleaner::on_fetched(Failure outcome) {
         offset = end_;
         return next_view();
     }
-    const Step step = phase_ == Phase::mapping ? map_view() : copy_view();
-    statistics_.read_bytes += view.bytes;
-    broker_.env().charge(view.bytes * 4);
-    broker_.release(view);
-    switch (step) {
-        case Step::wait: return wait_for_room();
-        case Step::failed: return give_up();
-        case Step::done:
-        case Step::again: return next_view();
-    }
+    begin_view();
 }
 
 // What it lacked may have been its own view's, and then nobody else makes room.
@@ -215,6 +207,7 @@ void Cleaner::wait_for_room() {
 }
 
 void Cleaner::on_retry() {
+    if (in_) return go_on();
     if (phase_ == Phase::durable) return try_finish();
     if (!static_cast<RoomWaiter&>(*this).linked()) return;
     broker_.cancel(static_cast<RoomWaiter&>(*this));

@@ -1,5 +1,6 @@
 #include "broker/record_search.h"
 
+#include "broker/broker.h"
 #include "broker/view_cursor.h"
 #include "env/log.h"
 

@@ -273,4 +273,58 @@ TEST_CASE("compaction: after a start nothing is cleaned that was, and what comes
     CHECK(c.check() == "");
 }
 
+TEST_CASE("compaction: a batch of thousands of records is gone through turn by turn") {
+    broker::BrokerOptions options = small_broker(64);
+    options.store.batch_bytes_max = 64 * 1024;
+    options.store.commit_bytes = 96 * 1024;
+    options.store.segment_bytes = 256 * 1024;
+    options.store.size = 16 * options.store.segment_bytes;
+    options.store.blocks = 128;
+    options.defaults.config.max_message_bytes = 64 * 1024;
+    Compacted c(64, options);
+    REQUIRE(c.create("state", "compact") == Error::none);
+    constexpr int records = 5000;
+    for (int round = 0; round < 2; ++round) {
+        std::vector<record::Reading> readings;
+        std::vector<std::string> keys;
+        for (int i = 0; i < records; ++i) keys.push_back(std::to_string(i % 50));
+        for (const std::string& key : keys) readings.push_back(reading(1, key, ""));
+        const std::int64_t base = c.log("state").end.value;
+        REQUIRE(c.append("state", pack(readings)) == Error::none);
+        for (int i = 0; i < records; ++i) c.latest[keys[i]] = {base + i, keys[i], "", false, 0};
+    }
+    c.run(5 * ns_per_s);
+    REQUIRE(c.statistics().passes == 1);
+    CHECK(c.statistics().records_dropped == 2 * records - 50);
+    // A turn's records, each with 256, and what lies between them.
+    CHECK(c.node.env()->turn_work_seen() < 2 * broker::Cleaner::turn_records * 256);
+    CHECK(c.check() == "");
+    // The power goes, or the topic, while it is within a batch.
+    for (int round = 0; round < 3; ++round) {
+        std::vector<record::Reading> readings;
+        for (int i = 0; i < records; ++i) readings.push_back(reading(1, "one", ""));
+        const std::int64_t base = c.log("state").end.value;
+        for (int i = 0; i < 2; ++i) REQUIRE(c.append("state", pack(readings)) == Error::none);
+        c.run(100 * ns_per_ms);
+        c.latest["one"] = {base + 2 * records - 1, "one", "", false, 0};
+        const std::uint64_t read = c.statistics().read_bytes;
+        REQUIRE(c.world.run_until([&] { return c.statistics().read_bytes > read + (round == 1 ? 100'000U : 0U); }, c.world.now() + 10 * ns_per_s));
+        if (round == 2) break;
+        c.node.power_cut();
+        c.node.boot();
+        REQUIRE(c.program().opened == Error::none);
+        c.run(5 * ns_per_s);
+        CHECK(c.check() == "");
+    }
+    REQUIRE(c.act([&] { return c.broker().delete_topic("state").error(); }) == Error::none);
+    c.run(ns_per_s);
+    CHECK(c.broker().store().state().staged_blocks == 0);
+    REQUIRE(c.create("state", "compact") == Error::none);
+    c.latest.clear();
+    c.run(20 * ns_per_s);
+    for (int round = 0; round < 12; ++round) c.update(300, 20);
+    CHECK(c.statistics().passes > 0);
+    CHECK(c.check() == "");
+}
+
 }  // namespace rivulet::test
