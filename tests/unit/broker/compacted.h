@@ -10,6 +10,7 @@
 #include "broker/broker.h"
 #include "broker/view_cursor.h"
 #include "sim/node_env.h"
+#include "record/batch_decoder.h"
 #include "sim/world.h"
 #include "unit/record/batches.h"
 
@@ -174,19 +175,22 @@ struct Compacted {
                 REQUIRE(in.read(body));
                 CHECK(record::batch_crc(header, crc32c(body), body.size()) == header.crc);
                 CHECK(record::check_header(header, header.total_bytes(), 1 << 20).ok());
-                record::RecordReader records(body, header.record_count);
+                std::vector<std::uint8_t> memory(256 * 1024);
+                record::BatchDecoder records{MutableBytes(memory)};
+                records.begin(header);
+                records.feed(body);
                 while (const auto record = records.next()) {
                     Seen one;
-                    one.offset = header.base_offset.value + record->offset_delta;
-                    one.key = as_text(record->key);
-                    one.value = as_text(record->value);
-                    one.tombstone = !record->has_value;
-                    one.time = header.timestamp_of(record->timestamp_delta).value;
+                    one.offset = record->offset.value;
+                    one.key = as_text(record->record.key);
+                    one.value = as_text(record->record.value);
+                    one.tombstone = !record->record.has_value;
+                    one.time = record->time.value;
                     CHECK(one.offset > last);
                     last = one.offset;
                     if (one.offset >= next.value) seen.push_back(one);
                 }
-                CHECK(records.error() == Error::none);
+                CHECK(records.ended());
             }
             next = fetch.view.next;
             act([&] { return broker().release(fetch.view), 0; });
