@@ -159,12 +159,19 @@ void Cleaner::begin(store::Log& cleaned) {
     all_bytes_ = parts.own_bytes;
     keys_.clear();
     log = cleaned.id;
-    offset = cleaned.own_start();
-    phase_ = Phase::mapping;
+    mark_end_ = cleaned.own_start();
+    marks_left_ = keys_max_ - keys_max_ / 2;
+    deletes_kept_ = closed_kept_ = false;
+    phase_ = cleaned.deletes_kept && broker_.clock_trusted() && start_ < mark_end_ ? Phase::marking : Phase::mapping;
+    offset = phase_ == Phase::marking ? start_ : mark_end_;
     next_view();
 }
 
 void Cleaner::next_view() {
+    if (phase_ == Phase::marking && offset >= mark_end_) {
+        phase_ = Phase::mapping;
+        offset = mark_end_;
+    }
     if (phase_ == Phase::mapping && offset >= end_) {
         phase_ = Phase::copying;
         offset = start_;
@@ -194,7 +201,7 @@ void Cleaner::on_fetched(Failure outcome) {
     }
     if (view.empty()) {
         // Nothing more is there below the end.
-        offset = end_;
+        offset = limit();
         return next_view();
     }
     begin_view();
@@ -249,6 +256,7 @@ void Cleaner::try_finish() {
     if (!cleaned || broker_.store().state().making.value == 0) return give_up();
     const Result<std::uint64_t> done = broker_.store().finish_clean(*cleaned, end_, end_ == all_end_ ? all_bytes_ : own_bytes_);
     if (!done && done.error() != Error::busy) return give_up();
+    if (done) cleaned->deletes_kept = deletes_kept_;
     if (!done) return broker_.env().arm(retry_, broker_.env().now() + retry_ns);
     broker_.env().disarm(retry_);
     phase_ = Phase::idle;

@@ -52,7 +52,7 @@ public:
     const Statistics& statistics() const { return statistics_; }
 
 private:
-    enum class Phase : std::uint8_t { idle, mapping, copying, durable };
+    enum class Phase : std::uint8_t { idle, marking, mapping, copying, durable };
     static constexpr std::size_t slice_bytes = 32U << 10;
     // more: goes on at once; turn: on the next turn; done, again: with what is read next, which begins with the batch at hand once more if that is not done.
     enum class Step : std::uint8_t { more, turn, done, again, wait, failed };
@@ -89,17 +89,18 @@ private:
     Step enter();
     Step leave();
     bool turn_is_over() const;
+    Offset limit() const { return phase_ == Phase::marking ? mark_end_ : end_; }
+    Step mark_on();
+    Step end_marking();
+    Mapped mark_record(ViewCursor& in);
     Step map_on();
     Step end_mapping();
     Step begin_batch();
     Step copy_on();
     Step end_batch(bool sound);
-    template <class Cursor>
-    Mapped map_record(Cursor& in);
-    template <class Cursor>
-    bool copy_record(Cursor& in);
-    template <class Cursor>
-    bool copy_body(Cursor& in, std::uint64_t bytes, SipHash128* hash);
+    Mapped map_record(ViewCursor& in);
+    bool copy_record(ViewCursor& in);
+    bool copy_body(ViewCursor& in, std::uint64_t bytes, SipHash128* hash);
     Step append();
     void put(Bytes bytes);
     std::uint64_t journal_bytes() const;
@@ -121,6 +122,10 @@ private:
     std::uint64_t appended_ = 0;
     std::int64_t delete_retention_ms_ = 0;
     Offset start_{0};            // of the log
+    Offset mark_end_{0};         // of what the last pass kept
+    std::uint32_t marks_left_ = 0;
+    bool deletes_kept_ = false;  // what it has written has tombstones with a horizon
+    bool closed_kept_ = false;   // it has kept a batch whole of which it does not know the keys
     Offset horizon_for_{-1};     // batch that gets a delete horizon: it has been found to have a tombstone without
     Offset whole_for_{-1};       // batch that is kept whole: it has been found to be no sound one
     // The view that it goes through.

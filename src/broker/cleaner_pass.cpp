@@ -29,8 +29,7 @@ struct RecordHead {
 };
 
 // False: no sound record.
-template <class Cursor>
-bool read_head(Cursor& in, RecordHead& head) {
+bool read_head(ViewCursor& in, RecordHead& head) {
     std::int64_t size = 0;
     if (!in.zigzag(size) || size <= 0) return false;
     const std::uint64_t begin = in.taken();
@@ -39,6 +38,17 @@ bool read_head(Cursor& in, RecordHead& head) {
     if (read > static_cast<std::uint64_t>(size)) return false;
     head.left = static_cast<std::uint64_t>(size) - read;
     return head.key_bytes < 0 || static_cast<std::uint64_t>(head.key_bytes) <= head.left;
+}
+
+bool hash_key(ViewCursor& in, RecordHead& head, SipHash128& hash) {
+    for (auto left = static_cast<std::uint64_t>(head.key_bytes); left != 0;) {
+        const Bytes piece = in.take(left);
+        if (piece.empty()) return false;
+        hash.update(piece);
+        left -= piece.size();
+    }
+    head.left -= static_cast<std::uint64_t>(head.key_bytes);
+    return true;
 }
 
 bool opened(const record::BatchHeader& header) { return header.compression() == record::Compression::none && !header.control(); }
@@ -76,7 +86,7 @@ Cleaner::Step Cleaner::go_through() {
     turn_end_ = begin + turn_bytes;
     turn_left_ = turn_records;
     Step step = Step::more;
-    while (step == Step::more) step = !inside_ ? enter() : phase_ == Phase::mapping ? map_on() : copy_on();
+    while (step == Step::more) step = !inside_ ? enter() : phase_ == Phase::marking ? mark_on() : phase_ == Phase::mapping ? map_on() : copy_on();
     broker_.env().charge((in_->taken() - begin) * 4 + (turn_records - turn_left_) * record_work);
     return step;
 }
@@ -85,7 +95,7 @@ bool Cleaner::turn_is_over() const { return turn_left_ == 0 || in_->taken() >= t
 
 // The next batch.
 Cleaner::Step Cleaner::enter() {
-    if (batches_left_ == 0 || offset >= end_) return Step::done;
+    if (batches_left_ == 0 || offset >= limit()) return Step::done;
     if (turn_is_over()) return Step::turn;
     --batches_left_;
     --turn_left_;
@@ -93,13 +103,18 @@ Cleaner::Step Cleaner::enter() {
     std::uint8_t bytes[batch_header_bytes];
     if (!in_->read(bytes)) return Step::failed;
     header_ = record::decode_header(bytes);
-    if (header_.base_offset >= end_) {
-        offset = end_;
+    if (header_.base_offset >= limit()) {
+        offset = limit();
         return Step::done;
     }
     behind_ = in_->taken() + header_.body_bytes();
     records_left_ = header_.record_count;
     if (phase_ == Phase::copying) return begin_batch();
+    if (phase_ == Phase::marking) {
+        // What lies closed may have older values of all that was deleted behind it.
+        if (header_.compression() != record::Compression::none) return end_marking();
+        if ((header_.attributes & attribute_delete_horizon) == 0 || header_.base_timestamp > broker_.wall()) return leave();
+    }
     if (!opened(header_)) return leave();
     inside_ = true;
     return Step::more;
@@ -111,6 +126,42 @@ Cleaner::Step Cleaner::leave() {
     if (phase_ == Phase::mapping) own_bytes_ += header_.total_bytes();
     offset = header_.last_offset() + 1;
     return Step::more;
+}
+
+// ---- which keys are deleted ----
+
+// A tombstone goes once it was told for long enough, and with it all that its key had before: a pass that had no room for the key has kept that, and mapping reads only what came since.
+Cleaner::Step Cleaner::mark_on() {
+    for (; records_left_ > 0; --records_left_, --turn_left_) {
+        if (turn_is_over()) return Step::turn;
+        const Mapped marked = mark_record(*in_);
+        if (marked == Mapped::full) return end_marking();
+        if (marked == Mapped::bad) break;
+    }
+    return leave();
+}
+
+// The others are for the next passes: what comes since needs room in the table.
+Cleaner::Step Cleaner::end_marking() {
+    offset = mark_end_;
+    inside_ = false;
+    return Step::done;
+}
+
+Cleaner::Mapped Cleaner::mark_record(ViewCursor& in) {
+    RecordHead head;
+    if (!read_head(in, head) || head.key_bytes < 0) return Mapped::bad;
+    SipHash128 hash(hash_keys_[0], hash_keys_[1]);
+    if (!hash_key(in, head, hash)) return Mapped::bad;
+    const std::uint64_t begin = in.taken();
+    std::int64_t value_bytes = 0;
+    if (!in.zigzag(value_bytes) || in.taken() - begin > head.left) return Mapped::bad;
+    if (value_bytes < 0) {
+        if (marks_left_ == 0) return Mapped::full;
+        --marks_left_;
+        keys_.put(hash.finish(), header_.base_offset + head.offset_delta);
+    }
+    return in.skip(head.left - (in.taken() - begin)) ? Mapped::done : Mapped::bad;
 }
 
 // ---- which keys come again ----
@@ -135,19 +186,12 @@ Cleaner::Step Cleaner::end_mapping() {
     return Step::done;
 }
 
-template <class Cursor>
-Cleaner::Mapped Cleaner::map_record(Cursor& in) {
+Cleaner::Mapped Cleaner::map_record(ViewCursor& in) {
     RecordHead head;
     if (!read_head(in, head)) return Mapped::bad;
     if (head.key_bytes >= 0) {
         SipHash128 hash(hash_keys_[0], hash_keys_[1]);
-        for (auto left = static_cast<std::uint64_t>(head.key_bytes); left != 0;) {
-            const Bytes piece = in.take(left);
-            if (piece.empty()) return Mapped::bad;
-            hash.update(piece);
-            left -= piece.size();
-        }
-        head.left -= static_cast<std::uint64_t>(head.key_bytes);
+        if (!hash_key(in, head, hash)) return Mapped::bad;
         // Near the tail the pass goes to the end: records of keys that found no room in the table stay, older ones of these, too.
         if (!keys_.put(hash.finish(), header_.base_offset + head.offset_delta) && !pressed_) return Mapped::full;
     }
@@ -173,7 +217,7 @@ Cleaner::Step Cleaner::begin_batch() {
     stage_.put(room);
     out_ = header_;
     horizons_ = broker_.clock_trusted();
-    tombstones_expired_ = (header_.attributes & attribute_delete_horizon) != 0 && horizons_ && header_.base_timestamp <= broker_.wall();
+    tombstones_expired_ = (header_.attributes & attribute_delete_horizon) != 0 && horizons_ && !closed_kept_ && header_.base_timestamp <= broker_.wall();
     // Of a boot whose clock was never right nothing better will be known; of this one it will.
     if (time_unknown_ && !horizons_) out_.attributes |= record::attribute_clock_untrusted;
     if (grows) {
@@ -233,11 +277,12 @@ Cleaner::Step Cleaner::end_batch(bool sound) {
     step = append();
     if (step != Step::done) return step;
     last_ = out_.last_offset();
+    deletes_kept_ = deletes_kept_ || (out_.attributes & attribute_delete_horizon) != 0;
+    closed_kept_ = closed_kept_ || (whole_ && !header_.control());
     return leave();
 }
 
-template <class Cursor>
-bool Cleaner::copy_record(Cursor& in) {
+bool Cleaner::copy_record(ViewCursor& in) {
     RecordHead head;
     if (!read_head(in, head)) return false;
     const store::Stage::Mark mark = stage_.mark();
@@ -254,13 +299,15 @@ bool Cleaner::copy_record(Cursor& in) {
     prefix.zigzag_varint(head.key_bytes);
     // Without a key it takes no part in compaction; Kafka drops such records likewise.
     bool keep = keyed && at >= start_;
+    Offset latest(-1);
     if (keep && prefix.size() + head.left > stage_.room()) return false;
     if (keep) {
         put(prefix.written());
         SipHash128 hash(hash_keys_[0], hash_keys_[1]);
         if (!copy_body(in, static_cast<std::uint64_t>(head.key_bytes), &hash)) return false;
         head.left -= static_cast<std::uint64_t>(head.key_bytes);
-        keep = keys_.find(hash.finish()) <= at;
+        latest = keys_.find(hash.finish());
+        keep = latest <= at;
     }
     if (keep) {
         // The length of the value, as it is written.
@@ -272,7 +319,7 @@ bool Cleaner::copy_record(Cursor& in) {
         Reader value(Bytes(length, n));
         const bool tombstone = value.zigzag_varint() < 0;
         head.left -= n;
-        if (tombstone && tombstones_expired_) keep = false;
+        if (tombstone && tombstones_expired_ && latest == at) keep = false;
         else if (tombstone && (out_.attributes & attribute_delete_horizon) == 0 && horizons_) wants_horizon_ = true;
         put(Bytes(length, n));
     }
@@ -288,8 +335,7 @@ bool Cleaner::copy_record(Cursor& in) {
     return copy_body(in, head.left, nullptr);
 }
 
-template <class Cursor>
-bool Cleaner::copy_body(Cursor& in, std::uint64_t bytes, SipHash128* hash) {
+bool Cleaner::copy_body(ViewCursor& in, std::uint64_t bytes, SipHash128* hash) {
     while (bytes != 0) {
         const Bytes piece = in.take(bytes);
         if (piece.empty()) return false;

@@ -110,6 +110,7 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     std::int64_t retention_ms = -1;
     std::int64_t retention_bytes = -1;
     bool keys_required = false;  // of readings
+    bool deletes_kept = true;    // what a cleaning pass has kept may have tombstones with a delete horizon
     enum class Intake : std::uint8_t { open, held, refused };
     Intake intake = Intake::open;  // held: appends find it busy; refused: batches are refused, and readings held
     std::uint32_t owner = 0;    // the layer above's own index

@@ -1,5 +1,6 @@
 // Compacted topics: of each key the latest record stays, with its offset, however often the ring goes round; tombstones, memory for few keys, refusals.
 #include "unit/broker/compacted.h"
+#include "unit/record/packed.h"
 
 namespace rivulet::test {
 
@@ -325,6 +326,51 @@ TEST_CASE("compaction: a batch of thousands of records is gone through turn by t
     for (int round = 0; round < 12; ++round) c.update(300, 20);
     CHECK(c.statistics().passes > 0);
     CHECK(c.check() == "");
+}
+
+TEST_CASE("compaction: what was deleted does not come back, though a pass with few keys has kept older values of it") {
+    for (const std::size_t bytes : {60U, 300U}) {
+        CAPTURE(bytes);
+        Compacted c(8);
+        REQUIRE(c.create("state", "compact", "delete.retention.ms", "0") == Error::none);
+        REQUIRE(c.create("other", "delete") == Error::none);
+        for (int round = 0; round < 4; ++round) {
+            c.update(20, 30, bytes);
+            c.others(1200);
+            while (c.latest.size() > 10) c.remove(c.latest.rbegin()->first);
+            for (int i = 0; i < 4; ++i) {
+                c.others(1200);
+                CHECK(c.check() == "");
+            }
+        }
+        // And the tombstones go, if slowly.
+        std::size_t tombstones = 0;
+        for (int i = 0; i < 20; ++i) c.others(1200);
+        for (const Seen& one : c.read("state")) tombstones += one.tombstone;
+        CHECK(tombstones < 10);
+        CHECK(c.check() == "");
+    }
+}
+
+TEST_CASE("compaction: a deletion stays told as long as a batch that cannot be opened has an older value") {
+    Compacted c;
+    REQUIRE(c.create("state", "delete") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    const Buffer closed = packed(pack({reading(1, "gone", "value")}));
+    REQUIRE(c.append("state", closed) == Error::none);
+    broker::Topic& topic = *c.broker().find_topic("state");
+    config::TopicConfig config = topic.config;
+    config.cleanup_policy = config::CleanupPolicy::compact;
+    config.delete_retention_ms = 0;
+    char buffer[200];
+    Text why(buffer);
+    REQUIRE(c.act([&] { return c.broker().alter_topic(topic, config, topic.partitions, why).error(); }) == Error::none);
+    c.remove("gone");
+    for (int i = 0; i < 6; ++i) {
+        c.others(1200);
+        CHECK(c.check() == "");
+    }
+    CHECK(c.statistics().batches_closed >= 2);
 }
 
 }  // namespace rivulet::test
