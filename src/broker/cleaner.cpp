@@ -20,7 +20,7 @@ constexpr std::uint64_t least_share = 256;
 
 Cleaner::Cleaner(Broker& broker, Arena& arena, std::uint32_t keys_max) : broker_(broker), keys_max_(keys_max), keys_(arena, keys_max) {}
 
-bool Cleaner::cleans(const Topic& topic) { return topic.config.cleanup_policy == config::CleanupPolicy::compact && !Coordinator::is_internal(topic.name.view()); }
+bool Cleaner::cleans(const Topic& topic) { return topic.config.cleanup_policy != config::CleanupPolicy::remove && !Coordinator::is_internal(topic.name.view()); }
 
 void Cleaner::start() {
     std::uint8_t random[16];
@@ -149,7 +149,10 @@ void Cleaner::begin(store::Log& cleaned) {
     }
     room_told_ = false;
     const store::Store::Parts parts = broker_.store().parts_of(cleaned);
-    delete_retention_ms_ = broker_.topics().at_slot(cleaned.owner).config.delete_retention_ms;
+    const config::TopicConfig& config = broker_.topics().at_slot(cleaned.owner).config;
+    delete_retention_ms_ = config.delete_retention_ms;
+    const bool ages = config.cleanup_policy == config::CleanupPolicy::both && config.retention_ms >= 0 && broker_.clock_trusted();
+    too_old_ = Timestamp(ages ? broker_.wall().value - config.retention_ms : -1);
     pass_bytes_ = parts.clean_bytes + parts.own_bytes;
     pressed_ = parts.segments_left < reach();
     appended_ = own_bytes_ = 0;
