@@ -85,7 +85,7 @@ void Cleaner::look() {
     const std::uint64_t share = journal_bytes() / live_share;
     const bool crowded = alive > 2 * share && phase_ != Phase::idle;
     take_in(kept > share ? store::Log::Intake::refused : crowded ? store::Log::Intake::held : store::Log::Intake::open);
-    if (phase_ == Phase::idle && due_.value != 0 && broker_.env().now() >= again_at_)
+    if (phase_ == Phase::idle && due_.value != 0 && broker_.env().now() >= begin_at_)
         if (store::Log* const chosen = broker_.store().find(due_)) begin(*chosen);
     hold(least_left, pressing);
 }
@@ -102,6 +102,7 @@ void Cleaner::take_in(store::Log::Intake intake) {
 
 // The nearer to the ring's tail, the more pressing; then the more there is to clean.
 void Cleaner::decide(const store::Log& part, const store::Store::Parts& parts) {
+    if (part.id == failed_ && broker_.env().now() < again_at_) return;
     const Topic& topic = broker_.topics().at_slot(part.owner);
     if (parts.segments_left < reach()) {
         if (parts.segments_left >= due_left_) return;
@@ -142,7 +143,7 @@ void Cleaner::hold(std::uint64_t segments_left, std::uint64_t bytes) {
 void Cleaner::begin(store::Log& cleaned) {
     const Status begun = broker_.store().begin_clean(cleaned);
     if (!begun) {
-        again_at_ = broker_.env().now() + again_ns;
+        begin_at_ = broker_.env().now() + again_ns;
         if (begun.error() == Error::limit_reached && !std::exchange(room_told_, true))
             env::LogLine(broker_.env(), env::LogLevel::error) << "limits.partitions = " << broker_.store().state().logs.capacity() << " leaves no room to clean a partition of a compacted topic";
         return;
@@ -188,8 +189,10 @@ void Cleaner::give_up() {
     phase_ = Phase::idle;
     broker_.drop(stage_);
     broker_.store().drop_clean();
+    failed_ = log;
     again_at_ = broker_.env().now() + again_ns;
-    broker_.hold_appends(false);
+    // Others may be as near to the tail, and appends are held for them.
+    look();
 }
 
 void Cleaner::on_fetched(Failure outcome) {

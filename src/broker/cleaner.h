@@ -156,6 +156,8 @@ private:
     std::uint64_t kept_bytes_ = 0;      // of these, what passes have kept
     store::Log::Intake intake_ = store::Log::Intake::open;
     bool room_told_ = false;
+    Instant begin_at_{INT64_MIN};  // no pass before
+    LogId failed_{0};              // whose last pass was given up, and not begun again before
     Instant again_at_{INT64_MIN};
     Statistics statistics_;
 };

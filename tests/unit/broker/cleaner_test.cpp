@@ -85,6 +85,31 @@ TEST_CASE("compaction: several partitions near the ring's tail are written one a
     }
 }
 
+TEST_CASE("compaction: when a topic goes that is being cleaned, the others near the ring's tail are cleaned at once") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact") == Error::none);
+    REQUIRE(c.create("a", "compact") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    for (int i = 0; i < 16; ++i) REQUIRE(c.append("a", pack({reading(1, "key-" + std::to_string(i), std::string(3000, 'x'))})) == Error::none);
+    c.update(10, 20);
+    const LogId cleaned = c.log("a").id;
+    bool found = false;
+    for (int i = 0; i < 4000 && !found; ++i) {
+        REQUIRE(c.append("other", pack({reading(1, "k", std::string(4000, 'o'))})) == Error::none);
+        c.run(ns_per_ms);
+        store::Store& store = c.broker().store();
+        const store::Log* const making = store.find(store.state().making);
+        found = making && making->clean_of == cleaned && c.broker().store().parts_of(c.log("state")).segments_left < 8;
+    }
+    REQUIRE(found);
+    REQUIRE(c.act([&] { return c.broker().delete_topic("a").error(); }) == Error::none);
+    const std::int64_t before = c.world.now();
+    for (int i = 0; i < 400; ++i) REQUIRE(c.append("other", pack({reading(1, "k", std::string(4000, 'o'))})) == Error::none);
+    CHECK(c.world.now() - before < 10 * ns_per_s);
+    c.run(ns_per_s);
+    CHECK(c.check() == "");
+}
+
 TEST_CASE("compaction: a pass goes on though held producers have all stages") {
     Compacted c;
     REQUIRE(c.create("state", "compact") == Error::none);
