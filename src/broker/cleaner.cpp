@@ -162,6 +162,7 @@ void Cleaner::begin(store::Log& cleaned) {
     end_ = all_end_ = cleaned.durable_end;
     all_bytes_ = parts.own_bytes;
     keys_.clear();
+    view_due_ = false;
     log = cleaned.id;
     mark_end_ = cleaned.own_start();
     marks_left_ = keys_max_ - keys_max_ / 2;
@@ -181,8 +182,9 @@ void Cleaner::next_view() {
         offset = start_;
     }
     if (phase_ == Phase::copying && offset >= end_) return end_copying();
-    bytes_max = slice_bytes;
-    broker_.fetch(*this);
+    // On a turn of its own: what is in memory comes within this one.
+    view_due_ = true;
+    broker_.env().arm(retry_, broker_.env().now());
 }
 
 void Cleaner::give_up() {
@@ -221,6 +223,10 @@ void Cleaner::wait_for_room() {
 
 void Cleaner::on_retry() {
     if (in_) return go_on();
+    if (std::exchange(view_due_, false)) {
+        bytes_max = slice_bytes;
+        return broker_.fetch(*this);
+    }
     if (phase_ == Phase::durable) return try_finish();
     if (!static_cast<RoomWaiter&>(*this).linked()) return;
     broker_.cancel(static_cast<RoomWaiter&>(*this));

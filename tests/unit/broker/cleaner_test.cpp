@@ -290,6 +290,19 @@ TEST_CASE("compaction: more latest values than the ring can keep are refused, an
     CHECK(c.append("state", pack({reading(1, "again", "x")})) == Error::none);
 }
 
+TEST_CASE("compaction: what lies in memory is not gone through in one turn either") {
+    broker::BrokerOptions options = small_broker(64);
+    options.store.segment_bytes = 256 * 1024;
+    options.store.size = 16 * options.store.segment_bytes;
+    options.store.blocks = 128;
+    Compacted c(64, options);
+    REQUIRE(c.create("state", "compact") == Error::none);
+    for (int i = 0; i < 30; ++i) c.update(1, 10, 2500);
+    REQUIRE(c.statistics().passes > 0);
+    CHECK(c.node.env()->turn_work_seen() < 8 * broker::Cleaner::turn_bytes);
+    CHECK(c.check() == "");
+}
+
 TEST_CASE("compaction: before the ring has gone round once, nothing is near its tail") {
     Compacted c;
     REQUIRE(c.create("state", "compact") == Error::none);
