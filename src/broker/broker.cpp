@@ -95,8 +95,9 @@ void Broker::apply_config(Topic& topic) {
         log->pack_interval_ns = topic.config.pack_ms * ns_per_ms;
         store_.set_batch_limit(*log, topic.config.max_message_bytes);
         const bool cleaned = Cleaner::cleans(topic);
-        log->retention_ms = cleaned ? -1 : topic.config.retention_ms;
-        log->retention_bytes = cleaned ? -1 : topic.config.retention_bytes;
+        const bool retained = cleaned && topic.config.cleanup_policy == config::CleanupPolicy::compact;
+        log->retention_ms = retained ? -1 : topic.config.retention_ms;
+        log->retention_bytes = retained ? -1 : topic.config.retention_bytes;
         log->keys_required = cleaned;
         log->intake = cleaned ? cleaner_.intake() : store::Log::Intake::open;
         log->owner = topics_.slot(topic);

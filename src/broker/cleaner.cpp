@@ -20,7 +20,7 @@ constexpr std::uint64_t least_share = 256;
 
 Cleaner::Cleaner(Broker& broker, Arena& arena, std::uint32_t keys_max) : broker_(broker), keys_max_(keys_max), keys_(arena, keys_max) {}
 
-bool Cleaner::cleans(const Topic& topic) { return topic.config.cleanup_policy == config::CleanupPolicy::compact && !Coordinator::is_internal(topic.name.view()); }
+bool Cleaner::cleans(const Topic& topic) { return topic.config.cleanup_policy != config::CleanupPolicy::remove && !Coordinator::is_internal(topic.name.view()); }
 
 void Cleaner::start() {
     std::uint8_t random[16];
@@ -85,7 +85,7 @@ void Cleaner::look() {
     const std::uint64_t share = journal_bytes() / live_share;
     const bool crowded = alive > 2 * share && phase_ != Phase::idle;
     take_in(kept > share ? store::Log::Intake::refused : crowded ? store::Log::Intake::held : store::Log::Intake::open);
-    if (phase_ == Phase::idle && due_.value != 0 && broker_.env().now() >= again_at_)
+    if (phase_ == Phase::idle && due_.value != 0 && broker_.env().now() >= begin_at_)
         if (store::Log* const chosen = broker_.store().find(due_)) begin(*chosen);
     hold(least_left, pressing);
 }
@@ -102,6 +102,7 @@ void Cleaner::take_in(store::Log::Intake intake) {
 
 // The nearer to the ring's tail, the more pressing; then the more there is to clean.
 void Cleaner::decide(const store::Log& part, const store::Store::Parts& parts) {
+    if (part.id == failed_ && broker_.env().now() < again_at_) return;
     const Topic& topic = broker_.topics().at_slot(part.owner);
     if (parts.segments_left < reach()) {
         if (parts.segments_left >= due_left_) return;
@@ -142,14 +143,17 @@ void Cleaner::hold(std::uint64_t segments_left, std::uint64_t bytes) {
 void Cleaner::begin(store::Log& cleaned) {
     const Status begun = broker_.store().begin_clean(cleaned);
     if (!begun) {
-        again_at_ = broker_.env().now() + again_ns;
+        begin_at_ = broker_.env().now() + again_ns;
         if (begun.error() == Error::limit_reached && !std::exchange(room_told_, true))
             env::LogLine(broker_.env(), env::LogLevel::error) << "limits.partitions = " << broker_.store().state().logs.capacity() << " leaves no room to clean a partition of a compacted topic";
         return;
     }
     room_told_ = false;
     const store::Store::Parts parts = broker_.store().parts_of(cleaned);
-    delete_retention_ms_ = broker_.topics().at_slot(cleaned.owner).config.delete_retention_ms;
+    const config::TopicConfig& config = broker_.topics().at_slot(cleaned.owner).config;
+    delete_retention_ms_ = config.delete_retention_ms;
+    const bool ages = config.cleanup_policy == config::CleanupPolicy::both && config.retention_ms >= 0 && broker_.clock_trusted();
+    too_old_ = Timestamp(ages ? broker_.wall().value - config.retention_ms : -1);
     pass_bytes_ = parts.clean_bytes + parts.own_bytes;
     pressed_ = parts.segments_left < reach();
     appended_ = own_bytes_ = 0;
@@ -158,6 +162,7 @@ void Cleaner::begin(store::Log& cleaned) {
     end_ = all_end_ = cleaned.durable_end;
     all_bytes_ = parts.own_bytes;
     keys_.clear();
+    view_due_ = false;
     log = cleaned.id;
     mark_end_ = cleaned.own_start();
     marks_left_ = keys_max_ - keys_max_ / 2;
@@ -177,16 +182,19 @@ void Cleaner::next_view() {
         offset = start_;
     }
     if (phase_ == Phase::copying && offset >= end_) return end_copying();
-    bytes_max = slice_bytes;
-    broker_.fetch(*this);
+    // On a turn of its own: what is in memory comes within this one.
+    view_due_ = true;
+    broker_.env().arm(retry_, broker_.env().now());
 }
 
 void Cleaner::give_up() {
     phase_ = Phase::idle;
     broker_.drop(stage_);
     broker_.store().drop_clean();
+    failed_ = log;
     again_at_ = broker_.env().now() + again_ns;
-    broker_.hold_appends(false);
+    // Others may be as near to the tail, and appends are held for them.
+    look();
 }
 
 void Cleaner::on_fetched(Failure outcome) {
@@ -215,6 +223,10 @@ void Cleaner::wait_for_room() {
 
 void Cleaner::on_retry() {
     if (in_) return go_on();
+    if (std::exchange(view_due_, false)) {
+        bytes_max = slice_bytes;
+        return broker_.fetch(*this);
+    }
     if (phase_ == Phase::durable) return try_finish();
     if (!static_cast<RoomWaiter&>(*this).linked()) return;
     broker_.cancel(static_cast<RoomWaiter&>(*this));

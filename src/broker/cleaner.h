@@ -121,6 +121,7 @@ private:
     std::uint64_t pass_bytes_ = 0;     // that it has to write at most
     std::uint64_t appended_ = 0;
     std::int64_t delete_retention_ms_ = 0;
+    Timestamp too_old_{-1};            // what is older goes: cleanup.policy = compact,delete
     Offset start_{0};            // of the log
     Offset mark_end_{0};         // of what the last pass kept
     std::uint32_t marks_left_ = 0;
@@ -130,6 +131,7 @@ private:
     Offset whole_for_{-1};       // batch that is kept whole: it has been found to be no sound one
     // The view that it goes through.
     std::optional<ViewCursor> in_;
+    bool view_due_ = false;          // it is to be fetched
     std::size_t batches_left_ = 0;
     std::uint64_t turn_end_ = 0;     // of bytes
     std::uint32_t turn_left_ = 0;    // of records
@@ -155,6 +157,8 @@ private:
     std::uint64_t kept_bytes_ = 0;      // of these, what passes have kept
     store::Log::Intake intake_ = store::Log::Intake::open;
     bool room_told_ = false;
+    Instant begin_at_{INT64_MIN};  // no pass before
+    LogId failed_{0};              // whose last pass was given up, and not begun again before
     Instant again_at_{INT64_MIN};
     Statistics statistics_;
 };

@@ -206,6 +206,11 @@ Cleaner::Step Cleaner::begin_batch() {
     // Appends of others come first, as long as they are not held.
     if (!broker_.store().appends_held() && state.unflushed_bytes + state.committing_bytes > state.options.waiting_bytes_max() / 4) return Step::wait;
     if (header_.last_offset() < start_ || header_.base_offset <= last_) return leave();
+    // Segments of the last pass have old and new together, so these would stay as long as the newest.
+    if (header_.max_timestamp.value >= 0 && header_.max_timestamp < too_old_ && !time_unknown_ && !header_.clock_untrusted()) {
+        statistics_.records_dropped += static_cast<std::uint64_t>(header_.record_count);
+        return leave();
+    }
     whole_ = !opened(header_) || whole_for_ == header_.base_offset;
     // A batch that cannot take a horizon keeps its tombstones.
     const std::size_t growth = static_cast<std::size_t>(header_.record_count) * time_growth_max;

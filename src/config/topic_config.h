@@ -31,7 +31,7 @@ namespace rivulet::config {
 
 enum class Durability : std::uint8_t { disk, memory };
 enum class Overflow : std::uint8_t { drop_oldest, reject };
-enum class CleanupPolicy : std::uint8_t { remove, compact };
+enum class CleanupPolicy : std::uint8_t { remove, compact, both };
 enum class TimestampType : std::uint8_t { create_time, log_append_time };  // Kafka's numbers
 enum class CompressionType : std::uint8_t { producer };
 

@@ -18,12 +18,11 @@ constexpr Choice overflow_choices[] = {
     {"drop-oldest", 0, {}},
     {"reject", 1, "comes in a later version; at the store's limit the oldest data goes"},
 };
-constexpr std::string_view both_policies = "not done here: choose one of the two";
 constexpr Choice cleanup_choices[] = {
     {"delete", 0, {}},
     {"compact", 1, {}},
-    {"compact,delete", 2, both_policies},
-    {"delete,compact", 2, both_policies},
+    {"compact,delete", 2, {}},
+    {"delete,compact", 2, {}},
 };
 constexpr Choice timestamp_choices[] = {{"CreateTime", 0, {}}, {"LogAppendTime", 1, {}}};
 constexpr std::string_view verbatim = "not done here: batches are kept as the producer compressed them";
@@ -57,7 +56,7 @@ constexpr Key table[] = {
      .access = number_at<&TopicConfig::overflow>(), .why = "What happens when the store is full: the oldest data goes.",
      .reloadable = true, .choices = overflow_choices, .number = number_of(TopicKey::overflow)},
     {.name = "cleanup.policy", .type = KeyType::choice, .default_text = "delete",
-     .access = number_at<&TopicConfig::cleanup_policy>(), .why = "delete: old records go by age, bytes or the store's end. compact: the latest record of each key stays.",
+     .access = number_at<&TopicConfig::cleanup_policy>(), .why = "delete: old records go by age, bytes or the store's end. compact: the latest record of each key stays. compact,delete: and goes by age or bytes.",
      .reloadable = true, .choices = cleanup_choices, .number = number_of(TopicKey::cleanup_policy), .list = true},
     {.name = "min.insync.replicas", .type = KeyType::integer, .default_text = "1", .minimum = 1, .maximum = 1,
      .access = number_at<&TopicConfig::min_insync_replicas>(), .why = "Replicas that must hold a record before acks=all is answered.",

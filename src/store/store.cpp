@@ -190,6 +190,10 @@ Result<std::uint64_t> Store::set_start(Log& log, Offset start) {
     log.start = start;
     log.start_ticket = committer_.open_ticket();
     state_.fences.raise_start(log.id, start);
+    if (Log* const clean = state_.clean_of(log); clean && start >= log.clean_end) {
+        delete_log(*clean);
+        log.clean = LogId(0);
+    }
     committer_.note_records(log.commit_interval_ns);
     return committer_.open_ticket();
 }

@@ -79,7 +79,7 @@ TEST_CASE("what is not built yet says so") {
     CHECK(problems_of("[defaults]\nreplication.factor = 3\n") == "r.conf:2: defaults.replication.factor = 3: this version runs on a single board: 1");
     CHECK(problems_of("[topic.a]\nmin.insync.replicas = 2\n") == "r.conf:2: topic.a.min.insync.replicas = 2: this version runs on a single board: 1");
     CHECK(problems_of("[topic.a]\ncleanup.policy = compact\n") == "");
-    CHECK(problems_of("[topic.a]\ncleanup.policy = compact,delete\n") == "r.conf:2: topic.a.cleanup.policy = compact,delete: not done here: choose one of the two");
+    CHECK(problems_of("[topic.a]\ncleanup.policy = compact,delete\n") == "");
     CHECK(problems_of("[topic.a]\noverflow = reject\n") ==
           "r.conf:2: topic.a.overflow = reject: comes in a later version; at the store's limit the oldest data goes");
     CHECK(problems_of("[topic.a]\npinned = on\n") == "r.conf:2: topic.a.pinned: comes in a later version");
