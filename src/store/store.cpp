@@ -367,7 +367,7 @@ void Store::apply_retention(std::int64_t now_ms) {
     if (state_.offline || stopping_) return;
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
-        // Compacted before: the ring has taken all that was kept of the older part.
+        // Compacted or pinned before: the ring has taken all that was kept of the older part.
         if (const Log* const clean = state_.clean_of(log); clean && clean->start >= clean->durable_end && log.start < log.clean_end) (void)set_start(log, log.clean_end);
         if (log.retention_ms < 0 && log.retention_bytes < 0) continue;
         const Offset start = retention_start(state_, log, now_ms);
