@@ -71,6 +71,30 @@ TEST_CASE("pinned: what nobody writes to is moved once for each time that the ta
     CHECK(c.check_all("kept") == "");
 }
 
+TEST_CASE("pinned: with the fewest index samples nothing is lost, and passes still end") {
+    broker::BrokerOptions options = small_broker(0);
+    options.store.index_samples_max = 2 * options.store.logs_max;
+    Compacted c(0, options);
+    REQUIRE(c.create_with("kept", {{"pinned", "true"}, {"overflow", "reject"}}) == Error::none);
+    REQUIRE(c.create_with("yields", {{"pinned", "true"}}) == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    REQUIRE(c.create("more", "delete") == Error::none);
+    const std::uint64_t begin = c.head();
+    std::uint32_t most = 0;
+    for (int round = 0; round < 30; ++round) {
+        REQUIRE(c.add("kept", 2) == Error::none);
+        REQUIRE(c.add("yields", 5) == Error::none);
+        REQUIRE(c.add("more", 5) == Error::none);
+        c.others(150);
+        REQUIRE(c.check_all("kept") == "");
+        REQUIRE(c.check_all("yields") == "");
+        most = std::max(most, c.broker().store().state().index.used());
+    }
+    CHECK(c.log("kept").start == Offset(0));
+    CHECK(most == options.store.index_samples_max);
+    CHECK(c.statistics().written_bytes * 2 < (c.head() - begin) * options.store.segment_bytes);
+}
+
 TEST_CASE("pinned: without a full ring around it nothing is written anew") {
     Compacted c(0);
     REQUIRE(c.create_with("kept", {{"pinned", "true"}}) == Error::none);
