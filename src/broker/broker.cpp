@@ -89,7 +89,7 @@ void Broker::reload(const config::TopicSection& defaults, std::int64_t retention
 }
 
 // Whether a topic can be what it would be by other defaults.
-Status Broker::check_followed(const Topic& topic, const Topic& planned, Text& why) const {
+Status Broker::check_followed(const Topic& topic, const Topic& planned, Text& why) {
     if (!Cleaner::keeps(planned)) return {};
     RIVULET_TRY(config::check_contradictions(planned.config, why));
     RIVULET_TRY(check_policy(planned.config, why));
@@ -106,8 +106,9 @@ void Broker::apply_config(Topic& topic) {
         log->pack_interval_ns = topic.config.pack_ms * ns_per_ms;
         store_.set_batch_limit(*log, topic.config.max_message_bytes);
         const bool cleaned = Cleaner::cleans(topic);
-        log->retention_ms = cleaned ? -1 : topic.config.retention_ms;
-        log->retention_bytes = cleaned ? -1 : topic.config.retention_bytes;
+        const bool retained = cleaned && topic.config.cleanup_policy == config::CleanupPolicy::compact;
+        log->retention_ms = retained ? -1 : topic.config.retention_ms;
+        log->retention_bytes = retained ? -1 : topic.config.retention_bytes;
         log->keys_required = cleaned;
         log->intake = cleaner_.intake_of(topic);
         log->owner = topics_.slot(topic);

@@ -19,7 +19,7 @@ constexpr std::int64_t retry_ns = 10 * ns_per_ms;
 Cleaner::Cleaner(Broker& broker, Arena& arena, std::uint32_t keys_max) : broker_(broker), keys_max_(keys_max), keys_(arena, keys_max) {}
 
 bool Cleaner::keeps(const Topic& topic) { return topic.config.outlives_ring() && !Coordinator::is_internal(topic.name.view()); }
-bool Cleaner::cleans(const Topic& topic) { return keeps(topic) && topic.config.cleanup_policy == config::CleanupPolicy::compact; }
+bool Cleaner::cleans(const Topic& topic) { return keeps(topic) && topic.config.cleanup_policy != config::CleanupPolicy::remove; }
 bool Cleaner::pins(const Topic& topic) { return keeps(topic) && !cleans(topic); }
 bool Cleaner::refuses(const Topic& topic) { return pins(topic) && topic.config.overflow == config::Overflow::reject; }
 
@@ -55,7 +55,7 @@ void Cleaner::on_tick() {
 void Cleaner::begin(store::Log& cleaned) {
     const Status begun = broker_.store().begin_clean(cleaned);
     if (!begun) {
-        again_at_ = broker_.env().now() + again_ns;
+        begin_at_ = broker_.env().now() + again_ns;
         if (begun.error() == Error::limit_reached && !std::exchange(room_told_, true))
             env::LogLine(broker_.env(), env::LogLevel::error) << "limits.partitions = " << broker_.store().state().logs.capacity() << " leaves no room to clean a partition of a compacted or pinned topic";
         return;
@@ -63,7 +63,10 @@ void Cleaner::begin(store::Log& cleaned) {
     room_told_ = false;
     const store::Store::Parts parts = broker_.store().parts_of(cleaned);
     const Topic& topic = broker_.topics().at_slot(cleaned.owner);
-    delete_retention_ms_ = topic.config.delete_retention_ms;
+    const config::TopicConfig& config = topic.config;
+    delete_retention_ms_ = config.delete_retention_ms;
+    const bool ages = config.cleanup_policy == config::CleanupPolicy::both && config.retention_ms >= 0 && broker_.clock_trusted();
+    too_old_ = Timestamp(ages ? broker_.wall().value - config.retention_ms : -1);
     pass_bytes_ = parts.clean_bytes + parts.own_bytes;
     pressed_ = parts.segments_left < reach();
     appended_ = own_bytes_ = skip_ = 0;
@@ -112,8 +115,12 @@ void Cleaner::give_up(bool failed) {
     phase_ = Phase::idle;
     broker_.drop(stage_);
     broker_.store().drop_clean();
-    if (failed) again_at_ = broker_.env().now() + again_ns;
-    broker_.hold_appends(false);
+    if (failed) {
+        failed_ = log;
+        again_at_ = broker_.env().now() + again_ns;
+    }
+    // Others may be as near to the tail, and appends are held for them.
+    look();
 }
 
 void Cleaner::on_fetched(Failure outcome) {

@@ -143,6 +143,7 @@ private:
     std::uint64_t pass_bytes_ = 0;     // that it has to write at most
     std::uint64_t appended_ = 0;
     std::int64_t delete_retention_ms_ = 0;
+    Timestamp too_old_{-1};            // what is older goes: cleanup.policy = compact,delete
     Offset start_{0};            // of the log
     Offset mark_end_{0};         // of what the last pass kept
     std::uint32_t marks_left_ = 0;
@@ -191,6 +192,8 @@ private:
     Instant refusal_again_at_{INT64_MIN};  // not told more often
     Instant dropped_again_at_{INT64_MIN};
     std::uint64_t dropped_untold_ = 0;
+    Instant begin_at_{INT64_MIN};  // no pass before
+    LogId failed_{0};              // whose last pass was given up, and not begun again before
     Instant again_at_{INT64_MIN};
     Statistics statistics_;
 };

@@ -34,7 +34,7 @@ void Cleaner::look() {
             if (store::Log* const part = broker_.partition(topic, p); part && part->start < part->durable_end) look_at(topic, *part);
     }
     broker_.env().charge(counted_all_.parts * 1024 + broker_.topics().count() * 16);
-    if (phase_ == Phase::idle && due_.value != 0 && broker_.env().now() >= again_at_)
+    if (phase_ == Phase::idle && due_.value != 0 && broker_.env().now() >= begin_at_)
         if (store::Log* const chosen = broker_.store().find(due_)) begin(*chosen);
     hold(least_left_, pressing_);
 }
@@ -63,8 +63,9 @@ void Cleaner::count() {
 void Cleaner::look_at(const Topic& topic, store::Log& part) {
     if (cleans(topic) && keys_max_ == 0) return;
     store::Store::Parts parts = broker_.store().parts_of(part);
-    if (pins(topic)) decide_pinned(topic, part, parts);
-    else decide_cleaned(topic, part, parts);
+    const bool failed = part.id == failed_ && broker_.env().now() < again_at_;
+    if (!failed && pins(topic)) decide_pinned(topic, part, parts);
+    if (!failed && cleans(topic)) decide_cleaned(topic, part, parts);
     least_left_ = std::min(least_left_, parts.segments_left);
 }
 

@@ -206,6 +206,11 @@ Cleaner::Step Cleaner::begin_batch() {
     // Appends of others come first, as long as they are not held.
     if (!broker_.store().appends_held() && state.unflushed_bytes + state.committing_bytes > state.options.waiting_bytes_max() / 4) return Step::wait;
     if (header_.last_offset() < start_ || header_.base_offset <= last_) return leave();
+    // Segments of the last pass have old and new together, so these would stay as long as the newest.
+    if (header_.max_timestamp.value >= 0 && header_.max_timestamp < too_old_ && !time_unknown_ && !header_.clock_untrusted()) {
+        statistics_.records_dropped += static_cast<std::uint64_t>(header_.record_count);
+        return leave();
+    }
     if (skip_ != 0 && header_.last_offset() + 1 < end_) {
         skip_ -= std::min<std::uint64_t>(skip_, header_.total_bytes());
         start_ = header_.last_offset() + 1;

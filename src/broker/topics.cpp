@@ -35,13 +35,16 @@ Status Broker::check_counts(const TopicRequest& request, Topic& topic, Text& why
 }
 
 // Each partition of a topic that outlives the ring has its clean log beside it, and one is written anew at a time.
-Status Broker::check_logs(std::uint32_t more, const Topic& planned, Text& why) const {
+Status Broker::check_logs(std::uint32_t more, const Topic& planned, Text& why) {
     std::uint64_t clean = Cleaner::keeps(planned) ? std::uint64_t{planned.partitions} + 1 : 0;
     std::uint64_t plain = more;
     for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
         const Topic& topic = topics_.at(rank);
         plain += topic.partitions;
         if (Cleaner::keeps(topic) && topic.id != planned.id) clean += topic.partitions + (clean == 0 ? 1 : 0);
+        // Compacted or pinned before: what was kept is still there.
+        for (std::uint32_t p = 0; !Cleaner::keeps(topic.id == planned.id ? planned : topic) && p < topic.partitions; ++p)
+            if (const store::Log* const log = store_.find(topic.log_of(p)); log && log->clean.value != 0) ++plain;
     }
     if (plain + clean <= options_.store.logs_max && more <= options_.store.logs_max - store_.log_count()) return {};
     if (clean != 0) {
@@ -60,7 +63,7 @@ Status Broker::check_catalogue(std::size_t added, std::size_t removed, Text& why
 }
 
 Status Broker::check_policy(const config::TopicConfig& config, Text& why) const {
-    if (config.cleanup_policy != config::CleanupPolicy::compact || cleaner_.possible()) return {};
+    if (config.cleanup_policy == config::CleanupPolicy::remove || cleaner_.possible()) return {};
     why << "cleanup.policy = compact: limits.compact_keys is 0";
     return fail(Error::invalid_config);
 }
@@ -134,7 +137,7 @@ Result<Broker::TopicChanged> Broker::auto_create(std::string_view name, Text& wh
     return create_topic(request, why);
 }
 
-Status Broker::plan_growth(Topic& planned, std::uint32_t partitions, Text& why) const {
+Status Broker::plan_growth(Topic& planned, std::uint32_t partitions, Text& why) {
     if (partitions < planned.partitions) {
         why << "the topic has " << planned.partitions << " partitions: there cannot be fewer";
         return fail(Error::invalid_partitions);
@@ -149,7 +152,7 @@ Status Broker::plan_growth(Topic& planned, std::uint32_t partitions, Text& why) 
     return fail(Error::limit_reached);
 }
 
-Status Broker::check_alter(const Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Topic& planned, Text& why) const {
+Status Broker::check_alter(const Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Topic& planned, Text& why) {
     planned = topic;
     planned.config = config;
     RIVULET_TRY(plan_growth(planned, partitions, why));
@@ -185,7 +188,7 @@ Result<Broker::TopicChanged> Broker::alter_topic(Topic& topic, const config::Top
     return TopicChanged{&topic, ticket};
 }
 
-Status Broker::check_grow(const Topic& topic, std::int64_t partitions, Text& why) const {
+Status Broker::check_grow(const Topic& topic, std::int64_t partitions, Text& why) {
     if (partitions <= topic.partitions || partitions > INT32_MAX) {
         why << "the topic has " << topic.partitions << " partitions: " << partitions << " would not be an increase";
         return fail(Error::invalid_partitions);

@@ -122,7 +122,7 @@ Status check_contradictions(const TopicConfig& config, Text& why) {
 }
 
 bool contradicts(const TopicConfig& config, Contradiction what) {
-    const bool compact = config.cleanup_policy == CleanupPolicy::compact;
+    const bool compact = config.cleanup_policy != CleanupPolicy::remove;
     switch (what) {
         case Contradiction::pinned_compact: return config.pinned && compact;
         case Contradiction::reject_alone: return config.overflow == Overflow::reject && !config.outlives_ring();

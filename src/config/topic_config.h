@@ -32,7 +32,7 @@ namespace rivulet::config {
 
 enum class Durability : std::uint8_t { disk, memory };
 enum class Overflow : std::uint8_t { drop_oldest, reject };
-enum class CleanupPolicy : std::uint8_t { remove, compact };
+enum class CleanupPolicy : std::uint8_t { remove, compact, both };
 enum class TimestampType : std::uint8_t { create_time, log_append_time };  // Kafka's numbers
 enum class CompressionType : std::uint8_t { producer };
 
@@ -81,7 +81,7 @@ struct TopicConfig {
         return durability == Durability::memory ? commit_interval_memory_ms : commit_interval_disk_ms;
     }
     // What was accepted stays, or its latest record of each key, though the ring comes round.
-    bool outlives_ring() const { return pinned || cleanup_policy == CleanupPolicy::compact; }
+    bool outlives_ring() const { return pinned || cleanup_policy != CleanupPolicy::remove; }
     bool is_set(TopicKey key) const { return (overrides >> (static_cast<unsigned>(key) - 1) & 1U) != 0; }
     bool operator==(const TopicConfig&) const = default;
 };

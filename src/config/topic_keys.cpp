@@ -15,12 +15,11 @@ constexpr std::int64_t day = 86'400 * second;
 
 constexpr Choice durability_choices[] = {{"disk", 0, {}}, {"memory", 1, {}}};
 constexpr Choice overflow_choices[] = {{"drop-oldest", 0, {}}, {"reject", 1, {}}};
-constexpr std::string_view both_policies = "not done here: choose one of the two";
 constexpr Choice cleanup_choices[] = {
     {"delete", 0, {}},
     {"compact", 1, {}},
-    {"compact,delete", 2, both_policies},
-    {"delete,compact", 2, both_policies},
+    {"compact,delete", 2, {}},
+    {"delete,compact", 2, {}},
 };
 constexpr Choice timestamp_choices[] = {{"CreateTime", 0, {}}, {"LogAppendTime", 1, {}}};
 constexpr std::string_view verbatim = "not done here: batches are kept as the producer compressed them";
@@ -54,7 +53,7 @@ constexpr Key table[] = {
      .access = number_at<&TopicConfig::overflow>(), .why = "At the share of those that outlive the ring: the oldest records of pinned topics go, or (with pinned, or cleanup.policy = compact) appends are refused.",
      .reloadable = true, .choices = overflow_choices, .number = number_of(TopicKey::overflow)},
     {.name = "cleanup.policy", .type = KeyType::choice, .default_text = "delete",
-     .access = number_at<&TopicConfig::cleanup_policy>(), .why = "delete: old records go by age, bytes or the store's end. compact: the latest record of each key stays.",
+     .access = number_at<&TopicConfig::cleanup_policy>(), .why = "delete: old records go by age, bytes or the store's end. compact: the latest record of each key stays. compact,delete: and goes by age or bytes.",
      .reloadable = true, .choices = cleanup_choices, .number = number_of(TopicKey::cleanup_policy), .list = true},
     {.name = "min.insync.replicas", .type = KeyType::integer, .default_text = "1", .minimum = 1, .maximum = 1,
      .access = number_at<&TopicConfig::min_insync_replicas>(), .why = "Replicas that must hold a record before acks=all is answered.",

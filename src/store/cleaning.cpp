@@ -49,7 +49,7 @@ Result<std::uint64_t> Store::finish_clean(Log& log, Offset end, std::uint64_t ow
     RIVULET_CHECK(made && made->clean_of == log.id && made->end > made->start && end >= made->end && end <= log.durable_end);
     if (made->durable_end < made->end || !committer_.idle()) return fail(Error::busy);
     RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
-    const std::uint64_t own_before = own_bytes_of(log);
+    const std::uint64_t own_before = state_.own_bytes_of(log);
     const std::uint64_t alive = own_before > own_bytes ? own_before - own_bytes : 0;
     encode(LogCleanedRecord{log.id, made->id, end}, *records);
     if (Log* const replaced = state_.clean_of(log)) delete_log(*replaced);
@@ -61,7 +61,7 @@ Result<std::uint64_t> Store::finish_clean(Log& log, Offset end, std::uint64_t ow
     for (const Sample* sample = state_.index.first(log); sample && sample->first() <= end; sample = state_.index.next(*sample)) keep = SegmentIndex::sequence_of(*sample, head);
     if (keep != 0 && state_.index_loaded_from <= state_.head.first_live) state_.index.retire(log, state_.geometry, keep, head);
     log.dead_bytes = 0;
-    const std::uint64_t most = own_bytes_of(log);
+    const std::uint64_t most = state_.own_bytes_of(log);
     log.dead_bytes = most > alive ? most - alive : 0;
     committer_.note_records(0);
     return committer_.open_ticket();
@@ -73,21 +73,6 @@ void Store::drop_clean() {
     if (made) delete_log(*made);
 }
 
-// At most: after a start nobody knows how much is dead in the segment where that ends.
-std::uint64_t Store::own_bytes_of(const Log& log) const {
-    if (log.clean_end >= log.durable_end) return 0;
-    std::uint64_t bytes = log.bytes;
-    const auto take_off = [&bytes](std::uint64_t dead) { bytes = bytes > dead ? bytes - dead : 0; };
-    const Sample* sample = state_.index.first(log);
-    for (const Sample* later = nullptr; sample; sample = later) {
-        later = state_.index.next(*sample);
-        if (!later || later->first() > log.clean_end) break;
-        take_off(sample->bytes);
-    }
-    if (sample && sample->first() < log.clean_end) take_off(log.dead_bytes);
-    return bytes;
-}
-
 Store::Parts Store::parts_of(const Log& log) {
     Parts parts;
     const std::uint64_t head = state_.geometry.sequence(state_.head.previous_end - 1);
@@ -97,7 +82,7 @@ Store::Parts Store::parts_of(const Log& log) {
         const Offset alive = std::max(log.start, clean->start);
         if (alive < log.clean_end && alive < clean->durable_end) oldest = state_.index.find(*clean, alive, state_.geometry, head);
     }
-    parts.own_bytes = own_bytes_of(log);
+    parts.own_bytes = state_.own_bytes_of(log);
     if (log.own_start() < log.durable_end) {
         // A pass that ended early has left some that is older than what it wrote.
         const Lsn own = state_.index.find(log, log.own_start(), state_.geometry, head);

@@ -94,6 +94,8 @@ struct State {
     // A group that is lost may have had some of a clean log: which offsets cannot be known.
     void fence_clean(const Log& clean);
     Log* clean_of(const Log& log) { return log.clean.value != 0 ? logs.find(log.clean) : nullptr; }
+    // Of a log's own extents, what is not dead for its clean log. At most: after a start nobody knows how much is dead in the segment where that ends.
+    std::uint64_t own_bytes_of(const Log& log) const;
     // Bytes that a group may have at head.next, keeping room for a footer that names `more_logs` beside those already in the segment; 0 if none.
     std::uint64_t room(std::uint32_t more_logs) const;
     // Rebased seconds of an extent's max timestamp, or time_unknown.

@@ -205,7 +205,7 @@ private:
     void close_memory_packs();
     void write_clock();
     void delete_log(Log& log);
-    std::uint64_t own_bytes_of(const Log& log) const;
+    void drop_clean_of(Log& log);
     Offset find_time(const Log& log, std::uint32_t seconds);
 
     env::Env& env_;

@@ -79,7 +79,7 @@ TEST_CASE("what is not built yet says so") {
     CHECK(problems_of("[defaults]\nreplication.factor = 3\n") == "r.conf:2: defaults.replication.factor = 3: this version runs on a single board: 1");
     CHECK(problems_of("[topic.a]\nmin.insync.replicas = 2\n") == "r.conf:2: topic.a.min.insync.replicas = 2: this version runs on a single board: 1");
     CHECK(problems_of("[topic.a]\ncleanup.policy = compact\n") == "");
-    CHECK(problems_of("[topic.a]\ncleanup.policy = compact,delete\n") == "r.conf:2: topic.a.cleanup.policy = compact,delete: not done here: choose one of the two");
+    CHECK(problems_of("[topic.a]\ncleanup.policy = compact,delete\n") == "");
     CHECK(problems_of("[topic.a]\nsegment.bytes = 1\n") ==
           "r.conf:2: topic.a.segment.bytes: one journal holds all topics; its segments are storage.segment_bytes");
     CHECK(problems_of("[topic.a]\ncompression.type = zstd\n") ==

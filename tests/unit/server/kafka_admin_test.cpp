@@ -117,7 +117,7 @@ TEST_CASE("CreateTopics: what is wrong with a topic, and nothing is made then") 
     Items<Create::Config> unknown{{"retention.sm", "1"}};
     Items<Create::Config> bad{{"retention.ms", "soon"}};
     Items<Create::Config> null{{"retention.ms", {}}};
-    Items<Create::Config> later{{"cleanup.policy", "compact,delete"}};
+    Items<Create::Config> later{{"compression.type", "gzip"}};
     Items<Create::Config> no_size{{"segment.bytes", "large"}};
     Items<Create::Config> streams{{"cleanup.policy", "delete"}, {"segment.bytes", "52428800"}, {"retention.ms", "-1"}};
     const struct {

@@ -166,9 +166,21 @@ TEST_CASE("store cleaning: a start in the clean part, and one beyond it") {
     CHECK(c.restart() == "");
     CHECK(c.h.read(first).front().header.base_offset == Offset(8));
     c.fill(first, 2);
+    CHECK(c.h.store().log_count() == 3);
     REQUIRE(c.h.settle(c.d.set_start(first, Offset(22))));
     CHECK(c.h.read(first).front().header.base_offset == Offset(22));
+    // Nothing is left of the clean part, and its place is free.
+    CHECK(c.h.store().log_count() == 2);
     CHECK(c.restart() == "");
+    CHECK(c.h.store().log_count() == 2);
+    CHECK(c.restart(true) == "");
+    CHECK(c.h.store().log_count() == 2);
+    c.d.note_now();
+    c.h.cut();
+    lose_checkpoints(c.h);
+    REQUIRE(c.h.boot());
+    CHECK(c.h.store().log_count() == 2);
+    CHECK(c.h.read(first).front().header.base_offset == Offset(22));
     c.h.read(first, Offset(3));
     CHECK(c.h.last_outcome == store::ReadOutcome::out_of_range);
 }
