@@ -32,6 +32,7 @@ void Cleaner::start() {
 
 void Cleaner::stop() {
     phase_ = Phase::idle;
+    next_due_ = false;
     broker_.cancel(static_cast<Fetch&>(*this));
     broker_.cancel(static_cast<RoomWaiter&>(*this));
     broker_.env().disarm(retry_);
@@ -113,6 +114,7 @@ void Cleaner::next_view() {
 
 void Cleaner::give_up(bool failed) {
     phase_ = Phase::idle;
+    next_due_ = false;
     broker_.drop(stage_);
     broker_.store().drop_clean();
     if (failed) {
@@ -149,6 +151,7 @@ void Cleaner::wait_for_room() {
 
 void Cleaner::on_retry() {
     if (in_) return go_on();
+    if (std::exchange(next_due_, false)) return next_view();
     if (phase_ == Phase::durable) return try_finish();
     if (!static_cast<RoomWaiter&>(*this).linked()) return;
     broker_.cancel(static_cast<RoomWaiter&>(*this));

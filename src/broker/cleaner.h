@@ -153,6 +153,7 @@ private:
     Offset whole_for_{-1};       // batch that is kept whole: it has been found to be no sound one
     // The view that it goes through.
     std::optional<ViewCursor> in_;
+    bool next_due_ = false;          // and the next is to be asked for on the next turn
     std::size_t batches_left_ = 0;
     std::uint64_t turn_end_ = 0;     // of bytes
     std::uint32_t turn_left_ = 0;    // of records

@@ -78,7 +78,9 @@ void Cleaner::go_on() {
     end_view();
     if (step == Step::wait) return wait_for_room();
     if (step == Step::failed) return give_up();
-    next_view();
+    // What lies in RAM would be served, and gone through, on this turn still.
+    next_due_ = true;
+    broker_.env().arm(retry_, broker_.env().now());
 }
 
 Cleaner::Step Cleaner::go_through() {
