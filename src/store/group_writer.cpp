@@ -170,6 +170,7 @@ void GroupWriter::move_tail(std::uint64_t sequence, Writer& records) {
         if (start <= begin) continue;
         begin = start;
         state_.fences.raise_start(log.id, log.start);
+        state_.follow_start(log);
         append_retire_entry(entries, previous, {log.id, start});
         ++record.count;
     }
