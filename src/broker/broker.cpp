@@ -18,14 +18,16 @@ Broker::Broker(env::Env& env, Arena& arena, const BrokerOptions& options)
       store_(env, arena, options.store, *this),
       topics_(arena, options.topics_max),
       watches_(arena, options.store.logs_max),
-      record_search_(*this, arena, options.decode_bytes),
+      opener_(env, arena, options.decode_bytes),
+      record_search_(*this, opener_),
+      unpacker_(*this, opener_),
       catalogue_bytes_max_(catalogue_bytes_max(options.store)),
       clock_(options.clock_trust, options.clock_floor),
       cleaner_(*this, arena, options.compact_keys) {}
 
 std::size_t Broker::memory_bytes(const BrokerOptions& options) {
     return sizeof(Broker) - sizeof(store::Store) + store::Store::memory_bytes(options.store) + TopicTable::memory_bytes(options.topics_max) +
-           LogWatches::memory_bytes(options.store.logs_max) + RecordSearch::memory_bytes(options.decode_bytes) + Cleaner::memory_bytes(options.compact_keys);
+           LogWatches::memory_bytes(options.store.logs_max) + BatchOpener::memory_bytes(options.decode_bytes) + Cleaner::memory_bytes(options.compact_keys);
 }
 
 Result<store::OpenReport> Broker::open() {

@@ -11,6 +11,7 @@
 #include "broker/log_watch.h"
 #include "broker/record_search.h"
 #include "broker/topic.h"
+#include "broker/unpacker.h"
 #include "broker/waiters.h"
 #include "config/config.h"
 
@@ -143,6 +144,9 @@ public:
     // See RecordSearch::begin.
     bool search(RecordWaiter& waiter) { return record_search_.begin(waiter); }
     void cancel(RecordWaiter& waiter) { record_search_.cancel(waiter); }
+    // A compressed batch on a log of a compacted topic: see Unpacker::begin.
+    bool unpack(UnpackWaiter& waiter, LogId log, store::Stage& stage) { return unpacker_.begin(waiter, log, stage); }
+    void cancel(UnpackWaiter& waiter) { unpacker_.cancel(waiter); }
     const RecordSearch::Statistics& search_statistics() const { return record_search_.statistics(); }
 
     // Until there is more of this log, or it goes: then the watch fires, once, on a later turn. LogWatches::cancel() before.
@@ -215,7 +219,9 @@ private:
     store::Store store_;
     TopicTable topics_;
     LogWatches watches_;
+    BatchOpener opener_;
     RecordSearch record_search_;
+    Unpacker unpacker_;
     std::uint64_t created_ticket_ = 0;
     std::uint64_t catalogue_bytes_max_;
     ClockTrust clock_;

@@ -34,6 +34,7 @@ void Cleaner::stop() {
     broker_.cancel(static_cast<Fetch&>(*this));
     broker_.cancel(static_cast<RoomWaiter&>(*this));
     broker_.env().disarm(retry_);
+    end_view();
     broker_.drop(stage_);
 }
 
@@ -154,15 +155,23 @@ void Cleaner::begin(store::Log& cleaned) {
     appended_ = own_bytes_ = 0;
     horizon_for_ = whole_for_ = last_ = Offset(-1);
     start_ = cleaned.start;
-    end_ = cleaned.durable_end;
+    end_ = all_end_ = cleaned.durable_end;
+    all_bytes_ = parts.own_bytes;
     keys_.clear();
     log = cleaned.id;
-    offset = cleaned.own_start();
-    phase_ = Phase::mapping;
+    mark_end_ = cleaned.own_start();
+    marks_left_ = keys_max_ - keys_max_ / 2;
+    deletes_kept_ = closed_kept_ = false;
+    phase_ = cleaned.deletes_kept && broker_.clock_trusted() && start_ < mark_end_ ? Phase::marking : Phase::mapping;
+    offset = phase_ == Phase::marking ? start_ : mark_end_;
     next_view();
 }
 
 void Cleaner::next_view() {
+    if (phase_ == Phase::marking && offset >= mark_end_) {
+        phase_ = Phase::mapping;
+        offset = mark_end_;
+    }
     if (phase_ == Phase::mapping && offset >= end_) {
         phase_ = Phase::copying;
         offset = start_;
@@ -192,19 +201,10 @@ void Cleaner::on_fetched(Failure outcome) {
     }
     if (view.empty()) {
         // Nothing more is there below the end.
-        offset = end_;
+        offset = limit();
         return next_view();
     }
-    const Step step = phase_ == Phase::mapping ? map_view() : copy_view();
-    statistics_.read_bytes += view.bytes;
-    broker_.env().charge(view.bytes * 4);
-    broker_.release(view);
-    switch (step) {
-        case Step::wait: return wait_for_room();
-        case Step::failed: return give_up();
-        case Step::done:
-        case Step::again: return next_view();
-    }
+    begin_view();
 }
 
 // What it lacked may have been its own view's, and then nobody else makes room.
@@ -214,6 +214,7 @@ void Cleaner::wait_for_room() {
 }
 
 void Cleaner::on_retry() {
+    if (in_) return go_on();
     if (phase_ == Phase::durable) return try_finish();
     if (!static_cast<RoomWaiter&>(*this).linked()) return;
     broker_.cancel(static_cast<RoomWaiter&>(*this));
@@ -253,8 +254,9 @@ void Cleaner::end_copying() {
 void Cleaner::try_finish() {
     store::Log* const cleaned = broker_.store().find(log);
     if (!cleaned || broker_.store().state().making.value == 0) return give_up();
-    const Result<std::uint64_t> done = broker_.store().finish_clean(*cleaned, end_, own_bytes_);
+    const Result<std::uint64_t> done = broker_.store().finish_clean(*cleaned, end_, end_ == all_end_ ? all_bytes_ : own_bytes_);
     if (!done && done.error() != Error::busy) return give_up();
+    if (done) cleaned->deletes_kept = deletes_kept_;
     if (!done) return broker_.env().arm(retry_, broker_.env().now() + retry_ns);
     broker_.env().disarm(retry_);
     phase_ = Phase::idle;

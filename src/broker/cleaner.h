@@ -1,21 +1,23 @@
 // Cleans the partitions of compacted topics (cleanup.policy = compact): of each key the latest record stays, with its offset; what stays moves ahead of the ring's tail.
-// Owns:     a table of keys, one fetch, one stage. Bounds: one partition at a time, slices of slice_bytes and one batch; BrokerOptions::compact_keys keys for one pass: where there are more,
-//           it ends earlier, or, near the ring's tail, keeps what it has no room for.
+// Owns:     a table of keys, one fetch, one stage. Bounds: one partition at a time, one view of it; a turn of the loop takes turn_records or turn_bytes, and ends at the end of a record;
+//           BrokerOptions::compact_keys keys for one pass: where it has more new keys, it ends earlier.
 // Errors:   none: a pass that fails is given up and begun again later. What it cannot open, a batch that is compressed, it keeps whole.
 // Guarantee: readers see a partition's old part or its new one, never a half (store::Store::finish_clean). What is alive does not leave the ring: passes begin early enough, and if
 //           appends come faster than a pass gets on they are held; when more is alive than live_share of the ring, appends to compacted topics are refused.
 // Thread:   loop only.
 #pragma once
 
+#include <optional>
+
 #include "base/siphash.h"
 #include "broker/key_offsets.h"
 #include "broker/topic.h"
+#include "broker/view_cursor.h"
 #include "broker/waiters.h"
 
 namespace rivulet::broker {
 
 class Broker;
-class ViewCursor;
 
 class Cleaner final : private Fetch, private RoomWaiter {
 public:
@@ -25,6 +27,9 @@ public:
     Cleaner(Broker& broker, Arena& arena, std::uint32_t keys_max);
     static std::size_t memory_bytes(std::uint32_t keys_max) { return KeyOffsets::memory_bytes(keys_max); }
     bool possible() const { return keys_max_ != 0; }
+    // Of what it goes through in one turn of the loop: well below 1 ms on the smallest board.
+    static constexpr std::uint32_t turn_records = 256;
+    static constexpr std::size_t turn_bytes = 32U << 10;
     // A topic of users, with cleanup.policy = compact.
     static bool cleans(const Topic& topic);
     store::Log::Intake intake() const { return intake_; }
@@ -47,9 +52,11 @@ public:
     const Statistics& statistics() const { return statistics_; }
 
 private:
-    enum class Phase : std::uint8_t { idle, mapping, copying, durable };
+    enum class Phase : std::uint8_t { idle, marking, mapping, copying, durable };
     static constexpr std::size_t slice_bytes = 32U << 10;
-    enum class Step : std::uint8_t { done, wait, again, failed };
+    // more: goes on at once; turn: on the next turn; done, again: with what is read next, which begins with the batch at hand once more if that is not done.
+    enum class Step : std::uint8_t { more, turn, done, again, wait, failed };
+    enum class Mapped : std::uint8_t { done, full, bad };
 
     struct Retry final : env::Timer {
         explicit Retry(Cleaner& cleaner) : cleaner_(cleaner) {}
@@ -75,16 +82,27 @@ private:
     void end_copying();
     void try_finish();
     // cleaner_pass.cpp
-    Step map_view();
-    bool map_batch(ViewCursor& in, const record::BatchHeader& header);
-    Step copy_view();
-    Step copy_batch(ViewCursor& in, const record::BatchHeader& header, bool time_unknown);
-    bool copy_records(ViewCursor& in, const record::BatchHeader& header);
-    bool copy_record(ViewCursor& in, const record::BatchHeader& header);
+    void begin_view();
+    void end_view();
+    void go_on();
+    Step go_through();
+    Step enter();
+    Step leave();
+    bool turn_is_over() const;
+    Offset limit() const { return phase_ == Phase::marking ? mark_end_ : end_; }
+    Step mark_on();
+    Step end_marking();
+    Mapped mark_record(ViewCursor& in);
+    Step map_on();
+    Step end_mapping();
+    Step begin_batch();
+    Step copy_on();
+    Step end_batch(bool sound);
+    Mapped map_record(ViewCursor& in);
+    bool copy_record(ViewCursor& in);
     bool copy_body(ViewCursor& in, std::uint64_t bytes, SipHash128* hash);
     Step append();
     void put(Bytes bytes);
-    bool tombstones_expired(const record::BatchHeader& header) const;
     std::uint64_t journal_bytes() const;
 
     Broker& broker_;
@@ -97,15 +115,36 @@ private:
     Offset end_{0};              // of what the pass goes through
     Offset last_{-1};            // of the last batch that was relocated
     bool pressed_ = false;       // it began because the ring's tail is near
-    std::uint64_t own_bytes_ = 0;
+    std::uint64_t own_bytes_ = 0;      // of what came since the last, as far as it has read
+    Offset all_end_{0};                // of all that had come when it began
+    std::uint64_t all_bytes_ = 0;      // as much as that counted for then
     std::uint64_t pass_bytes_ = 0;     // that it has to write at most
     std::uint64_t appended_ = 0;
     std::int64_t delete_retention_ms_ = 0;
     Offset start_{0};            // of the log
+    Offset mark_end_{0};         // of what the last pass kept
+    std::uint32_t marks_left_ = 0;
+    bool deletes_kept_ = false;  // what it has written has tombstones with a horizon
+    bool closed_kept_ = false;   // it has kept a batch whole of which it does not know the keys
     Offset horizon_for_{-1};     // batch that gets a delete horizon: it has been found to have a tombstone without
     Offset whole_for_{-1};       // batch that is kept whole: it has been found to be no sound one
-    record::BatchHeader out_;    // of the batch at hand, as it will be
+    // The view that it goes through.
+    std::optional<ViewCursor> in_;
+    std::size_t batches_left_ = 0;
+    std::uint64_t turn_end_ = 0;     // of bytes
+    std::uint32_t turn_left_ = 0;    // of records
+    // The batch at hand.
+    bool inside_ = false;
+    bool whole_ = false;             // kept as it is
+    bool time_unknown_ = false;
+    record::BatchHeader header_;
+    record::BatchHeader out_;        // as it will be
+    std::uint64_t behind_ = 0;       // where in the view it ends
+    std::int32_t records_left_ = 0;
+    std::uint32_t records_dropped_ = 0;
     bool wants_horizon_ = false;
+    bool tombstones_expired_ = false;
+    bool horizons_ = false;          // the clock can tell one
     std::uint32_t body_crc_ = 0;
     std::uint64_t head_ = 0;     // segment at the last look
     // What a look has found: the partition to be cleaned, by how pressing it is.

@@ -3,7 +3,6 @@
 
 #include "base/crc32c.h"
 #include "broker/broker.h"
-#include "broker/view_cursor.h"
 
 namespace rivulet::broker {
 
@@ -14,6 +13,9 @@ using record::batch_header_bytes;
 
 // By which a time may become longer when it counts from another one.
 constexpr std::size_t time_growth_max = varint_bytes_max - 1;
+
+// As much as a few hundred bytes, in what the simulator counts.
+constexpr std::uint64_t record_work = 256;
 
 std::size_t zigzag_size(std::int64_t value) { return varint_size(zigzag(value)); }
 
@@ -38,145 +40,255 @@ bool read_head(ViewCursor& in, RecordHead& head) {
     return head.key_bytes < 0 || static_cast<std::uint64_t>(head.key_bytes) <= head.left;
 }
 
+bool hash_key(ViewCursor& in, RecordHead& head, SipHash128& hash) {
+    for (auto left = static_cast<std::uint64_t>(head.key_bytes); left != 0;) {
+        const Bytes piece = in.take(left);
+        if (piece.empty()) return false;
+        hash.update(piece);
+        left -= piece.size();
+    }
+    head.left -= static_cast<std::uint64_t>(head.key_bytes);
+    return true;
+}
+
 bool opened(const record::BatchHeader& header) { return header.compression() == record::Compression::none && !header.control(); }
 
 }  // namespace
 
-// ---- which keys come again ----
+// ---- a view, turn by turn ----
 
-Cleaner::Step Cleaner::map_view() {
-    ViewCursor in(broker_, view);
-    for (std::size_t i = 0; i < view.batches && offset < end_; ++i) {
-        std::uint8_t bytes[batch_header_bytes];
-        if (!in.read(bytes)) return Step::failed;
-        const record::BatchHeader header = record::decode_header(bytes);
-        if (header.base_offset >= end_) {
-            offset = end_;
-            return Step::done;
-        }
-        const std::uint64_t behind = in.taken() + header.body_bytes();
-        if (opened(header) && !map_batch(in, header)) {
-            // The table is full. Keys of this batch that it has are no mistake: the batch stays, wherever it lies.
-            const bool first = own_bytes_ == 0;
-            end_ = first ? header.last_offset() + 1 : header.base_offset;
-            if (first) own_bytes_ = header.total_bytes();
-            offset = end_;
-            return Step::done;
-        }
-        if (in.taken() < behind && !in.skip(behind - in.taken())) return Step::failed;
-        own_bytes_ += header.total_bytes();
-        offset = header.last_offset() + 1;
+void Cleaner::begin_view() {
+    in_.emplace(broker_, view);
+    batches_left_ = view.batches;
+    inside_ = false;
+    statistics_.read_bytes += view.bytes;
+    go_on();
+}
+
+void Cleaner::end_view() {
+    if (!in_) return;
+    in_.reset();
+    broker_.release(view);
+}
+
+void Cleaner::go_on() {
+    // Its topic may have gone since the last turn.
+    const Step step = broker_.store().state().making.value == 0 ? Step::failed : go_through();
+    if (step == Step::turn) return broker_.env().arm(retry_, broker_.env().now());
+    end_view();
+    if (step == Step::wait) return wait_for_room();
+    if (step == Step::failed) return give_up();
+    next_view();
+}
+
+Cleaner::Step Cleaner::go_through() {
+    const std::uint64_t begin = in_->taken();
+    turn_end_ = begin + turn_bytes;
+    turn_left_ = turn_records;
+    Step step = Step::more;
+    while (step == Step::more) step = !inside_ ? enter() : phase_ == Phase::marking ? mark_on() : phase_ == Phase::mapping ? map_on() : copy_on();
+    broker_.env().charge((in_->taken() - begin) * 4 + (turn_records - turn_left_) * record_work);
+    return step;
+}
+
+bool Cleaner::turn_is_over() const { return turn_left_ == 0 || in_->taken() >= turn_end_; }
+
+// The next batch.
+Cleaner::Step Cleaner::enter() {
+    if (batches_left_ == 0 || offset >= limit()) return Step::done;
+    if (turn_is_over()) return Step::turn;
+    --batches_left_;
+    --turn_left_;
+    time_unknown_ = in_->time_unknown();
+    std::uint8_t bytes[batch_header_bytes];
+    if (!in_->read(bytes)) return Step::failed;
+    header_ = record::decode_header(bytes);
+    if (header_.base_offset >= limit()) {
+        offset = limit();
+        return Step::done;
     }
+    behind_ = in_->taken() + header_.body_bytes();
+    records_left_ = header_.record_count;
+    if (phase_ == Phase::copying) return begin_batch();
+    if (phase_ == Phase::marking) {
+        // What lies closed may have older values of all that was deleted behind it.
+        if (header_.compression() != record::Compression::none) return end_marking();
+        if ((header_.attributes & attribute_delete_horizon) == 0 || header_.base_timestamp > broker_.wall()) return leave();
+    }
+    if (!opened(header_)) return leave();
+    inside_ = true;
+    return Step::more;
+}
+
+Cleaner::Step Cleaner::leave() {
+    inside_ = false;
+    if (in_->taken() < behind_ && !in_->skip(behind_ - in_->taken())) return Step::failed;
+    if (phase_ == Phase::mapping) own_bytes_ += header_.total_bytes();
+    offset = header_.last_offset() + 1;
+    return Step::more;
+}
+
+// ---- which keys are deleted ----
+
+// A tombstone goes once it was told for long enough, and with it all that its key had before: a pass that had no room for the key has kept that, and mapping reads only what came since.
+Cleaner::Step Cleaner::mark_on() {
+    for (; records_left_ > 0; --records_left_, --turn_left_) {
+        if (turn_is_over()) return Step::turn;
+        const Mapped marked = mark_record(*in_);
+        if (marked == Mapped::full) return end_marking();
+        if (marked == Mapped::bad) break;
+    }
+    return leave();
+}
+
+// The others are for the next passes: what comes since needs room in the table.
+Cleaner::Step Cleaner::end_marking() {
+    offset = mark_end_;
+    inside_ = false;
     return Step::done;
 }
 
-// False: there are more keys than the table has room for.
-bool Cleaner::map_batch(ViewCursor& in, const record::BatchHeader& header) {
+Cleaner::Mapped Cleaner::mark_record(ViewCursor& in) {
     RecordHead head;
-    for (std::int32_t i = 0; i < header.record_count && read_head(in, head); ++i) {
-        SipHash128 hash(hash_keys_[0], hash_keys_[1]);
-        if (head.key_bytes >= 0) {
-            for (auto left = static_cast<std::uint64_t>(head.key_bytes); left != 0;) {
-                const Bytes piece = in.take(left);
-                if (piece.empty()) return true;
-                hash.update(piece);
-                left -= piece.size();
-            }
-            head.left -= static_cast<std::uint64_t>(head.key_bytes);
-            // Near the tail the pass goes to the end: of keys that found no room in the table all records stay.
-            if (!keys_.put(hash.finish(), header.base_offset + head.offset_delta) && !pressed_) return false;
-        }
-        if (!in.skip(head.left)) return true;
+    if (!read_head(in, head) || head.key_bytes < 0) return Mapped::bad;
+    SipHash128 hash(hash_keys_[0], hash_keys_[1]);
+    if (!hash_key(in, head, hash)) return Mapped::bad;
+    const std::uint64_t begin = in.taken();
+    std::int64_t value_bytes = 0;
+    if (!in.zigzag(value_bytes) || in.taken() - begin > head.left) return Mapped::bad;
+    if (value_bytes < 0) {
+        if (marks_left_ == 0) return Mapped::full;
+        --marks_left_;
+        keys_.put(hash.finish(), header_.base_offset + head.offset_delta);
     }
-    return true;
+    return in.skip(head.left - (in.taken() - begin)) ? Mapped::done : Mapped::bad;
+}
+
+// ---- which keys come again ----
+
+Cleaner::Step Cleaner::map_on() {
+    for (; records_left_ > 0; --records_left_, --turn_left_) {
+        if (turn_is_over()) return Step::turn;
+        const Mapped mapped = map_record(*in_);
+        if (mapped == Mapped::full) return end_mapping();
+        if (mapped == Mapped::bad) break;
+    }
+    return leave();
+}
+
+// The table is full. Keys of this batch that it has are no mistake: the batch stays, wherever it lies.
+Cleaner::Step Cleaner::end_mapping() {
+    const bool first = own_bytes_ == 0;
+    end_ = first ? header_.last_offset() + 1 : header_.base_offset;
+    if (first) own_bytes_ = header_.total_bytes();
+    offset = end_;
+    inside_ = false;
+    return Step::done;
+}
+
+Cleaner::Mapped Cleaner::map_record(ViewCursor& in) {
+    RecordHead head;
+    if (!read_head(in, head)) return Mapped::bad;
+    if (head.key_bytes >= 0) {
+        SipHash128 hash(hash_keys_[0], hash_keys_[1]);
+        if (!hash_key(in, head, hash)) return Mapped::bad;
+        // Near the tail the pass goes to the end: records of keys that found no room in the table stay, older ones of these, too.
+        if (!keys_.put(hash.finish(), header_.base_offset + head.offset_delta) && !pressed_) return Mapped::full;
+    }
+    return in.skip(head.left) ? Mapped::done : Mapped::bad;
 }
 
 // ---- what is kept ----
 
-Cleaner::Step Cleaner::copy_view() {
-    const store::State& state = broker_.store().state();
-    ViewCursor in(broker_, view);
-    for (std::size_t i = 0; i < view.batches; ++i) {
-        const bool time_unknown = in.time_unknown();
-        std::uint8_t bytes[batch_header_bytes];
-        if (!in.read(bytes)) return Step::failed;
-        const record::BatchHeader header = record::decode_header(bytes);
-        if (header.base_offset >= end_) {
-            offset = end_;
-            return Step::done;
-        }
-        // Appends of others come first, as long as they are not held.
-        if (!broker_.store().appends_held() && state.unflushed_bytes + state.committing_bytes > state.options.waiting_bytes_max() / 4) return Step::wait;
-        const std::uint64_t behind = in.taken() + header.body_bytes();
-        const Step step = copy_batch(in, header, time_unknown);
-        if (step == Step::again) return Step::done;
-        if (step != Step::done) return step;
-        if (in.taken() < behind && !in.skip(behind - in.taken())) return Step::failed;
-        offset = header.last_offset() + 1;
-    }
-    return Step::done;
-}
-
 // Into a stage of as many bytes as it may come to; what it then has is relocated.
-Cleaner::Step Cleaner::copy_batch(ViewCursor& in, const record::BatchHeader& header, bool time_unknown) {
-    if (header.last_offset() < start_ || header.base_offset <= last_) return Step::done;
-    const bool whole = !opened(header) || whole_for_ == header.base_offset;
+Cleaner::Step Cleaner::begin_batch() {
+    const store::State& state = broker_.store().state();
+    // Appends of others come first, as long as they are not held.
+    if (!broker_.store().appends_held() && state.unflushed_bytes + state.committing_bytes > state.options.waiting_bytes_max() / 4) return Step::wait;
+    if (header_.last_offset() < start_ || header_.base_offset <= last_) return leave();
+    whole_ = !opened(header_) || whole_for_ == header_.base_offset;
     // A batch that cannot take a horizon keeps its tombstones.
-    const std::size_t growth = static_cast<std::size_t>(header.record_count) * time_growth_max;
-    const bool grows = horizon_for_ == header.base_offset && header.total_bytes() + growth <= broker_.store().state().options.batch_bytes_max;
+    const std::size_t growth = static_cast<std::size_t>(header_.record_count) * time_growth_max;
+    const bool grows = horizon_for_ == header_.base_offset && header_.total_bytes() + growth <= state.options.batch_bytes_max;
     // Whoever is held keeps a stage meanwhile, and all of them may have what stages may have.
-    const Status begun = broker_.begin_stage(stage_, header.total_bytes() + (grows ? growth : 0), true);
+    const Status begun = broker_.begin_stage(stage_, header_.total_bytes() + (grows ? growth : 0), true);
     if (!begun) return begun.error() == Error::busy ? Step::wait : Step::failed;
     const std::uint8_t room[batch_header_bytes] = {};
     stage_.put(room);
-    out_ = header;
+    out_ = header_;
+    horizons_ = broker_.clock_trusted();
+    tombstones_expired_ = (header_.attributes & attribute_delete_horizon) != 0 && horizons_ && !closed_kept_ && header_.base_timestamp <= broker_.wall();
     // Of a boot whose clock was never right nothing better will be known; of this one it will.
-    if (time_unknown && !broker_.clock_trusted()) out_.attributes |= record::attribute_clock_untrusted;
+    if (time_unknown_ && !horizons_) out_.attributes |= record::attribute_clock_untrusted;
     if (grows) {
         out_.base_timestamp = broker_.wall() + delete_retention_ms_;
         out_.attributes |= attribute_delete_horizon;
     }
+    if (!whole_) {
+        out_.record_count = 0;
+        if (!header_.log_append_time()) out_.max_timestamp = Timestamp(-1);
+    }
     body_crc_ = 0;
+    records_dropped_ = 0;
     wants_horizon_ = false;
-    const bool copied = whole ? copy_body(in, header.body_bytes(), nullptr) : copy_records(in, header);
-    Step step = Step::done;
-    if (!copied) {
-        step = whole ? Step::failed : Step::again;
-        whole_for_ = header.base_offset;
-    } else if (wants_horizon_ && horizon_for_ != header.base_offset) {
+    inside_ = true;
+    return Step::more;
+}
+
+Cleaner::Step Cleaner::copy_on() {
+    if (whole_) {
+        while (in_->taken() < behind_) {
+            if (turn_is_over()) return Step::turn;
+            const std::uint64_t left = behind_ - in_->taken();
+            if (!copy_body(*in_, left < turn_bytes ? left : turn_bytes, nullptr)) return Step::failed;
+        }
+        return end_batch(true);
+    }
+    for (; records_left_ > 0; --records_left_, --turn_left_) {
+        if (turn_is_over()) return Step::turn;
+        if (!copy_record(*in_)) return end_batch(false);
+    }
+    return end_batch(true);
+}
+
+// It is in the stage, as far as it is kept. Not sound: what it has are no records.
+Cleaner::Step Cleaner::end_batch(bool sound) {
+    Step step = Step::more;
+    if (!sound) {
         step = Step::again;
-        horizon_for_ = header.base_offset;
+        whole_for_ = header_.base_offset;
+    } else if (wants_horizon_ && horizon_for_ != header_.base_offset) {
+        step = Step::again;
+        horizon_for_ = header_.base_offset;
     }
-    if (step != Step::done || out_.record_count == 0) {
+    if (step == Step::more) {
+        statistics_.batches_closed += whole_;
+        statistics_.records_kept += whole_ ? 0 : static_cast<std::uint64_t>(out_.record_count);
+        statistics_.records_dropped += records_dropped_;
+    }
+    if (step == Step::again || out_.record_count == 0) {
         broker_.drop(stage_);
-        return step;
+        return step == Step::again ? step : leave();
     }
-    statistics_.batches_closed += whole;
     out_.batch_length = static_cast<std::uint32_t>(stage_.size() - record::batch_length_end);
     out_.crc = record::batch_crc(out_, body_crc_, stage_.size() - batch_header_bytes);
     record::encode_header(out_, stage_.header());
     broker_.store().fit(stage_);
     step = append();
-    if (step == Step::done) last_ = out_.last_offset();
-    return step;
+    if (step != Step::done) return step;
+    last_ = out_.last_offset();
+    deletes_kept_ = deletes_kept_ || (out_.attributes & attribute_delete_horizon) != 0;
+    closed_kept_ = closed_kept_ || (whole_ && !header_.control());
+    return leave();
 }
 
-// False: these are no sound records.
-bool Cleaner::copy_records(ViewCursor& in, const record::BatchHeader& header) {
-    out_.record_count = 0;
-    if (!header.log_append_time()) out_.max_timestamp = Timestamp(-1);
-    for (std::int32_t i = 0; i < header.record_count; ++i)
-        if (!copy_record(in, header)) return false;
-    return true;
-}
-
-bool Cleaner::copy_record(ViewCursor& in, const record::BatchHeader& header) {
+bool Cleaner::copy_record(ViewCursor& in) {
     RecordHead head;
     if (!read_head(in, head)) return false;
     const store::Stage::Mark mark = stage_.mark();
     const std::uint32_t crc = body_crc_;
-    const Offset at = header.base_offset + head.offset_delta;
-    const std::int64_t time_delta = head.time_delta + (header.base_timestamp.value - out_.base_timestamp.value);
+    const Offset at = header_.base_offset + head.offset_delta;
+    const std::int64_t time_delta = head.time_delta + (header_.base_timestamp.value - out_.base_timestamp.value);
     const bool keyed = head.key_bytes >= 0;
     std::uint8_t buffer[48];
     Writer prefix(buffer);
@@ -187,13 +299,15 @@ bool Cleaner::copy_record(ViewCursor& in, const record::BatchHeader& header) {
     prefix.zigzag_varint(head.key_bytes);
     // Without a key it takes no part in compaction; Kafka drops such records likewise.
     bool keep = keyed && at >= start_;
+    Offset latest(-1);
     if (keep && prefix.size() + head.left > stage_.room()) return false;
     if (keep) {
         put(prefix.written());
         SipHash128 hash(hash_keys_[0], hash_keys_[1]);
         if (!copy_body(in, static_cast<std::uint64_t>(head.key_bytes), &hash)) return false;
         head.left -= static_cast<std::uint64_t>(head.key_bytes);
-        keep = keys_.find(hash.finish()) <= at;
+        latest = keys_.find(hash.finish());
+        keep = latest <= at;
     }
     if (keep) {
         // The length of the value, as it is written.
@@ -205,20 +319,19 @@ bool Cleaner::copy_record(ViewCursor& in, const record::BatchHeader& header) {
         Reader value(Bytes(length, n));
         const bool tombstone = value.zigzag_varint() < 0;
         head.left -= n;
-        if (tombstone && tombstones_expired(header)) keep = false;
-        else if (tombstone && (out_.attributes & attribute_delete_horizon) == 0 && broker_.clock_trusted()) wants_horizon_ = true;
+        if (tombstone && tombstones_expired_ && latest == at) keep = false;
+        else if (tombstone && (out_.attributes & attribute_delete_horizon) == 0 && horizons_) wants_horizon_ = true;
         put(Bytes(length, n));
     }
     if (!keep) {
         stage_.rewind(mark);
         body_crc_ = crc;
-        ++statistics_.records_dropped;
+        ++records_dropped_;
         return in.skip(head.left);
     }
-    ++statistics_.records_kept;
     ++out_.record_count;
-    const Timestamp time = header.timestamp_of(head.time_delta);
-    if (!header.log_append_time() && out_.max_timestamp < time) out_.max_timestamp = time;
+    const Timestamp time = header_.timestamp_of(head.time_delta);
+    if (!header_.log_append_time() && out_.max_timestamp < time) out_.max_timestamp = time;
     return copy_body(in, head.left, nullptr);
 }
 
@@ -236,10 +349,6 @@ bool Cleaner::copy_body(ViewCursor& in, std::uint64_t bytes, SipHash128* hash) {
 void Cleaner::put(Bytes bytes) {
     body_crc_ = crc32c(bytes, body_crc_);
     stage_.put(bytes);
-}
-
-bool Cleaner::tombstones_expired(const record::BatchHeader& header) const {
-    return (header.attributes & attribute_delete_horizon) != 0 && broker_.clock_trusted() && header.base_timestamp <= broker_.wall();
 }
 
 Cleaner::Step Cleaner::append() {

@@ -1,12 +1,13 @@
 #include "broker/record_search.h"
 
+#include "broker/broker.h"
 #include "broker/view_cursor.h"
 #include "env/log.h"
 
 namespace rivulet::broker {
 
 bool RecordSearch::begin(RecordWaiter& waiter) {
-    if (bytes_ == 0) return false;
+    if (!opener_.possible()) return false;
     waiters_.push_back(waiter);
     if (state_ == State::idle) start_next();
     return true;
@@ -37,72 +38,66 @@ void RecordSearch::on_fetched(Failure outcome) {
     std::uint8_t bytes[record::batch_header_bytes];
     ViewCursor in(broker_, view);
     const bool read = in.read(bytes);
-    const record::BatchHeader header = record::decode_header(bytes);
+    header = record::decode_header(bytes);
     // Retention or a fence has taken it since.
     if (!read || header.base_offset != current_->sought.batch) return settle(RecordWaiter::Outcome::none);
-    decoder_.begin(header, record::BatchDecoder::What::times, content_bytes_max);
+    what = record::BatchDecoder::What::times;
     from_at_ = current_->sought.from;
     at_ = current_->sought.at;
     piece_ = 0;
     skip_ = record::batch_header_bytes;
-    fed_ = found_ = false;
+    found_ = gone_ = false;
     state_ = State::decoding;
-    broker_.env().submit(*this);
+    opener_.open(*this);
 }
 
-void RecordSearch::run(env::Disk&) {
-    const std::uint64_t turn_end = decoder_.content_bytes() + turn_bytes;
+Bytes RecordSearch::next_piece() {
     while (piece_ < view.piece_count) {
-        const Bytes piece = view.pieces[piece_];
-        if (!fed_) {
-            const std::size_t skipped = skip_ < piece.size() ? skip_ : piece.size();
-            skip_ -= skipped;
-            decoder_.feed(piece.subspan(skipped));
-            fed_ = true;
-        }
-        while (const auto record = decoder_.next()) {
-            if (record->offset >= from_at_ && record->time >= at_) {
-                found_ = true;
-                found_offset_ = record->offset;
-                found_time_ = record->time;
-                return;
-            }
-            if (decoder_.content_bytes() >= turn_end) return;
-        }
-        if (decoder_.error() != Error::none) return;
-        fed_ = false;
-        ++piece_;
+        const Bytes piece = view.pieces[piece_++];
+        const std::size_t skipped = skip_ < piece.size() ? skip_ : piece.size();
+        skip_ -= skipped;
+        if (skipped != piece.size()) return piece.subspan(skipped);
     }
+    return {};
 }
 
-void RecordSearch::done() {
-    if (!current_) return settle(RecordWaiter::Outcome::none);
-    if (found_) {
-        current_->sought.offset = found_offset_;
-        current_->sought.time = found_time_;
-        return settle(RecordWaiter::Outcome::found);
+bool RecordSearch::on_record(const record::DecodedRecord& record) {
+    if (record.offset < from_at_ || record.time < at_) return true;
+    found_ = true;
+    found_offset_ = record.offset;
+    found_time_ = record.time;
+    return false;
+}
+
+// False, too, if the log was truncated or deleted meanwhile.
+bool RecordSearch::refill() {
+    gone_ = !view.more() || !broker_.refill(view);
+    piece_ = 0;
+    return !gone_;
+}
+
+void RecordSearch::on_opened(Error error) {
+    if (!current_ || gone_) return settle(RecordWaiter::Outcome::none);
+    if (error != Error::none) {
+        report(*current_, error);
+        return settle(RecordWaiter::Outcome::closed);
     }
-    if (decoder_.error() != Error::none) return settle(RecordWaiter::Outcome::closed);
-    if (decoder_.ended()) return settle(RecordWaiter::Outcome::none);
-    if (piece_ == view.piece_count) {
-        // The log was truncated or deleted meanwhile.
-        if (!view.more() || !broker_.refill(view)) return settle(RecordWaiter::Outcome::none);
-        piece_ = 0;
-    }
-    broker_.env().submit(*this);
+    ++statistics_.opened;
+    if (!found_) return settle(RecordWaiter::Outcome::none);
+    current_->sought.offset = found_offset_;
+    current_->sought.time = found_time_;
+    settle(RecordWaiter::Outcome::found);
 }
 
 void RecordSearch::settle(RecordWaiter::Outcome outcome) {
     if (!view.empty()) broker_.release(view);
     RecordWaiter* const waiter = std::exchange(current_, nullptr);
-    if (outcome == RecordWaiter::Outcome::closed) report(*waiter);
-    else if (outcome == RecordWaiter::Outcome::found || (state_ == State::decoding && decoder_.ended())) ++statistics_.opened;
     state_ = State::decoding;  // for as long as the callback takes, which may come with more
     if (waiter) waiter->on_searched(outcome);
     start_next();
 }
 
-void RecordSearch::report(const RecordWaiter& waiter) {
+void RecordSearch::report(const RecordWaiter& waiter, Error error) {
     ++statistics_.closed;
     env::Env& env = broker_.env();
     if (env.now() < report_due_) return;
@@ -111,7 +106,7 @@ void RecordSearch::report(const RecordWaiter& waiter) {
     env::LogLine line(env, env::LogLevel::warning);
     line << "a compressed batch was not opened for a search by time, which gives its first record: ";
     if (searched) line << broker_.topics().at_slot(searched->owner).name.view() << ", ";
-    line << "offset " << waiter.sought.batch.value << ": " << error_info(decoder_.error()).name << "; " << statistics_.closed << " since the start";
+    line << "offset " << waiter.sought.batch.value << ": " << error_info(error).name << "; " << statistics_.closed << " since the start";
 }
 
 }  // namespace rivulet::broker

@@ -1,14 +1,12 @@
-// The first record at or beyond a time within one compressed batch: the batch is read once more and opened in a job, off the loop.
-// Owns:     the memory for decoding, a fetch with its view, a job; memory_bytes() from the arena.
-// Bounds:   one batch at a time, the others wait in line; a job decodes turn_bytes, or to the end of a record that is larger, and goes on after a turn of the loop. One batch has at most content_bytes_max of content.
+// The first record at or beyond a time within one compressed batch: the batch is read once more and opened off the loop (batch_opener.h).
+// Owns:     a fetch with its view. Bounds: one batch at a time, the others wait in line.
 // Errors:   a batch that cannot be opened (damaged within, or it needs more than limits.decode_bytes) is `closed`: counted, and told in the log once in a while.
 // Guarantee: a waiter may be cancelled at any time; its batch is given up then.
-// Thread:   loop; decoding in the job.
+// Thread:   loop; what the opener calls in its job.
 #pragma once
 
-#include "base/arena.h"
+#include "broker/batch_opener.h"
 #include "broker/waiters.h"
-#include "record/batch_decoder.h"
 
 namespace rivulet::broker {
 
@@ -36,15 +34,11 @@ protected:
     ~RecordWaiter() = default;
 };
 
-class RecordSearch final : private Fetch, private env::Job {
+class RecordSearch final : private Fetch, private BatchVisit {
 public:
-    static constexpr std::uint64_t turn_bytes = 1U << 20;
-    static constexpr std::uint64_t content_bytes_max = 32U << 20;
     static constexpr std::int64_t report_ns = 60 * ns_per_s;
 
-    // bytes: for decoding; 0: nothing is ever opened.
-    RecordSearch(Broker& broker, Arena& arena, std::size_t bytes) : Job(env::JobKind::compute), broker_(broker), decoder_(arena.take_bytes(bytes)), bytes_(bytes) {}
-    static constexpr std::size_t memory_bytes(std::size_t bytes) { return bytes == 0 ? 0 : bytes + alignof(std::max_align_t); }
+    RecordSearch(Broker& broker, BatchOpener& opener) : broker_(broker), opener_(opener) {}
 
     // on_searched() comes later, never from within the call. False: there is no memory to open anything.
     bool begin(RecordWaiter& waiter);
@@ -59,15 +53,17 @@ private:
     enum class State : std::uint8_t { idle, reading, decoding };
 
     void on_fetched(Failure outcome) override;
-    void run(env::Disk& disk) override;
-    void done() override;
+    Bytes next_piece() override;
+    bool on_record(const record::DecodedRecord& record) override;
+    bool goes_on() override { return current_ != nullptr; }
+    bool refill() override;
+    void on_opened(Error error) override;
     void start_next();
     void settle(RecordWaiter::Outcome outcome);
-    void report(const RecordWaiter& waiter);
+    void report(const RecordWaiter& waiter, Error error);
 
     Broker& broker_;
-    record::BatchDecoder decoder_;
-    std::size_t bytes_;
+    BatchOpener& opener_;
     List<RecordWaiter> waiters_;
     RecordWaiter* current_ = nullptr;  // none while deciding, or if it was cancelled
     State state_ = State::idle;
@@ -76,7 +72,7 @@ private:
     Timestamp at_{0};
     std::size_t piece_ = 0;
     std::size_t skip_ = 0;   // of the first piece: the header
-    bool fed_ = false;       // the piece was, and is not used up
+    bool gone_ = false;      // there was no more of the batch
     bool found_ = false;
     Offset found_offset_{0};
     Timestamp found_time_{-1};

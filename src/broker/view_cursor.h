@@ -2,9 +2,11 @@
 // Owns:     nothing. Bounds: no allocation. Errors: none but the end of the view. Thread: loop only.
 #pragma once
 
-#include "broker/broker.h"
+#include "store/read_view.h"
 
 namespace rivulet::broker {
+
+class Broker;
 
 class ViewCursor {
 public:
@@ -59,13 +61,14 @@ public:
     bool time_unknown() { return view_.time_unknown(rest().data()); }
 
 private:
+    // view_cursor.cpp
+    bool refill();
     Bytes rest() {
         while (piece_ == view_.piece_count || at_ == view_.pieces[piece_].size()) {
             at_ = 0;
             if (piece_ < view_.piece_count) ++piece_;
             if (piece_ < view_.piece_count) continue;
-            if (!view_.more() || !broker_.refill(view_)) return {};
-            piece_ = 0;
+            if (!refill()) return {};
         }
         return view_.pieces[piece_].subspan(at_);
     }

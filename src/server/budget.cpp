@@ -172,7 +172,7 @@ void Planner::add_store() {
     part("producers' states", limits.producers, store::ProducerTable::memory_bytes(limits.producers), store::ProducerTable::bytes_each, "(producer, partition)", "limits.producers");
     part("topics", limits.topics, broker::TopicTable::memory_bytes(limits.topics), sizeof(broker::Topic), "", "limits.topics");
     part("cleaning", limits.compact_keys, broker::Cleaner::memory_bytes(limits.compact_keys), 32, "keys that a pass tells apart", "limits.compact_keys");
-    part("record decoder", 1, broker::RecordSearch::memory_bytes(out_.broker.decode_bytes), 0, "to open compressed batches in", "limits.decode_bytes");
+    part("record decoder", 1, broker::BatchOpener::memory_bytes(out_.broker.decode_bytes), 0, "to open compressed batches in", "limits.decode_bytes");
     part("commit buffers", 1, store::GroupWriter::memory_bytes(store) + store::Committer::memory_bytes(store), 0, "group header, table, footer, records",
          "limits.partitions, limits.batch_bytes");
     part("read windows", limits.read_windows, store::Reader::memory_bytes(store), 0, "catch-up reads, each a batch and its directory", "limits.read_windows, limits.batch_bytes");

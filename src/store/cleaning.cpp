@@ -58,7 +58,9 @@ Result<std::uint64_t> Store::finish_clean(Log& log, Offset end, std::uint64_t ow
     std::uint64_t keep = 0;
     for (const Sample* sample = state_.index.first(log); sample && sample->first() <= end; sample = state_.index.next(*sample)) keep = SegmentIndex::sequence_of(*sample, head);
     if (keep != 0 && state_.index_loaded_from <= state_.head.first_live) state_.index.retire(log, state_.geometry, keep, head);
-    log.dead_bytes = log.bytes > alive ? log.bytes - alive : 0;
+    log.dead_bytes = 0;
+    const std::uint64_t most = own_bytes_of(log);
+    log.dead_bytes = most > alive ? most - alive : 0;
     committer_.note_records(0);
     return committer_.open_ticket();
 }
@@ -69,10 +71,19 @@ void Store::drop_clean() {
     if (made) delete_log(*made);
 }
 
+// At most: after a start nobody knows how much is dead in the segment where that ends.
 std::uint64_t Store::own_bytes_of(const Log& log) const {
-    const Sample* const oldest = state_.index.first(log);
-    const std::uint64_t dead = oldest && oldest->first() < log.clean_end ? log.dead_bytes : 0;
-    return log.bytes > dead ? log.bytes - dead : 0;
+    if (log.clean_end >= log.durable_end) return 0;
+    std::uint64_t bytes = log.bytes;
+    const auto take_off = [&bytes](std::uint64_t dead) { bytes = bytes > dead ? bytes - dead : 0; };
+    const Sample* sample = state_.index.first(log);
+    for (const Sample* later = nullptr; sample; sample = later) {
+        later = state_.index.next(*sample);
+        if (!later || later->first() > log.clean_end) break;
+        take_off(sample->bytes);
+    }
+    if (sample && sample->first() < log.clean_end) take_off(log.dead_bytes);
+    return bytes;
 }
 
 Store::Parts Store::parts_of(const Log& log) {
@@ -90,9 +101,9 @@ Store::Parts Store::parts_of(const Log& log) {
         if (oldest == Lsn(0) || (own != Lsn(0) && own < oldest)) oldest = own;
     }
     if (oldest == Lsn(0)) return parts;
-    // A ring that has not come round yet has free segments besides.
-    const std::uint64_t lost_at = state_.geometry.sequence(oldest) + state_.geometry.segment_count;
-    parts.segments_left = lost_at > head + 2 ? lost_at - (head + 2) : 0;
+    // As many segments will be entered before the ring takes it; on its first lap that is more than lie behind it.
+    const std::uint64_t taken_with = state_.geometry.sequence(oldest) + state_.geometry.segment_count;
+    parts.segments_left = taken_with > head + 2 ? taken_with - (head + 2) : 0;
     return parts;
 }
 

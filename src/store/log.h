@@ -56,7 +56,7 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     bool clean_part = false;    // no partition by itself: what is kept of the older part of `clean_of`, with offsets and epochs as they were
     LogId clean_of{0};          // 0: recovery does not know yet
     LogId clean{0};             // what is kept of this log's offsets below clean_end; 0: nothing
-    std::uint64_t dead_bytes = 0;  // of `bytes`: below clean_end, in the segment of the oldest sample
+    std::uint64_t dead_bytes = 0;  // of `bytes`: below clean_end, in the segment where that is; 0 after a start
     Offset clean_end{0};        // of what a cleaning pass has gone through: this log itself is read from here on, if that is beyond start
 
     Offset start{0};            // first offset that may be served, of either part
@@ -110,6 +110,7 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     std::int64_t retention_ms = -1;
     std::int64_t retention_bytes = -1;
     bool keys_required = false;  // of readings
+    bool deletes_kept = true;    // what a cleaning pass has kept may have tombstones with a delete horizon
     enum class Intake : std::uint8_t { open, held, refused };
     Intake intake = Intake::open;  // held: appends find it busy; refused: batches are refused, and readings held
     std::uint32_t owner = 0;    // the layer above's own index

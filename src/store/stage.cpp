@@ -1,6 +1,8 @@
 // Batches that come in pieces: from loose blocks into their log's chain.
 #include "store/stage.h"
 
+#include <utility>
+
 #include "store/ring.h"
 
 namespace rivulet::store {
@@ -23,6 +25,16 @@ void Stage::put(Bytes bytes) {
         block.used = static_cast<std::uint16_t>(block.used + n);
         bytes = bytes.subspan(n);
     }
+}
+
+void Stage::take(Stage& other) {
+    RIVULET_CHECK(!active());
+    pool_ = other.pool_;
+    first_ = std::exchange(other.first_, no_block);
+    last_ = std::exchange(other.last_, no_block);
+    blocks_ = std::exchange(other.blocks_, 0U);
+    bytes_ = std::exchange(other.bytes_, 0U);
+    size_ = std::exchange(other.size_, 0U);
 }
 
 void Stage::rewind(const Mark& mark) {

@@ -33,6 +33,24 @@ public:
         std::uint16_t used = 0;
         std::size_t size = 0;
     };
+    // What another has, which has nothing then; this one has to have nothing.
+    void take(Stage& other);
+    // Its bytes, block by block, for whoever has it to himself, in a job too.
+    class Pieces {
+    public:
+        explicit Pieces(const Stage& stage) : pool_(stage.pool_), next_(stage.first_) {}
+        // Empty: the end of what was put.
+        Bytes next() {
+            if (next_ == no_block || (*pool_)[next_].used == 0) return {};
+            const BlockIndex block = next_;
+            next_ = (*pool_)[block].next;
+            return {pool_->bytes(block), (*pool_)[block].used};
+        }
+
+    private:
+        const BlockPool* pool_;
+        BlockIndex next_;
+    };
     Mark mark() const { return {last_, (*pool_)[last_].used, size_}; }
     void rewind(const Mark& mark);
 

@@ -31,6 +31,7 @@ void ProduceInHand::begin(const wire::kafka::RequestHeader& header, std::size_t 
 }
 
 void ProduceInHand::drop(broker::Broker& broker) {
+    broker.cancel(static_cast<broker::UnpackWaiter&>(*this));
     if (stage_.active()) broker.drop(stage_);
 }
 
@@ -163,12 +164,21 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
     if (records_left_ > options.batch_bytes_max) return refuse(hub, Error::batch_too_large);
     if (records_left_ <= direct_max && bytes.size() < records_left_) return more(records_left_);
     validator_.emplace(options);
-    if (records_left_ <= direct_max) {
-        Bytes batch = bytes.first(records_left_);
-        validator_->feed(batch);
-        return append(hub, session, batch);
+    unpacking_ = Unpacking::not_begun;
+    session_ = &session;
+    if (records_left_ > direct_max) return stage(hub, session);
+    Bytes batch = bytes.first(records_left_);
+    validator_->feed(batch);
+    // One that is to be opened first stays for longer than its receive buffer.
+    if (log->keys_required && validator_->has_header() && validator_->header().compression() != record::Compression::none) {
+        validator_.emplace(options);
+        return stage(hub, session);
     }
-    if (const Status begun = broker.begin_stage(stage_, records_left_); !begun) {
+    return append(hub, session, batch);
+}
+
+ProduceInHand::Step ProduceInHand::stage(Hub& hub, Session& session) {
+    if (const Status begun = hub.broker().begin_stage(stage_, records_left_); !begun) {
         if (begun.error() != Error::busy) return refuse(hub, begun.error());
         session.wait_for_room();
         return Step::blocked;
@@ -178,6 +188,7 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
 }
 
 ProduceInHand::Step ProduceInHand::take_staged(Hub& hub, Session& session, Bytes bytes) {
+    if (unpacking_ == Unpacking::under_way) return Step::blocked;
     const Bytes piece = bytes.first(bytes.size() < records_left_ ? bytes.size() : records_left_);
     if (records_left_ != 0) {
         if (piece.empty()) return more(1);
@@ -207,9 +218,9 @@ ProduceInHand::Step ProduceInHand::append(Hub& hub, Session& session, Batch& bat
     store::Log* const log = broker.store().find(log_);
     if (!log) return give_up(Error::unknown_topic_or_partition);
     const record::BatchHeader header = validator_->header();
-    if (log->keys_required && header.compression() != record::Compression::none) return give_up(Error::unsupported_compression);
-    const auto appended = broker.append(*log, batch);
+    const Result<store::Appended> appended = append_to(hub, *log, batch);
     if (!appended) {
+        if (unpacking_ == Unpacking::under_way) return Step::blocked;
         if (appended.error() != Error::busy) return give_up(appended.error());
         session.wait_for_room();
         return Step::blocked;
@@ -228,6 +239,26 @@ ProduceInHand::Step ProduceInHand::append(Hub& hub, Session& session, Batch& bat
     consume(records_left_);
     records_left_ = 0;
     return answered(session, result);
+}
+
+template <class Batch>
+Result<store::Appended> ProduceInHand::append_to(Hub& hub, store::Log& log, Batch& batch) {
+    broker::Broker& broker = hub.broker();
+    if (!log.keys_required || validator_->header().compression() == record::Compression::none) return broker.append(log, batch);
+    if (std::exchange(unpacking_, Unpacking::not_begun) == Unpacking::done) return unpacked_;
+    RIVULET_CHECK(stage_.active());
+    // Not for nothing.
+    if (broker.store().appends_held() || log.intake == store::Log::Intake::held) return rivulet::fail(Error::busy);
+    unpacking_ = Unpacking::under_way;
+    if (broker.unpack(*this, log.id, stage_)) return rivulet::fail(Error::busy);
+    unpacking_ = Unpacking::not_begun;
+    return rivulet::fail(Error::unsupported_compression);
+}
+
+void ProduceInHand::on_unpacked(const Result<store::Appended>& outcome) {
+    unpacking_ = Unpacking::done;
+    unpacked_ = outcome;
+    session_->wake();
 }
 
 // What is left of its batch is passed over, then it is answered.

@@ -3,7 +3,7 @@
 // Bounds:   a head (of request, topic or partition) fits a receive buffer; a batch max.message.bytes. The answer grows with the partitions that were met, in the output buffer, up to
 //           limits.kafka_response_bytes: then the connection ends.
 // Errors:   per partition: corrupt_batch, invalid_record, batch_too_large, unsupported_compression, unknown_topic_or_partition, those of idempotent producers, store_offline; its bytes are passed over then.
-// Guarantee: a batch is appended once it is valid, whole; acks = 0 gets no answer, and an error ends the connection (rule of Kafka's protocol).
+// Guarantee: a batch is appended once it is valid, whole; for a compacted topic a compressed one is opened first (broker/unpacker.h); acks = 0 gets no answer, and an error ends the connection (rule of Kafka's protocol).
 // Thread:   loop only. Format: Kafka's protocol, Produce, key 0; one batch of magic 2 for each partition (KIP-98).
 #pragma once
 
@@ -20,7 +20,7 @@ namespace rivulet::server::kafka {
 constexpr std::int16_t produce_version_min = 3;
 constexpr std::int16_t produce_zstd_from = 7;
 
-class ProduceInHand final : public ListNode<ProduceInHand, LazyPoolTag> {
+class ProduceInHand final : public ListNode<ProduceInHand, LazyPoolTag>, private broker::UnpackWaiter {
 public:
     // `bytes`: of the request behind its header.
     void begin(const wire::kafka::RequestHeader& header, std::size_t bytes, Instant now);
@@ -45,6 +45,7 @@ public:
     Instant since() const { return since_; }  // when the batch in hand began
 
 private:
+    enum class Unpacking : std::uint8_t { not_begun, under_way, done };
     enum class At : std::uint8_t { head, topic, partition, records, staging, discarding, partition_end, topic_end, end };
 
     Step step(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
@@ -58,6 +59,10 @@ private:
     Step finish(Session& session, Bytes bytes, std::size_t direct_max);
     template <class Batch>
     Step append(Hub& hub, Session& session, Batch& batch);
+    Step stage(Hub& hub, Session& session);
+    template <class Batch>
+    Result<store::Appended> append_to(Hub& hub, store::Log& log, Batch& batch);
+    void on_unpacked(const Result<store::Appended>& outcome) override;
     Step refuse(Hub& hub, Error error);
     Step answered(Session& session, const wire::kafka::ProduceResponse::Partition& result);
     Step room(Session& session, std::size_t bytes);
@@ -93,6 +98,9 @@ private:
     std::uint64_t ticket_ = 0;     // of what is to be durable before the answer goes
     Instant began_;
     Instant since_;
+    Session* session_ = nullptr;
+    Unpacking unpacking_ = Unpacking::not_begun;
+    Result<store::Appended> unpacked_ = rivulet::fail(Error::busy);  // what came of it
     std::optional<record::Validator> validator_;
     store::Stage stage_;
 };

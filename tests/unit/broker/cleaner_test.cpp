@@ -1,224 +1,8 @@
 // Compacted topics: of each key the latest record stays, with its offset, however often the ring goes round; tombstones, memory for few keys, refusals.
-#include <doctest/doctest.h>
-
-#include <map>
-#include <set>
-#include <string>
-
-#include "broker/broker.h"
-#include "broker/view_cursor.h"
-#include "sim/node_env.h"
-#include "sim/world.h"
-#include "unit/record/batches.h"
+#include "unit/broker/compacted.h"
+#include "unit/record/packed.h"
 
 namespace rivulet::test {
-
-namespace {
-
-broker::BrokerOptions small_broker(std::uint32_t keys) {
-    broker::BrokerOptions options;
-    options.store.dir = "store";
-    options.store.segment_bytes = 64 * 1024;
-    options.store.size = 16 * options.store.segment_bytes;
-    options.store.checkpoint_area_bytes = 64 * 1024;
-    options.store.commit_bytes = 12 * 1024;
-    options.store.batch_bytes_max = 8 * 1024;
-    options.store.logs_max = 8;
-    options.store.sessions_max = 64;
-    options.store.producers_max = 16;
-    options.store.index_samples_max = 160;
-    options.store.blocks = 32;
-    options.store.windows = 2;
-    options.topics_max = 4;
-    options.compact_keys = keys;
-    options.defaults.config.max_message_bytes = 8 * 1024;
-    options.clock_trust = config::ClockTrust::always;
-    return options;
-}
-
-class BrokerProgram final : public sim::Program, private broker::BrokerListener {
-public:
-    BrokerProgram(sim::NodeEnv& env, const broker::BrokerOptions& options) : memory_(broker::Broker::memory_bytes(options) + 4096), arena_(MutableBytes(memory_)) {
-        broker = &arena_.make<broker::Broker>(env, arena_, options);
-        arena_.seal();
-        opened = broker->open().error();
-        if (opened != Error::none) return;
-        env.serving();
-        broker->serve(*this);
-    }
-    void on_offline(Failure) override {}
-    void on_stopped(Status) override { stopped = true; }
-
-    broker::Broker* broker = nullptr;
-    Error opened = Error::unknown;
-    bool stopped = false;
-
-private:
-    std::vector<std::uint8_t> memory_;
-    Arena arena_;
-};
-
-struct Seen {
-    std::int64_t offset = 0;
-    std::string key;
-    std::string value;
-    bool tombstone = false;
-    std::int64_t time = 0;
-};
-
-struct Compacted {
-    explicit Compacted(std::uint32_t keys = 64, broker::BrokerOptions given = small_broker(64)) : options(given), world(world_options()), node(world.add_node("a", node_options())) {
-        options.compact_keys = keys;
-        node.program = [this](sim::NodeEnv& env) { return std::make_unique<BrokerProgram>(env, options); };
-        node.boot();
-        REQUIRE(program().opened == Error::none);
-        run(2 * ns_per_s);
-    }
-    static sim::WorldOptions world_options() {
-        sim::WorldOptions o;
-        o.seed = 1;
-        o.latency.fixed_ns = {2 * ns_per_ms, 2 * ns_per_ms, 2 * ns_per_ms};
-        return o;
-    }
-    static sim::NodeOptions node_options() {
-        sim::NodeOptions o;
-        o.timers_max = 64;
-        o.connections_max = 1;
-        o.listeners_max = 1;
-        return o;
-    }
-    BrokerProgram& program() { return static_cast<BrokerProgram&>(*node.running_program()); }
-    broker::Broker& broker() { return *program().broker; }
-    template <class Call>
-    auto act(Call call) {
-        std::optional<decltype(call())> value;
-        sim::NodeEnv& env = *node.env();
-        env.turn(sim::EventKind::harness, [&] { env.call([&] { value.emplace(call()); }); });
-        return std::move(*value);
-    }
-    void run(std::int64_t ns) { world.run_for(ns); }
-    Error create(std::string_view name, std::string_view policy, std::string_view more = {}, std::string_view value = {}) {
-        char buffer[300];
-        Text text(buffer);
-        broker::Broker::TopicRequest request;
-        request.name = name;
-        request.partitions = 1;
-        request.config = broker().default_config();
-        REQUIRE(config::set(request.config, "cleanup.policy", policy, text));
-        if (!more.empty()) REQUIRE(config::set(request.config, more, value, text));
-        const Error error = act([&] { return broker().create_topic(request, text).error(); });
-        why = text.view();
-        return error;
-    }
-    store::Log& log(std::string_view name) { return *broker().partition(*broker().find_topic(name), 0); }
-    Error append(std::string_view name, const Buffer& batch) {
-        for (int tries = 0; tries < 2000; ++tries) {
-            const Error error = act([&] { return broker().append(log(name), batch).error(); });
-            if (error != Error::busy) return error;
-            run(5 * ns_per_ms);
-        }
-        return Error::busy;
-    }
-    std::int64_t now_ms() { return world.now() / ns_per_ms; }
-    // Some keys of so many with new values; the model knows the latest.
-    void update(int n, int key_count, std::size_t value_bytes = 100) {
-        for (int i = 0; i < n; ++i) {
-            std::vector<record::Reading> readings;
-            std::vector<std::pair<std::string, std::string>> kept;
-            for (int k = 0; k < 3; ++k) {
-                kept.emplace_back("key-" + std::to_string(random.below(static_cast<std::size_t>(key_count))), std::to_string(++values) + std::string(value_bytes, 'v'));
-            }
-            for (const auto& [key, value] : kept) readings.push_back(reading(1'700'000'000'000 + values, key, value));
-            const std::int64_t base = log("state").end.value;
-            REQUIRE(append("state", pack(readings)) == Error::none);
-            for (std::size_t k = 0; k < kept.size(); ++k) latest[kept[k].first] = {base + static_cast<std::int64_t>(k), kept[k].first, kept[k].second, false, 0};
-        }
-        run(300 * ns_per_ms);
-    }
-    void remove(const std::string& key) {
-        record::Reading gone = reading(1'700'000'000'000, key, "");
-        gone.has_value = false;
-        REQUIRE(append("state", pack({gone})) == Error::none);
-        latest.erase(key);
-        run(300 * ns_per_ms);
-    }
-    // Bytes of another topic, so that the ring goes on.
-    void others(int kib) {
-        for (int i = 0; i < kib; i += 4) REQUIRE(append("other", pack({reading(1, "k", std::string(4000, 'o'))})) == Error::none);
-        run(300 * ns_per_ms);
-    }
-    std::vector<Seen> read(std::string_view name) {
-        struct Reading final : broker::Fetch {
-            void on_fetched(Failure failure) override { outcome = failure; done = true; }
-            Failure outcome{};
-            bool done = false;
-        } fetch;
-        std::vector<Seen> seen;
-        store::Log& from = log(name);
-        std::int64_t last = -1;
-        for (Offset next = from.start; next < from.high_watermark();) {
-            fetch.log = from.id;
-            fetch.offset = next;
-            fetch.bytes_max = 16 * 1024;
-            fetch.done = false;
-            act([&] { return broker().fetch(fetch), 0; });
-            REQUIRE(world.run_until([&] { return fetch.done; }, world.now() + 30 * ns_per_s));
-            REQUIRE(fetch.outcome.error == Error::none);
-            if (fetch.view.empty()) break;
-            broker::ViewCursor in(broker(), fetch.view);
-            for (std::size_t i = 0; i < fetch.view.batches; ++i) {
-                std::uint8_t bytes[record::batch_header_bytes];
-                REQUIRE(in.read(bytes));
-                const record::BatchHeader header = record::decode_header(bytes);
-                Buffer body(header.body_bytes());
-                REQUIRE(in.read(body));
-                CHECK(record::batch_crc(header, crc32c(body), body.size()) == header.crc);
-                CHECK(record::check_header(header, header.total_bytes(), 1 << 20).ok());
-                record::RecordReader records(body, header.record_count);
-                while (const auto record = records.next()) {
-                    Seen one;
-                    one.offset = header.base_offset.value + record->offset_delta;
-                    one.key = as_text(record->key);
-                    one.value = as_text(record->value);
-                    one.tombstone = !record->has_value;
-                    one.time = header.timestamp_of(record->timestamp_delta).value;
-                    CHECK(one.offset > last);
-                    last = one.offset;
-                    if (one.offset >= next.value) seen.push_back(one);
-                }
-                CHECK(records.error() == Error::none);
-            }
-            next = fetch.view.next;
-            act([&] { return broker().release(fetch.view), 0; });
-        }
-        return seen;
-    }
-    // The last value of each key, where it was written.
-    std::string check() {
-        std::map<std::string, Seen> found;
-        for (const Seen& one : read("state")) {
-            if (one.tombstone) found.erase(one.key);
-            else found[one.key] = one;
-        }
-        if (found.size() != latest.size()) return std::to_string(found.size()) + " keys instead of " + std::to_string(latest.size());
-        for (const auto& [key, value] : latest) {
-            if (!found.contains(key)) return key + " is gone";
-            if (found[key].offset != value.offset || found[key].value != value.value) return key + " has not its latest value";
-        }
-        return {};
-    }
-    const broker::Cleaner::Statistics& statistics() { return broker().cleaner().statistics(); }
-
-    broker::BrokerOptions options;
-    sim::World world;
-    sim::Node& node;
-    Random random{3};
-    int values = 0;
-    std::map<std::string, Seen> latest;
-    std::string why;
-};
-
-}  // namespace
 
 TEST_CASE("compaction: each key has its latest value after many revolutions of the ring, and after power cuts") {
     Compacted c;
@@ -455,6 +239,138 @@ TEST_CASE("compaction: more latest values than the ring can keep are refused, an
     c.others(1500);
     c.run(2 * ns_per_s);
     CHECK(c.append("state", pack({reading(1, "again", "x")})) == Error::none);
+}
+
+TEST_CASE("compaction: before the ring has gone round once, nothing is near its tail") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact") == Error::none);
+    c.update(5, 10);
+    c.run(10 * ns_per_s);
+    CHECK(c.statistics().passes == 0);
+    c.update(60, 10);
+    c.run(10 * ns_per_s);
+    CHECK(c.statistics().passes > 0);
+    CHECK(c.statistics().passes < 8);
+    CHECK(c.check() == "");
+}
+
+TEST_CASE("compaction: after a start nothing is cleaned that was, and what comes then is cleaned once") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact") == Error::none);
+    c.update(100, 10);
+    c.run(2 * ns_per_s);
+    REQUIRE(c.statistics().passes > 0);
+    REQUIRE(c.log("state").clean_end > Offset(0));
+    c.node.power_cut();
+    c.node.boot();
+    REQUIRE(c.program().opened == Error::none);
+    c.run(10 * ns_per_s);
+    // One at most, of what the last pass had left.
+    CHECK(c.statistics().passes <= 1);
+    const std::uint64_t before = c.statistics().passes;
+    // A trickle: nothing of it is worth a pass, though some comes while one is on its way.
+    for (int i = 0; i < 20; ++i) c.update(1, 10, 10);
+    CHECK(c.statistics().passes <= before + 2);
+    CHECK(c.check() == "");
+}
+
+TEST_CASE("compaction: a batch of thousands of records is gone through turn by turn") {
+    broker::BrokerOptions options = small_broker(64);
+    options.store.batch_bytes_max = 64 * 1024;
+    options.store.commit_bytes = 96 * 1024;
+    options.store.segment_bytes = 256 * 1024;
+    options.store.size = 16 * options.store.segment_bytes;
+    options.store.blocks = 128;
+    options.defaults.config.max_message_bytes = 64 * 1024;
+    Compacted c(64, options);
+    REQUIRE(c.create("state", "compact") == Error::none);
+    constexpr int records = 5000;
+    for (int round = 0; round < 2; ++round) {
+        std::vector<record::Reading> readings;
+        std::vector<std::string> keys;
+        for (int i = 0; i < records; ++i) keys.push_back(std::to_string(i % 50));
+        for (const std::string& key : keys) readings.push_back(reading(1, key, ""));
+        const std::int64_t base = c.log("state").end.value;
+        REQUIRE(c.append("state", pack(readings)) == Error::none);
+        for (int i = 0; i < records; ++i) c.latest[keys[i]] = {base + i, keys[i], "", false, 0};
+    }
+    c.run(5 * ns_per_s);
+    REQUIRE(c.statistics().passes == 1);
+    CHECK(c.statistics().records_dropped == 2 * records - 50);
+    // A turn's records, each with 256, and what lies between them.
+    CHECK(c.node.env()->turn_work_seen() < 2 * broker::Cleaner::turn_records * 256);
+    CHECK(c.check() == "");
+    // The power goes, or the topic, while it is within a batch.
+    for (int round = 0; round < 3; ++round) {
+        std::vector<record::Reading> readings;
+        for (int i = 0; i < records; ++i) readings.push_back(reading(1, "one", ""));
+        const std::int64_t base = c.log("state").end.value;
+        for (int i = 0; i < 2; ++i) REQUIRE(c.append("state", pack(readings)) == Error::none);
+        c.run(100 * ns_per_ms);
+        c.latest["one"] = {base + 2 * records - 1, "one", "", false, 0};
+        const std::uint64_t read = c.statistics().read_bytes;
+        REQUIRE(c.world.run_until([&] { return c.statistics().read_bytes > read + (round == 1 ? 100'000U : 0U); }, c.world.now() + 10 * ns_per_s));
+        if (round == 2) break;
+        c.node.power_cut();
+        c.node.boot();
+        REQUIRE(c.program().opened == Error::none);
+        c.run(5 * ns_per_s);
+        CHECK(c.check() == "");
+    }
+    REQUIRE(c.act([&] { return c.broker().delete_topic("state").error(); }) == Error::none);
+    c.run(ns_per_s);
+    CHECK(c.broker().store().state().staged_blocks == 0);
+    REQUIRE(c.create("state", "compact") == Error::none);
+    c.latest.clear();
+    c.run(20 * ns_per_s);
+    for (int round = 0; round < 12; ++round) c.update(300, 20);
+    CHECK(c.statistics().passes > 0);
+    CHECK(c.check() == "");
+}
+
+TEST_CASE("compaction: what was deleted does not come back, though a pass with few keys has kept older values of it") {
+    for (const std::size_t bytes : {60U, 300U}) {
+        CAPTURE(bytes);
+        Compacted c(8);
+        REQUIRE(c.create("state", "compact", "delete.retention.ms", "0") == Error::none);
+        REQUIRE(c.create("other", "delete") == Error::none);
+        for (int round = 0; round < 4; ++round) {
+            c.update(20, 30, bytes);
+            c.others(1200);
+            while (c.latest.size() > 10) c.remove(c.latest.rbegin()->first);
+            for (int i = 0; i < 4; ++i) {
+                c.others(1200);
+                CHECK(c.check() == "");
+            }
+        }
+        // And the tombstones go, if slowly.
+        std::size_t tombstones = 0;
+        for (int i = 0; i < 20; ++i) c.others(1200);
+        for (const Seen& one : c.read("state")) tombstones += one.tombstone;
+        CHECK(tombstones < 10);
+        CHECK(c.check() == "");
+    }
+}
+
+TEST_CASE("compaction: a deletion stays told as long as a batch that cannot be opened has an older value") {
+    Compacted c;
+    REQUIRE(c.create("state", "delete") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    const Buffer closed = packed(pack({reading(1, "gone", "value")}));
+    REQUIRE(c.append("state", closed) == Error::none);
+    broker::Topic& topic = *c.broker().find_topic("state");
+    config::TopicConfig config = topic.config;
+    config.cleanup_policy = config::CleanupPolicy::compact;
+    config.delete_retention_ms = 0;
+    char buffer[200];
+    Text why(buffer);
+    REQUIRE(c.act([&] { return c.broker().alter_topic(topic, config, topic.partitions, why).error(); }) == Error::none);
+    c.remove("gone");
+    for (int i = 0; i < 6; ++i) {
+        c.others(1200);
+        CHECK(c.check() == "");
+    }
+    CHECK(c.statistics().batches_closed >= 2);
 }
 
 }  // namespace rivulet::test

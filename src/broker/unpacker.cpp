@@ -1,0 +1,114 @@
+#include "broker/unpacker.h"
+
+#include <utility>
+
+#include "base/crc32c.h"
+#include "broker/broker.h"
+#include "env/log.h"
+
+namespace rivulet::broker {
+
+bool Unpacker::begin(UnpackWaiter& waiter, LogId log, store::Stage& stage) {
+    if (!opener_.possible()) return false;
+    waiter.log_ = log;
+    waiter.staged_ = &stage;
+    line_.push_back(waiter);
+    if (!busy_) start_next();
+    return true;
+}
+
+void Unpacker::cancel(UnpackWaiter& waiter) {
+    if (waiter.linked()) List<UnpackWaiter>::remove(waiter);
+    if (current_ == &waiter) current_ = nullptr;  // the job ends by itself
+}
+
+void Unpacker::start_next() {
+    current_ = line_.pop_front();
+    busy_ = current_ != nullptr;
+    if (!current_) return;
+    packed_.take(*current_->staged_);
+    header = record::decode_header(packed_.header());
+    content_ = 0;
+    keyless_ = false;
+    open();
+}
+
+void Unpacker::open() {
+    pieces_.emplace(packed_);
+    skip_ = record::batch_header_bytes;
+    opener_.open(*this);
+}
+
+Bytes Unpacker::next_piece() {
+    for (;;) {
+        const Bytes piece = pieces_->next();
+        const std::size_t skipped = skip_ < piece.size() ? skip_ : piece.size();
+        skip_ -= skipped;
+        if (piece.empty() || skipped != piece.size()) return piece.subspan(skipped);
+    }
+}
+
+bool Unpacker::on_record(const record::DecodedRecord& record) {
+    if (stage_.active()) {
+        stage_.put(record.raw);
+        crc_ = crc32c(record.raw, crc_);
+        return true;
+    }
+    content_ += record.raw.size();
+    keyless_ = !record.record.has_key;
+    return !keyless_;
+}
+
+void Unpacker::on_opened(Error error) {
+    if (!current_) return finish(fail(Error::busy));
+    if (error == Error::out_of_memory_budget) {
+        report();
+        return finish(fail(Error::unsupported_compression));
+    }
+    if (error != Error::none || keyless_) return finish(fail(Error::invalid_record));
+    if (stage_.active()) return finish(append());
+    if (const Status there = reserve(); !there) return finish(fail(there.error()));
+    open();
+}
+
+Status Unpacker::reserve() {
+    const store::Log* const log = broker_.store().find(current_->log_);
+    if (!log) return fail(Error::unknown_topic_or_partition);
+    const std::uint64_t bytes = record::batch_header_bytes + content_;
+    if (bytes > broker_.store().batch_limit(*log)) return fail(Error::batch_too_large);
+    RIVULET_TRY(broker_.begin_stage(stage_, static_cast<std::size_t>(bytes), true));
+    const std::uint8_t room[record::batch_header_bytes] = {};
+    stage_.put(room);
+    crc_ = 0;
+    return {};
+}
+
+Result<store::Appended> Unpacker::append() {
+    store::Log* const log = broker_.store().find(current_->log_);
+    if (!log) return fail(Error::unknown_topic_or_partition);
+    record::BatchHeader out = header;
+    out.attributes &= static_cast<std::uint16_t>(~record::attribute_compression_mask);
+    out.batch_length = static_cast<std::uint32_t>(stage_.size() - record::batch_length_end);
+    out.crc = record::batch_crc(out, crc_, stage_.size() - record::batch_header_bytes);
+    record::encode_header(out, stage_.header());
+    return broker_.append(*log, stage_);
+}
+
+void Unpacker::finish(const Result<store::Appended>& outcome) {
+    broker_.drop(stage_);
+    UnpackWaiter* const waiter = std::exchange(current_, nullptr);
+    if (waiter && !outcome) waiter->staged_->take(packed_);
+    else broker_.drop(packed_);
+    if (waiter) waiter->on_unpacked(outcome);
+    start_next();
+}
+
+void Unpacker::report() {
+    ++refused_;
+    env::Env& env = broker_.env();
+    if (env.now() < report_due_) return;
+    report_due_ = env.now() + report_ns;
+    env::LogLine(env, env::LogLevel::warning) << "a compressed batch for a compacted topic is refused: it needs more than limits.decode_bytes to be opened; " << refused_ << " since the start";
+}
+
+}  // namespace rivulet::broker
