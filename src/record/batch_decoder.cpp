@@ -73,12 +73,12 @@ BatchDecoder::Got BatchDecoder::take(DecodedRecord& out) {
     const bool whole = size <= rest.size();
     if (what_ == What::records) {
         if (!whole) return Got::more;
-        const Bytes all = content_.first(content_.size() - rest.size() + static_cast<std::size_t>(size));
-        RecordReader reader(all, 1);
+        out.raw = content_.first(content_.size() - rest.size() + static_cast<std::size_t>(size));
+        RecordReader reader(out.raw, 1);
         const auto record = reader.next();
         if (!record) return Got::bad;
         out.record = *record;
-        content_ = content_.subspan(all.size());
+        content_ = content_.subspan(out.raw.size());
     } else {
         const Bytes all = whole ? rest.first(static_cast<std::size_t>(size)) : rest;
         Bytes fields = all.subspan(all.empty() ? 0 : 1);  // behind the attributes, which mean nothing

@@ -22,7 +22,8 @@ namespace rivulet::record {
 struct DecodedRecord {
     Offset offset{0};
     Timestamp time{-1};  // of every record the batch's one time under LogAppendTime
-    Record record;       // views: good until the next call. Empty but for the deltas if only times were asked for
+    Record record;       // views, as `raw`: good until the next call. Empty but for the deltas if only times were asked for
+    Bytes raw;           // as encoded, its length prefix included, to be copied into a batch with the same base offset and base timestamp
 };
 
 class BatchDecoder {
