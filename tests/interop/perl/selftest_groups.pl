@@ -91,7 +91,8 @@ sub test_groups () {
         my $all = sub ($n) { pump_all(sub { push @got, $c->take($m); my $k = 0; $k += @{ $_->{records} } for @got; $k >= $n }, 'records', 5, $c) };
         $all->(10); my ($s, $t) = map { slot_of($c, $m, $_) } 0, 1;
         is($c->commit_slots($m, [ $s, 3, 'three' ], [ $t, 4 ]), { error => 0, more => 0 }, 'commit'); is(committed($c, 'hand'), 'hand/0:3 hand/1:4', 'committed');
-        like($c->commit_slots($m, [ $s, 4 ], [ 77, 1 ], [ $t, 5 ]), { error => 5, detail => 1 }, 'no such slot'); is(committed($c, 'hand'), 'hand/0:4 hand/1:4', 'what is before it is committed');
+        like($c->commit_slots($m, [ $s, 4 ], [ 77, 1 ]), { error => 5, detail => 1 }, 'no such slot'); is(committed($c, 'hand'), 'hand/0:4 hand/1:4', 'what is before it is committed');
+        like($c->commit_slots($m, [ $s, 1 ], [ $t, 1 ], [ $s, 2 ]), { error => 5, detail => 0 }, 'more than there are slots'); is(committed($c, 'hand'), 'hand/0:4 hand/1:4', 'nothing of that is committed');
         like($c->commit_slots($m, [ $s, 5, 'm' x 5000 ]), { error => 121, detail => 0 }, 'metadata too large');
         $c->processed($m); sleep 1.2; is(committed($c, 'hand'), 'hand/0:4 hand/1:4', 'credit commits nothing without auto-commit');
         is($c->leave($m), { error => 0 }, 'leave'); like($c->commit_slots($m, [ $s, 5 ]), { error => 118, detail => 0 }, 'a member that has ended'); is(committed($c, 'hand'), 'hand/0:4 hand/1:4', 'as it was');
@@ -188,7 +189,7 @@ sub group_errors () {
     ends('more credit than 2^31 - 1', err(5), $member->(sub ($c, $m, $s) { $c->send(20, 0, $v->((1 << 31) - 1), $m) }));
     my $c = cl(); my $refused = sub ($want, $what, %o) { $c->{waiting}{ ++$c->{corr} } = [ 'ASSIGN', 0 ]; $c->send(23, 0, $join->(%o), $c->{corr}); like($c->answer($c->{corr}), { error => $want }, "join: $what") };
     $refused->(117, 'no group', group => ''); $refused->(117, 'group of 1025', group => 'g' x 1025); $refused->(119, "session timeout $_", session => $_) for 5999, 1_800_001;
-    $refused->(5, "$_ of 65", $_ => 'x' x 65) for qw(client instance); $refused->(38, '33 topics', topics => [ map { "t$_" } 1 .. 33 ]); $refused->(34, 'name of a topic', topics => ['a b']);
+    $refused->(5, "$_ of 65", $_ => 'x' x 65) for qw(client instance); $refused->(5, 'automatic commits each 99 ms', auto => 99); $refused->(38, '33 topics', topics => [ map { "t$_" } 1 .. 33 ]); $refused->(34, 'name of a topic', topics => ['a b']);
     my $d = client(limit => 511)->connect; like($d->join('wrong', ['alpha']), { error => 7, detail => 512 }, 'join: a small frame limit'); $d->close;
     $c->send(23, 0, $_, 99) for "\1\5alpha", "\2\0", "\3\0\0"; $c->send(20, $_->[0], $_->[1], 99) for [ 0, "\5" ], [ 2, "\5\0\0" ], [ 3, "\0\0" ]; is($c->ping('on'), 'on', 'to nobody: nothing');
     like($c->commit_slots(99, [ 0, 0 ]), { error => 118, detail => 0 }, 'COMMIT of nobody'); like($c->commit_group('', [ 'alpha', 0, 1 ]), { error => 117 }, 'COMMIT: no group'); like($c->group_set('', [ 'alpha', [ 0, 1 ] ]), { error => 117 }, 'GROUP set: no group');

@@ -194,6 +194,7 @@ private:
     using StateKey = std::tuple<std::size_t, std::uint64_t, std::vector<std::uint8_t>>;  // topic, partition
     void collect_states();
     bool check_states();
+    bool later(ReadingId one, ReadingId other) const;
     bool superseded(ReadingId id, const Sent& sent);
     bool check_times(std::size_t topic, std::uint64_t partition);
     void begin_settings(std::size_t topic);

@@ -124,7 +124,8 @@ bool History::check_place(const Known& known, std::int64_t offset, const Place& 
     const bool limit_lowered = larger_allowed(known.topic) && content(place.id).too_large;
     if (sent.state == Sent::refused && !limit_lowered && !topics_[known.topic].ever_deleted && !topics_[known.topic].ever_uncertain) return fail(at + "a refused reading: " + describe(place.id));
     const bool again = sent.offset >= 0 && sent.offset != offset && sent.life_read == known.life;
-    if (again && !topic.memory && plan_.producers[place.id.producer].session != 0 && !sent.may_repeat) return fail(at + "stored twice: " + describe(place.id));
+    const bool once = plan_.producers[place.id.producer].session != 0 || plan_.producers[place.id.producer].idempotent;
+    if (again && !topic.memory && once && !sent.may_repeat) return fail(at + "stored twice: " + describe(place.id));
     if (sent.offset < 0 || sent.life_read != known.life || topic.memory) {
         sent.offset = offset;
         sent.partition_read = static_cast<std::uint16_t>(known.partition);

@@ -5,15 +5,11 @@
 
 namespace rivulet::sim {
 
-namespace {
-
-// Of two readings of which both may be in a partition, whether the first can come behind the other.
-bool later(ReadingId one, ReadingId other) {
-    if (one.producer != other.producer) return true;
+// Of two readings of which both may be in a partition, whether the first can come behind the other. Without a session what was sent over a connection that is given up may come at any time.
+bool History::later(ReadingId one, ReadingId other) const {
+    if (one.producer != other.producer || plan_.producers[one.producer].session == 0) return true;
     return one.incarnation != other.incarnation ? one.incarnation > other.incarnation : one.sequence > other.sequence;
 }
-
-}  // namespace
 
 void History::collect_states() {
     for (std::size_t t = 0; t < topics_.size(); ++t)

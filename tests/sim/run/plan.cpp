@@ -176,7 +176,7 @@ void plan_consumers(Plan& plan, Random random) {
     }
 }
 
-// Three seeds of eight have a topic of last known values, and sensors that write nothing else. Nothing of it comes from the streams of the rest.
+// Three seeds of eight have a topic of last known values, and who writes nothing else: sensors, and where there are Kafka clients one of those. Nothing of it comes from the streams of the rest.
 bool has_states(std::uint64_t seed) { return seed % 4 == 2 || seed % 8 == 4; }
 
 void plan_states(Plan& plan, Random random) {
@@ -193,7 +193,7 @@ void plan_states(Plan& plan, Random random) {
     if (random.chance(3, 4)) topic.config.emplace_back("commit.interval.ms", std::to_string(pick(random, {0, 5, 20, 100})));
     plan.topics.push_back(topic);
     // Fewer keys than there are: passes take rounds.
-    const bool rounds = random.chance(1, 3);
+    const bool rounds = random.chance(1, 3) && !plan.kafka.on;
     set(plan, "limits.compact_keys", rounds ? pick(random, {4, 16}) : pick(random, {64, 4096}));
     const std::uint64_t count = random.between(1, 2);
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -222,6 +222,15 @@ void plan_states(Plan& plan, Random random) {
         producer.gives_up = random.chance(1, 6);
         plan.producers.push_back(std::move(producer));
     }
+    if (!plan.kafka.on) return;
+    ProducerPlan writer = plan.producers.back();
+    writer.session = 0;
+    writer.kafka = true;
+    writer.idempotent = random.chance(3, 4);
+    writer.aliases.front().placement = wire::compact::Placement::by_key;
+    writer.aliases.front().acks = wire::compact::Acks::all;
+    writer.aliases.front().style.stamped = 100;
+    plan.producers.push_back(std::move(writer));
 }
 
 void plan_faults(Plan& plan, Random random) {
@@ -350,7 +359,7 @@ std::string Plan::text() const {
         for (const auto& [key, value] : topic.config) out += " " + key + "=" + value;
     }
     for (const ProducerPlan& p : producers) {
-        out += "\n  producer, session " + std::to_string(p.session) + (p.packed ? " packed" : "") + (p.regular ? " regular" : "") + (p.eager ? " eager" : "") +
+        out += "\n  producer, session " + std::to_string(p.session) + (p.kafka ? " Kafka's" : "") + (p.idempotent ? " idempotent" : "") + (p.packed ? " packed" : "") + (p.regular ? " regular" : "") + (p.eager ? " eager" : "") +
                (p.confirm ? " confirm" : "") + (p.gives_up ? " gives-up" : "") + " window " + std::to_string(p.window) + ":";
         for (const AliasPlan& a : p.aliases)
             out += " " + topics[a.topic].name + "/" + std::to_string(static_cast<int>(a.placement)) + "/" + std::to_string(a.partition) + "/acks" + std::to_string(static_cast<int>(a.acks));

@@ -66,6 +66,8 @@ struct ProducerPlan {
     bool confirm = true;            // waits for the answers to ALIAS
     bool gives_up = false;          // now and then skips readings after a broken connection
     std::int64_t connection_ns = 0;  // hangs up by itself about so often; 0 = never
+    bool kafka = false;             // speaks Kafka's protocol: one alias, by key, and no session
+    bool idempotent = false;        // and then has a producer id
 };
 
 struct ConsumerPlan {

@@ -23,6 +23,7 @@ Error ignore_all(Bytes batch, std::size_t memory = plenty, BatchDecoder::What wh
 // Every record is as it was made.
 Error check_all(const CompressedVector& vector, std::size_t memory, std::size_t piece_max = 0) {
     const Buffer content = vector_content(vector.records, vector.value_bytes);
+    Bytes rest = content;
     record::RecordReader expected(content, static_cast<std::uint32_t>(vector.records));
     int i = 0;
     OwnDecoder own(memory);
@@ -40,11 +41,15 @@ Error check_all(const CompressedVector& vector, std::size_t memory, std::size_t 
         CHECK(equal(found.record.key, made->key));
         CHECK(equal(found.record.value, made->value));
         CHECK(equal(found.record.headers_raw, made->headers_raw));
+        REQUIRE(found.raw.size() <= rest.size());
+        CHECK(equal(found.raw, rest.first(found.raw.size())));
+        rest = rest.subspan(found.raw.size());
         ++i;
     }, BatchDecoder::What::records, piece_max);
     if (error == Error::none) {
         CHECK(i == vector.records);
         CHECK_FALSE(expected.next());
+        CHECK(rest.empty());
     }
     return error;
 }
@@ -71,6 +76,7 @@ TEST_CASE("batch decoder: times alone, of the same batches, with little memory w
             CHECK(decode_batch(own.decoder, compressed_batch(vector, t0), [&](const DecodedRecord& found) {
                 CHECK(found.offset.value == i);
                 CHECK(found.time.value == t0 + vector_time(i));
+                CHECK(found.raw.empty());
                 CHECK(found.record.key.empty());
                 CHECK(found.record.value.empty());
                 ++i;
