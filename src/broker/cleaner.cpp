@@ -83,7 +83,7 @@ void Cleaner::look() {
     alive_bytes_ = alive;
     kept_bytes_ = kept;
     const std::uint64_t share = journal_bytes() / live_share;
-    const bool crowded = alive > 2 * share && phase_ != Phase::idle;
+    const bool crowded = alive > 3 * share && phase_ != Phase::idle;
     take_in(kept > share ? store::Log::Intake::refused : crowded ? store::Log::Intake::held : store::Log::Intake::open);
     if (phase_ == Phase::idle && due_.value != 0 && broker_.env().now() >= begin_at_)
         if (store::Log* const chosen = broker_.store().find(due_)) begin(*chosen);
@@ -114,7 +114,7 @@ void Cleaner::decide(const store::Log& part, const store::Store::Parts& parts) {
     const std::uint64_t all = parts.clean_bytes + parts.own_bytes;
     const bool worth = parts.own_bytes >= journal_bytes() / least_share;
     const bool dirty = worth && parts.own_bytes * 1000 >= all * topic.config.min_cleanable_dirty_permille;
-    const bool crowded = worth && alive_bytes_ > journal_bytes() / live_share;
+    const bool crowded = worth && alive_bytes_ > 2 * (journal_bytes() / live_share);
     const store::Log* const clean = broker_.store().clean_of(part);
     const bool cut = intake_ == store::Log::Intake::refused && clean && part.start > clean->start;  // records were deleted: that makes room
     if ((!dirty && !crowded && !cut) || parts.own_bytes < due_own_bytes_) return;
