@@ -51,6 +51,8 @@ std := -std=c++23
 optimize := -O2
 # For what runs once, by hand or seldom, and for the descriptions of messages, of which there are many; records in and out are built for speed.
 optimize_size := -Os $(small_flags)
+# Half of the time to build it all went into tests that wait for nothing.
+optimize_build := -O1 -g1
 built_for_size := src/cli/% src/config/% src/store/offline/% src/wire/kafka/% src/server/kafka/handle_% src/broker/groups/% \
   src/wire/compact/admin_% src/wire/compact/group_% src/wire/compact/member_% $(addprefix src/server/compact/,handle_assign% handle_group% handle_topics%) \
   $(addprefix src/server/,budget% check_config% load_config% reloader% serve.% server.%) \
@@ -98,6 +100,7 @@ flags_of = $(strip $(if $(filter %.c src/sensor/%.h,$1),$(c_flags),$(cxx_flags) 
   $(if $(filter src/main.cpp platform/% tests/platform/% tests/size/% tests/bench/%,$1),$(uv_flags) $(mbedtls_flags)) \
   $(if $(filter src/config/%,$1),$(inih_flags)) \
   $(if $(filter src/record/decompress.cpp,$1),$(zlib_flags) $(zstd_flags)) \
+  $(if $(filter tests/unit/% tests/golden/% tests/platform/%,$1),$(optimize_build)) \
   $(if $(filter $(built_for_size),$1),$(optimize_size)) $(if $(filter src/cli/version.cpp,$1),-I$(out)) \
   $(if $(filter src/sensor/examples/%,$1),-Isrc/sensor) \
   $(CPPFLAGS) $(if $(filter %.c,$1),$(CFLAGS),$(CXXFLAGS)))
@@ -166,7 +169,7 @@ endif
 note = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(subst $(CURDIR),.,$1))' >$@.new; \
   if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 $(out)/flags: force
-	$(call note,$(CC) $(CXX) $(no_unwinding) $(optimize_size) $(built_for_size) $(cxx_flags) $(c_flags) $(uv_flags) $(mbedtls_flags) $(inih_flags) $(zlib_flags) $(zstd_flags) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS))
+	$(call note,$(CC) $(CXX) $(no_unwinding) $(optimize_build) $(optimize_size) $(built_for_size) $(cxx_flags) $(c_flags) $(uv_flags) $(mbedtls_flags) $(inih_flags) $(zlib_flags) $(zstd_flags) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS))
 $(out)/link-flags: force
 	$(call note,$(CXX) $(toolchain_flags) $(kind_link) $(LDFLAGS))
 $(out)/deps/flags: force

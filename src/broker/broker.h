@@ -21,7 +21,7 @@ struct BrokerOptions {
     store::StoreOptions store;
     config::TopicSection defaults;          // name unused
     std::uint32_t topics_max = 1000;
-    std::uint32_t compact_keys = 16384;     // that a cleaning pass tells apart; 0: no topic may be compacted
+    std::uint32_t compact_keys = 0;     // that a cleaning pass tells apart; 0: no topic may be compacted
     std::int64_t retention_check_ns = 30 * ns_per_s;
     config::ClockTrust clock_trust = config::ClockTrust::automatic;
     std::size_t decode_bytes = 0;           // to open compressed batches in; 0: they stay closed
@@ -153,7 +153,7 @@ public:
     void watch(const store::Log& log, LogWatch& watch) { watches_.watch(log.slot, watch); }
 
     // Of the logs of compacted topics.
-    void set_intake(store::Log::Intake intake);
+    void set_intake();
     // Appends find the store busy, or do no more.
     void hold_appends(bool hold);
     const Cleaner& cleaner() const { return cleaner_; }
@@ -193,6 +193,8 @@ private:
     Status check_counts(const TopicRequest& request, Topic& topic, Text& why) const;
     Status check_logs(std::uint32_t more, const Topic& planned, Text& why);
     Status check_policy(const config::TopicConfig& config, Text& why) const;
+    Status check_room(const Topic& topic, const Topic& planned, Text& why) const;
+    Status check_followed(const Topic& topic, const Topic& planned, Text& why);
     Status plan_growth(Topic& planned, std::uint32_t partitions, Text& why);
     Status check_catalogue(std::size_t added, std::size_t removed, Text& why) const;
     Status restore_topic(Bytes entry);

@@ -1,7 +1,6 @@
-// One connection of the compact protocol, from the client's side: finds a broker of the bootstrap list, opens, cuts and checks frames,
-// keeps alive, ends. What goes over it is the user's: frames are encoded into out() with the functions of wire/compact.
-// Owns:     a receive buffer and two send buffers (one fills while the other leaves), out of the arena; one timer; one connection.
-// Bounds:   memory_bytes() of arena; no allocation. One open() at a time, again after on_closed().
+// One connection of the compact protocol, from the client's side: opens, cuts and checks frames, keeps alive, ends. What goes over it is the user's: frames are encoded into out() with the
+// functions of wire/compact.
+// Owns:     what Link does (link.h: the bootstrap list, addresses, buffers). Bounds: memory_bytes() of arena; no allocation. One open() at a time, again after on_closed().
 // Errors:   on_closed() tells the last one: host_not_found, connection_refused, timed_out, unreachable, what the broker said in ERROR or
 //           CLOSE, or what was wrong with its bytes (malformed, integrity, frame_too_large, out_of_order).
 // Thread:   loop only. No callback comes from within a call of ours. What callbacks get are views, valid until they return.
@@ -10,9 +9,7 @@
 //           It must outlive its connection: destroy it after on_closed(), or when the loop does not run any more.
 #pragma once
 
-#include "base/arena.h"
-#include "client/bootstrap.h"
-#include "env/env.h"
+#include "client/link.h"
 #include "wire/compact/admin_frames.h"
 #include "wire/compact/frame_reader.h"
 #include "wire/compact/group_frames.h"
@@ -39,17 +36,6 @@ struct SessionStart {
     std::uint64_t base_sequence = 1;
 };
 
-// How far it had come when it failed.
-enum class Stage : std::uint8_t { resolve, connect, handshake, established };
-
-struct Ending {
-    Failure failure{Error::none, 0};  // none: closed as asked, the broker agreed
-    Stage stage = Stage::resolve;
-    std::string_view where;           // the entry of the bootstrap list
-    std::string_view text;            // what the broker added, may be empty
-    bool from_broker = false;         // the broker said so, in ERROR or CLOSE
-};
-
 class ChannelHandler {
 public:
     virtual void on_open(const protocol::Opened& opened) = 0;
@@ -68,21 +54,16 @@ protected:
     ~ChannelHandler() = default;
 };
 
-class Channel final : env::ConnectionHandler, env::Resolved, env::Timer {
+class Channel final : public Link {
 public:
-    static std::size_t memory_bytes(const ChannelOptions& options);
+    static std::size_t memory_bytes(const ChannelOptions& options) { return Link::memory_bytes(link_options(options)); }
     Channel(env::Env& env, const ChannelOptions& options, Arena& arena, ChannelHandler& handler);
-    ~Channel();
 
     // `bootstrap` is copied, its text is not.
     void open(const Bootstrap& bootstrap, const SessionStart& session = {});
     // CLOSE after what was encoded so far; answers and acks still come until on_closed().
     void close();
-    // Ends at once; on_closed(canceled) follows.
-    void drop();
 
-    bool is_open() const { return phase_ == Phase::open; }
-    bool is_idle() const { return phase_ == Phase::idle; }
     const protocol::Opened& opened() const { return opened_; }  // its texts are gone
 
     // ---- sending, while is_open() ----
@@ -91,66 +72,31 @@ public:
     protocol::RunningCrc& sum() { return sum_; }
     protocol::PutState& puts() { return puts_; }
     std::size_t room() const { return out_.room(); }
-    void flush();
 
 private:
-    enum class Phase : std::uint8_t { idle, deferred, resolving, connecting, opening, open, closing, dropping };
+    static LinkOptions link_options(const ChannelOptions& options) { return {options.receive_bytes, options.send_bytes, options.connect_timeout_ms}; }
 
-    // env::ConnectionHandler
-    void on_connected() override;
-    MutableBytes receive_buffer() override;
-    void on_received(std::size_t n) override;
-    void on_sent() override;
-    void on_closed(Error reason) override;
-    // env::Resolved
-    void on_resolved(Error error, std::span<const env::Address> addresses) override;
-    // env::Timer
-    void on_timer() override;
+    // Link
+    void begin_attempt() override;
+    void greet() override;
+    void take_received() override;
+    void on_open_timer(Instant due) override;
+    void before_flush() override;
+    void tell_writable() override { handler_.on_writable(); }
+    void tell_attempt_failed(const Ending& ending) override { handler_.on_attempt_failed(ending); }
+    void tell_closed(const Ending& ending) override { handler_.on_closed(ending); }
 
-    const Endpoint& entry() const { return bootstrap_.endpoints()[entry_]; }
-    void try_entry();
-    void try_address();
-    void next_address();
-    void attempt_failed(Failure failure);
-    void arm_in(std::int64_t ms);
-    void disarm();
-
-    void take_frames();
     void take(const protocol::FrameView& frame);
     void take_opened(const protocol::FrameView& frame);
     void take_error(const protocol::FrameView& frame);
     void take_close(const protocol::FrameView& frame);
-    void check_alive();
     std::int64_t ping_interval_ms() const;
-    // The connection is to end for this reason.
-    void break_off(Failure failure);
     void refuse(Failure failure);
-    void finish();
 
-    env::Env& env_;
     ChannelOptions options_;
     ChannelHandler& handler_;
-    MutableBytes receive_;
-    MutableBytes send_[2];
-    std::size_t filling_ = 0;
-    Writer out_;
-    std::size_t begin_ = 0;  // received and not consumed: [begin_, end_)
-    std::size_t end_ = 0;
-    std::size_t wanted_ = 0;  // bytes of the frame at begin_, as far as known
-
-    Bootstrap bootstrap_;
-    std::size_t entry_ = 0;
-    std::array<env::Address, 8> addresses_;
-    std::size_t address_count_ = 0;
-    std::size_t address_ = 0;
     SessionStart session_;
-
-    Phase phase_ = Phase::idle;
-    bool lookup_running_ = false;  // it cannot be canceled: a late answer is dropped
-    bool stopped_ = false;         // drop() before it was open: no further attempt
     bool pong_due_ = false;
-    env::Connection* connection_ = nullptr;
-    Instant received_at_;
     protocol::State state_ = protocol::State::fresh;
     protocol::FrameReader frames_{protocol::Side::broker};
     protocol::RunningCrc sum_;
@@ -158,9 +104,6 @@ private:
     protocol::Opened opened_;
     std::array<std::uint8_t, protocol::ping_bytes_max> pong_{};
     std::size_t pong_bytes_ = 0;
-
-    Ending ending_;
-    char ending_text_[160];
 };
 
 }  // namespace rivulet::client

@@ -1,6 +1,5 @@
-// One connection to a broker of Kafka's protocol, from the client's side: finds one of the bootstrap list, agrees on versions, sends requests, hands out the answers in their order.
-// Owns:     a receive buffer and two send buffers (one fills while the other leaves), out of the arena; one timer; one connection.
-// Bounds:   memory_bytes() of arena; no allocation; under_way_max requests without an answer. One open() at a time, again after on_closed().
+// One connection to a broker of Kafka's protocol, from the client's side: agrees on versions, sends requests, hands out the answers in their order.
+// Owns:     what Link does (link.h: the bootstrap list, addresses, buffers). Bounds: memory_bytes() of arena; no allocation; under_way_max requests without an answer. One open() at a time, again after on_closed().
 // Errors:   on_closed() tells the last one: host_not_found, connection_refused, timed_out, unreachable; unsupported_version: the broker lacks a version of what is needed, which the text names; what was wrong
 //           with its bytes (malformed, frame_too_large).
 // Thread:   loop only. No callback comes from within a call of ours. What callbacks get are views, valid until they return.
@@ -9,7 +8,7 @@
 // Format:   Kafka's protocol: ApiVersions, Produce, Fetch, ListOffsets, Metadata, in the highest version that both ends have.
 #pragma once
 
-#include "client/channel.h"
+#include "client/link.h"
 #include "wire/kafka/apis.h"
 #include "wire/kafka/fetch.h"
 #include "wire/kafka/list_offsets.h"
@@ -43,19 +42,16 @@ protected:
     ~KafkaHandler() = default;
 };
 
-class KafkaChannel final : env::ConnectionHandler, env::Resolved, env::Timer {
+class KafkaChannel final : public Link {
 public:
     static constexpr std::size_t under_way_max = 64;
-    static std::size_t memory_bytes(const KafkaOptions& options);
+    static std::size_t memory_bytes(const KafkaOptions& options) { return Link::memory_bytes(link_options(options)); }
     KafkaChannel(env::Env& env, const KafkaOptions& options, Arena& arena, KafkaHandler& handler);
-    ~KafkaChannel();
 
     // `bootstrap` is copied, its text is not.
-    void open(const Bootstrap& bootstrap);
+    void open(const Bootstrap& bootstrap) { start(bootstrap); }
     // Ends at once: nothing of what is under way is waited for. on_closed() follows, without an error if it was open.
     void close();
-    bool is_open() const { return phase_ == Phase::open; }
-    bool is_idle() const { return phase_ == Phase::idle; }
 
     // ---- while is_open() ----
     std::int16_t version(kafka::Api api) const { return versions_[static_cast<std::size_t>(api)]; }
@@ -72,58 +68,28 @@ public:
     Result<Response> decode(kafka::Api api, Bytes body) const { return kafka::decode<Response>(body, version(api), flexible(api), kafka::Rest::passed_over); }
     std::size_t room() const { return under_way_ == under_way_max ? 0 : out_.room(); }
     std::size_t under_way() const { return under_way_; }
-    void flush();
     // Something about an answer is wrong, or what it says: ends for this reason.
-    void refuse(Failure failure);
+    void refuse(Failure failure) { break_off(failure); }
 
 private:
-    enum class Phase : std::uint8_t { idle, deferred, resolving, connecting, agreeing, open, dropping };
     static constexpr std::size_t apis_max = 4;  // keys 0 to 3: all that are needed but ApiVersions
+    static LinkOptions link_options(const KafkaOptions& options) { return {options.receive_bytes, options.send_bytes, options.connect_timeout_ms}; }
 
-    // env::ConnectionHandler
-    void on_connected() override;
-    MutableBytes receive_buffer() override;
-    void on_received(std::size_t n) override;
-    void on_sent() override;
-    void on_closed(Error reason) override;
-    // env::Resolved
-    void on_resolved(Error error, std::span<const env::Address> addresses) override;
-    // env::Timer
-    void on_timer() override;
+    // Link
+    void begin_attempt() override { oldest_ = under_way_ = 0; }
+    void greet() override;
+    void take_received() override;
+    void on_open_timer(Instant due) override;
+    void tell_writable() override { handler_.on_writable(); }
+    void tell_attempt_failed(const Ending& ending) override { handler_.on_attempt_failed(ending); }
+    void tell_closed(const Ending& ending) override { handler_.on_closed(ending); }
 
-    const Endpoint& entry() const { return bootstrap_.endpoints()[entry_]; }
-    void try_entry();
-    void try_address();
-    void attempt_failed(Failure failure);
-    void arm_in(std::int64_t ms);
-    void disarm();
     std::size_t begin(kafka::Api api, bool answered);
-    void take_answers();
     bool take(Bytes answer);
     void agree(Bytes body);
-    void finish();
 
-    env::Env& env_;
     KafkaOptions options_;
     KafkaHandler& handler_;
-    MutableBytes receive_;
-    MutableBytes send_[2];
-    std::size_t filling_ = 0;
-    Writer out_;
-    std::size_t begin_ = 0;   // received and not consumed: [begin_, end_)
-    std::size_t end_ = 0;
-    std::size_t wanted_ = 0;  // bytes of the answer at begin_, as far as known
-
-    Bootstrap bootstrap_;
-    std::size_t entry_ = 0;
-    std::array<env::Address, 8> addresses_;
-    std::size_t address_count_ = 0;
-    std::size_t address_ = 0;
-
-    Phase phase_ = Phase::idle;
-    bool lookup_running_ = false;  // it cannot be canceled: a late answer is dropped
-    bool stopped_ = false;         // close() before it was open: no further attempt
-    env::Connection* connection_ = nullptr;
     Instant progress_at_;          // the last answer, or the first request since there was none under way
     std::array<std::int16_t, apis_max> versions_{};
     struct UnderWay {
@@ -134,9 +100,6 @@ private:
     std::size_t oldest_ = 0;
     std::size_t under_way_ = 0;
     std::int32_t correlation_ = 0;
-
-    Ending ending_;
-    char ending_text_[160];
 };
 
 // Of a broker's answers: what of our errors has this code; unknown: none.

@@ -2,12 +2,14 @@
 #include <algorithm>
 
 #include "store/store.h"
+#include "store/stretch.h"
 
 namespace rivulet::store {
 
 Status Store::begin_clean(Log& log) {
     RIVULET_TRY(writable(log));
     RIVULET_CHECK(!log.clean_part);
+    if (log.memory) return fail(Error::unsupported);
     if (state_.making.value != 0) return fail(Error::busy);
     RIVULET_TRY_ASSIGN(Log * made, state_.logs.create(state_.next_log_id, false));
     made->clean_part = true;
@@ -77,7 +79,8 @@ Store::Parts Store::parts_of(const Log& log) {
     Lsn oldest{0};
     if (const Log* const clean = state_.clean_of(log)) {
         parts.clean_bytes = clean->bytes;
-        oldest = state_.index.find(*clean, clean->start, state_.geometry, head);
+        const Offset alive = std::max(log.start, clean->start);
+        if (alive < log.clean_end && alive < clean->durable_end) oldest = state_.index.find(*clean, alive, state_.geometry, head);
     }
     parts.own_bytes = state_.own_bytes_of(log);
     if (log.own_start() < log.durable_end) {
@@ -90,6 +93,17 @@ Store::Parts Store::parts_of(const Log& log) {
     const std::uint64_t taken_with = state_.geometry.sequence(oldest) + state_.geometry.segment_count;
     parts.segments_left = taken_with > head + 2 ? taken_with - (head + 2) : 0;
     return parts;
+}
+
+std::uint64_t Store::alive_bytes(const Log& log) { return store::alive_bytes(state_, log); }
+
+Store::Front Store::front_of(const Log& log) {
+    Front front;
+    visit_stretches(state_, log, [&](const Stretch& stretch) {
+        front = {stretch.bytes, stretch.last ? log.start : stretch.to};
+        return false;
+    });
+    return front;
 }
 
 std::uint64_t Store::bytes_of(const Log& log) {

@@ -33,6 +33,8 @@ Result<ReplayReport> Replay::run() {
             case JournalWalk::Step::end:
                 state_.drop_making();
                 settle_holes();
+                fence_clean_logs();
+                free_clean_logs();
                 forget_lost();
                 count_lost_tables(groups_beyond_, extents_beyond_);
                 enter_segment(state_.geometry.sequence(walk.position() - 1));
@@ -333,7 +335,12 @@ void Replay::hole(Lsn from, Lsn to) {
     ++state_.damage.corrupt_groups;
     state_.damage.lost_bytes += bytes;
     LogLine(env_, LogLevel::error) << (lost_tail ? "journal: it cannot be read to its end, LSN " : "journal: synced bytes are damaged, LSN ") << from.value << " to " << to.value;
-    if (to <= start_.walk.position) return;  // the checkpoint knows what they said
+    if (from < start_.walk.position) {
+        // The checkpoint knows what its groups said. Of clean logs, whose offsets have gaps, nothing else shows that something is missing.
+        if (known_hole_from_ == Lsn(0)) known_hole_from_ = from;
+        known_hole_to_ = to;
+    }
+    if (to <= start_.walk.position) return;
     last_hole_ = to;
     hole_bytes_ += bytes;
 }
@@ -351,6 +358,24 @@ void Replay::settle_holes() {
                                        << log.resumes_at.value;
     }
     hole_bytes_ = 0;
+}
+
+// Those that may have had something in a hole that lies before the checkpoint.
+void Replay::fence_clean_logs() {
+    if (known_hole_to_ == Lsn(0)) return;
+    for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
+        const Log& log = state_.logs.at(rank);
+        if (!log.clean_part || log.last_extent < known_hole_from_) continue;
+        if (state_.index.find(log, log.start, state_.geometry, segment_) < known_hole_to_) state_.fence_clean(log);
+    }
+}
+
+// Of which the ring has taken all.
+void Replay::free_clean_logs() {
+    for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
+        Log& log = state_.logs.at(rank);
+        if (const Log* const clean = state_.clean_of(log); clean && clean->start >= clean->end && log.start >= log.clean_end) state_.put_clean(log, nullptr, log.clean_end);
+    }
 }
 
 }  // namespace rivulet::store

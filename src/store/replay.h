@@ -64,6 +64,8 @@ private:
     void enter_segment(std::uint64_t sequence);
     void hole(Lsn from, Lsn to);
     void settle_holes();
+    void fence_clean_logs();
+    void free_clean_logs();
     void drop(Log& log, const Extent& extent);
     void count_lost_tables(std::uint64_t groups, std::uint64_t extents);
 
@@ -82,6 +84,8 @@ private:
     std::uint64_t segment_ = 0;     // that in_head speaks of
     Lsn last_hole_{0};              // end of the last one below D
     std::uint64_t hole_bytes_ = 0;
+    Lsn known_hole_from_{0};        // the first and the end of the last of those that begin before the checkpoint; 0: none
+    Lsn known_hole_to_{0};
     bool turned_away_ = false;      // a log that had no room was told of
     LogId unit_log_{0};             // whose extents in the current group were judged together
     bool unit_holds_ = false;

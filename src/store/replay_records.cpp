@@ -188,6 +188,7 @@ Status Replay::apply_retire(const RetireRecord& record) {
         if (begin >= entry.start) continue;
         begin = entry.start;
         state_.fences.raise_start(log->id, log->start);
+        state_.follow_start(*log);
     }
     return entries.ok() ? Status() : Status(fail(Error::corrupt));
 }

@@ -63,6 +63,19 @@ void State::put_clean(Log& log, Log* clean, Offset end) {
     if (making == clean->id) making = LogId(0);
 }
 
+void State::follow_start(Log& log) {
+    Log* const of = log.clean_part ? logs.find(log.clean_of) : &log;
+    const Log* const clean = of ? clean_of(*of) : nullptr;
+    if (!clean) return;
+    const bool gone = clean->start >= clean->end;
+    // What precedes a clean log's first record may just have been left out.
+    if (!gone && clean != &log) return;
+    const Offset start = gone ? of->clean_end : std::min(clean->start, of->clean_end);
+    if (start <= of->start) return;
+    of->start = start;
+    fences.raise_start(of->id, start);
+}
+
 std::uint64_t State::own_bytes_of(const Log& log) const {
     if (log.clean_end >= log.durable_end) return 0;
     std::uint64_t bytes = log.bytes;

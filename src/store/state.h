@@ -87,6 +87,8 @@ struct State {
     void remove_log(Log& log);
     // LOG_CLEANED: what `log` has below `end` is that of `clean` from now on (nullptr: is told next); what it had so far, which is in no commit and has no blocks, is forgotten.
     void put_clean(Log& log, Log* clean, Offset end);
+    // The ring has taken some of `log`. Of a clean log: what it is of begins behind that, too. With a clean log that is all gone: it begins where its own part does.
+    void follow_start(Log& log);
     // Forgets the clean log that was being written, if any; likewise.
     void drop_making();
     // A group that is lost may have had some of a clean log: which offsets cannot be known.

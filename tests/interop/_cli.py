@@ -138,13 +138,13 @@ def test(function):
     return function
 
 
-def with_broker(function):
-    """Run with a Client of a broker of its own."""
+def with_broker(function, make=Broker, give=Client):
+    """Run with a Client of a broker of its own; `make` and `give` for other brokers, and other things made of them."""
 
     def run(folder):
-        broker = Broker(folder)
+        broker = make(folder)
         try:
-            function(Client(broker))
+            function(give(broker))
         finally:
             broker.stop()
 

@@ -4,6 +4,7 @@ A driver takes HOST:PORT, a prefix for the names of its topics and groups, and o
 or `absent OP: why` for each. What it cannot see itself, whether its batches are stored as compressed as it sent them, and whether `rivulet consume` reads them, is looked at here.
 """
 
+import importlib
 import os
 import socket
 import struct
@@ -19,15 +20,27 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]  # by their number in a batch's attributes
 
 
+def debian(*names):
+    """Modules of Debian's packages, which are for Debian's Python alone: it takes over from another that has none of them."""
+    try:
+        return [importlib.import_module(name) for name in names]
+    except ImportError:
+        if sys.executable != "/usr/bin/python3":
+            os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
+        raise
+
+
 class KafkaBroker(Broker):
     """The compact listener is there as well: kcat has its topics created by the program itself. The clock is trusted, which no kernel says in a container: Burrow passes over
     commits of more than a week ago, and a broker that does not trust its clock stamps them with the time since boot."""
+
+    rebalance_delay = "100ms"
 
     def __init__(self, folder, *more):
         self.kafka_port = free_port()
         super().__init__(folder, "--set", f"listener.kafka.bind=127.0.0.1:{self.kafka_port}", "--set", "memory.total=48M",
                          "--set", "clock.trust=always", "--set", "storage.size=192M", "--set", "storage.segment_bytes=4M",
-                         "--set", "broker.group.initial.rebalance.delay.ms=100ms", *more)
+                         "--set", f"broker.group.initial.rebalance.delay.ms={self.rebalance_delay}", *more)
 
     @property
     def kafka(self):

@@ -1,25 +1,16 @@
 """`rivulet bench --protocol kafka` against the real broker: what it says it produced is there, what is there it reads. The last line is `N passed, M failed`."""
 
+import functools
 import json
 import subprocess
 import sys
 import time
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
-from _cli import RIVULET, Client, expect, free_port, main, rivulet, test
+from _cli import RIVULET, expect, free_port, main, rivulet, with_broker
 from _kafka import KafkaBroker
 
-
-def with_kafka(function):
-    def run(folder):
-        broker = KafkaBroker(folder)
-        try:
-            function(Client(broker))
-        finally:
-            broker.stop()
-
-    run.__name__ = function.__name__
-    return test(run)
+with_kafka = functools.partial(with_broker, make=KafkaBroker)
 
 
 def bench(rv, *arguments, code=0, **more):

@@ -3,42 +3,30 @@
 With names of tests as arguments: those alone.
 """
 
+import functools
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
-from _cli import RIVULET, Client, expect, main, rivulet, test, wait_for
-from _kafka import KafkaBroker
+from _cli import RIVULET, Client, expect, main, rivulet, test, wait_for, with_broker
+from _kafka import KafkaBroker, debian
 
-# Debian's packages are for Debian's Python alone.
-try:
-    import confluent_kafka
-    import kafka
-except ImportError:
-    if sys.executable != "/usr/bin/python3":
-        os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
-    raise
+confluent_kafka, kafka = debian("confluent_kafka", "kafka")
 
 TOPIC = "readings"
 PARTITIONS = 3
 
 
-def with_kafka(function):
-    def run(folder):
-        broker = KafkaBroker(folder)
-        rv = Client(broker)
-        try:
-            rv.create(TOPIC, PARTITIONS)
-            function(rv)
-        finally:
-            broker.stop()
+def with_topic(broker):
+    rv = Client(broker)
+    rv.create(TOPIC, PARTITIONS)
+    return rv
 
-    run.__name__ = function.__name__
-    return test(run)
+
+with_kafka = functools.partial(with_broker, make=KafkaBroker, give=with_topic)
 
 
 def produce(rv, per_partition):

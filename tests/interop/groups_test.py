@@ -3,32 +3,26 @@ loopback. The last line is `N passed, M failed`. With names of tests as argument
 """
 
 import collections
+import functools
 import os
 import signal
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
-from _cli import RIVULET, Broker, Client, expect, free_port, main, rivulet, test, wait_for
+from _cli import RIVULET, Client, expect, main, rivulet, test, wait_for, with_broker
+from _kafka import KafkaBroker, debian
 
-# Debian's packages are for Debian's Python alone.
-try:
-    import kafka
-    import kafka.admin
-except ImportError:
-    if sys.executable != "/usr/bin/python3":
-        os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
-    raise
+kafka, _ = debian("kafka", "kafka.admin")
 
 TOPIC = "readings"
 PARTITIONS = 4
 
 
-class KafkaBroker(Broker):
+class Served(KafkaBroker):
     def __init__(self, folder):
         self.folder = folder
-        self.kafka = f"127.0.0.1:{free_port()}"
-        super().__init__(folder, "--set", f"listener.kafka.bind={self.kafka}", "--set", "memory.total=48M", "--set", "broker.group.initial.rebalance.delay.ms=100ms")
+        super().__init__(folder)
         self.client = Client(self)
         self.client.create(TOPIC, PARTITIONS)
 
@@ -37,16 +31,7 @@ class KafkaBroker(Broker):
         self.client("produce", TOPIC, "--key-separator", ",", stdin=lines.encode(), code=0)
 
 
-def with_broker(function):
-    def run(folder):
-        broker = KafkaBroker(folder)
-        try:
-            function(broker)
-        finally:
-            broker.stop()
-
-    run.__name__ = function.__name__
-    return test(run)
+with_served = functools.partial(with_broker, make=Served, give=lambda broker: broker)
 
 
 class Member:
@@ -118,7 +103,7 @@ def ends(broker):
         consumer.close()
 
 
-@with_broker
+@with_served
 def two_members_share_one_is_killed_and_nothing_is_lost(broker):
     broker.produce(0, 400)
     first = Member(broker)
@@ -151,7 +136,7 @@ def two_members_share_one_is_killed_and_nothing_is_lost(broker):
     expect(described(broker).state == "Empty", "all have left")
 
 
-@with_broker
+@with_served
 def what_was_printed_is_committed_and_the_next_goes_on_there(broker):
     broker.produce(0, 100)
     one = broker.client("consume", TOPIC, "--group", "g", "--from-beginning", "--max-messages", "30", "--format", "%v\\n", code=0).out.split()
@@ -171,7 +156,7 @@ def what_was_printed_is_committed_and_the_next_goes_on_there(broker):
     expect(offsets(broker, "new") == ends(broker), "where it began is committed")
 
 
-@with_broker
+@with_served
 def members_of_one_protocol_keep_those_of_the_other_out(broker):
     member = Member(broker)
     try:
@@ -199,7 +184,7 @@ def members_of_one_protocol_keep_those_of_the_other_out(broker):
         consumer.close()
 
 
-@with_broker
+@with_served
 def a_static_member_keeps_its_partitions_over_a_restart(broker):
     first, second = Member(broker, "--group-instance", "one"), Member(broker, "--group-instance", "two")
     try:

@@ -3,45 +3,31 @@ between. The last line is `N passed, M failed`. With names of tests as arguments
 """
 
 import collections
-import os
+import functools
 import subprocess
 import sys
 import threading
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
-from _cli import Broker, Client, expect, free_port, main, test, wait_for
+from _cli import Client, expect, main, wait_for, with_broker
+from _kafka import KafkaBroker, debian
 
-# Debian's packages are for Debian's Python alone.
-try:
-    import confluent_kafka
-    import kafka
-except ImportError:
-    if sys.executable != "/usr/bin/python3":
-        os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
-    raise
+confluent_kafka, kafka = debian("confluent_kafka", "kafka")
 
 TOPIC = "readings"
 PARTITIONS = 4
 SESSION_MS = 6000
 
 
-class KafkaBroker(Broker):
+class Served(KafkaBroker):
+    rebalance_delay = "500ms"
+
     def __init__(self, folder):
-        self.kafka = f"127.0.0.1:{free_port()}"
-        super().__init__(folder, "--set", f"listener.kafka.bind={self.kafka}", "--set", "memory.total=48M", "--set", "broker.group.initial.rebalance.delay.ms=500ms")
+        super().__init__(folder)
         Client(self).create(TOPIC, PARTITIONS)
 
 
-def with_kafka(function):
-    def run(folder):
-        broker = KafkaBroker(folder)
-        try:
-            function(broker)
-        finally:
-            broker.stop()
-
-    run.__name__ = function.__name__
-    return test(run)
+with_kafka = functools.partial(with_broker, make=Served, give=lambda broker: broker)
 
 
 def produce(broker, values):

@@ -228,19 +228,21 @@ bool Coordinator::begin_generation(Group& group) {
 // ---- topics, and a start ----
 
 void Coordinator::on_topics_changed() {
-    topics_changed_ = true;
+    topics_look_ = 0;
     if (!stopped_ && !loading()) arm(now());
 }
 
 // A generation ends only where it has to.
-void Coordinator::look_at_topics() {
-    if (!std::exchange(topics_changed_, false)) return;
-    for (Group& group : groups_.groups()) {
+bool Coordinator::look_at_topics() {
+    while (topics_look_ < groups_.groups().size()) {
+        Group& group = groups_.groups()[topics_look_++];
         if (!group.coordinator || group.member_count == 0 || !is_compact(group)) continue;
         planner_.plan(group, assignor_of(group));
         broker_.env().charge(planner_.work() * 2);
         if (group.state == GroupState::preparing_rebalance || planner_.changes()) replan(group);
+        return true;
     }
+    return false;
 }
 
 // Whose connection the last run of the broker had, and who has no instance id to come back with; and those for whom there is no room any more, now that fewer are allowed.

@@ -109,17 +109,24 @@ void Coordinator::on_tick() {
     if (loading()) {
         if (sweep_due_ <= at) sweep();
     } else if (joined_.empty() && synced_.empty() && told_.empty()) {
-        look_at_topics();
+        // A plan may take milliseconds: one a turn.
+        const bool planned = look_at_topics();
+        Group* due = nullptr;
         for (Member& member : groups_.members())
             if (member.group && member.deadline <= at) expire(member);
         for (Group& group : groups_.groups()) {
             if (!group.coordinator) continue;
             if (is_compact(group)) {
-                if (group.state == GroupState::preparing_rebalance && (group.replan || group.join_due <= at)) reconcile(group);
+                const bool wants = group.state == GroupState::preparing_rebalance && (group.replan || group.join_due <= at);
+                if (wants && (!due || (due->slot <= reconciled_slot_ && group.slot > reconciled_slot_))) due = &group;
                 continue;
             }
             if (group.state == GroupState::preparing_rebalance && (group.join_due <= at || all_joined(group))) complete_join(group);
             else if (group.sync_due.value != 0 && group.sync_due <= at) complete_sync(group);
+        }
+        if (due && !planned) {
+            reconciled_slot_ = due->slot;
+            reconcile(*due);
         }
         if (sweep_due_ <= at) sweep();
         broker_.env().charge((groups_.groups().size() + groups_.members().size()) * 16);
@@ -129,7 +136,7 @@ void Coordinator::on_tick() {
 
 void Coordinator::arm_next() {
     arm(sweep_due_);
-    if (!joined_.empty() || !synced_.empty() || !told_.empty()) return arm(now());
+    if (!joined_.empty() || !synced_.empty() || !told_.empty() || topics_look_ < groups_.groups().size()) return arm(now());
     for (const Member& member : groups_.members())
         if (member.group) arm(member.deadline);
     for (const Group& group : groups_.groups()) {

@@ -178,8 +178,6 @@ public:
     MemberDescription describe(const Member& member) const;
     // A group whose subscriptions cannot be read counts as subscribed to all.
     bool subscribed(Group& group, std::string_view topic);
-    // Whether some member of some group is subscribed to it.
-    bool has_subscribers(std::string_view topic);
 
     const GroupTable& groups() const { return groups_; }
     const OffsetTable& offsets() const { return offsets_; }
@@ -207,7 +205,7 @@ private:
     void attach(Member& member, AssignedMember& assigned);
     void tell(Member& member);
     void detach(Member& member, Error why);
-    void look_at_topics();
+    bool look_at_topics();  // true: it has planned, which is enough for a turn
     void drop_lost_members(Group& group);
 
     // membership.cpp
@@ -276,7 +274,8 @@ private:
     List<SyncWaiter> synced_;
     List<AssignedMember> told_;  // likewise
     Planner planner_;
-    bool topics_changed_ = false;
+    std::size_t topics_look_ = SIZE_MAX;     // slot of the group that is looked at next, since topics have changed
+    std::uint32_t reconciled_slot_ = 0;      // of the group that was planned last: the others come before it does again
     Tick tick_{*this};
     Instant sweep_due_{0};
     Instant dropped_deleted_{-ns_per_s};

@@ -44,11 +44,4 @@ bool Coordinator::subscribed(Group& group, std::string_view topic) {
     return false;
 }
 
-bool Coordinator::has_subscribers(std::string_view topic) {
-    std::uint32_t slot = 0;
-    while (Group* const group = next_group(slot))
-        if (subscribed(*group, topic)) return true;
-    return false;
-}
-
 }  // namespace rivulet::broker

@@ -10,7 +10,7 @@ constexpr std::size_t client_text_bytes_max = 64;  // of client and instance, ea
 constexpr std::size_t topics_max = 32;             // of one member
 constexpr std::size_t subscription_bytes_max = 4096;
 constexpr std::uint64_t timeout_ms_max = INT32_MAX;
-constexpr std::int64_t auto_commit_ms_min = 100;
+constexpr std::uint64_t auto_commit_ms_min = 100;
 
 std::int64_t timeout_of(std::uint64_t ms) { return static_cast<std::int64_t>(ms < timeout_ms_max ? ms : timeout_ms_max); }
 
@@ -40,10 +40,18 @@ Membership* Session::find_membership(std::uint64_t correlation) {
     return nullptr;
 }
 
-GroupSlot* Session::find_slot(Membership& member, std::uint64_t number) {
-    for (GroupSlot* slot = member.slots.front(); slot; slot = member.slots.next(*slot))
-        if (slot->number == number && slot->told) return slot;
-    return nullptr;
+GroupSlot* Session::find_slot(Membership& member, std::uint64_t number, GroupSlot* after) {
+    const auto search = [&](GroupSlot* slot) {
+        while (slot && (slot->number != number || !slot->told)) slot = member.slots.next(*slot);
+        return slot;
+    };
+    GroupSlot* const found = after ? search(member.slots.next(*after)) : nullptr;
+    return found ? found : search(member.slots.front());
+}
+
+bool Session::names_too_many(Membership& member, std::size_t named) {
+    for (GroupSlot* slot = member.slots.front(); slot && named != 0; slot = member.slots.next(*slot)) --named;
+    return named != 0;
 }
 
 Session::Progress Session::handle_assign(const frames::FrameView& frame) {
@@ -67,6 +75,7 @@ Session::Progress Session::join_group(const frames::FrameView& frame, const fram
     if (!output_room(answer_room)) return Progress::blocked;
     if (s_.frame_bytes_max < frames::member_frame_bytes_least) return answer_failure(frame, rivulet::fail(Error::frame_too_large, frames::member_frame_bytes_least), "frame limit of a member");
     if (join.client.size() > client_text_bytes_max || join.instance.size() > client_text_bytes_max) return answer_failure(frame, rivulet::fail(Error::invalid_argument), "client and instance: 64 bytes");
+    if (join.auto_commit_ms != 0 && join.auto_commit_ms < auto_commit_ms_min) return answer_failure(frame, rivulet::fail(Error::invalid_argument), "automatic commits: 0, or at least every 100 ms");
     if (const Status status = hub_.groups().prepare(); !status) return answer_failure(frame, status.failure());
     std::uint8_t subscription[subscription_bytes_max];
     Writer topics(subscription);
@@ -107,8 +116,7 @@ Session::Progress Session::join_group(const frames::FrameView& frame, const fram
     member->slots_given = 0;
     member->generation = member->told_generation = -1;
     member->start = join.start;
-    const std::int64_t interval = join.auto_commit_ms == 0 ? 0 : timeout_of(join.auto_commit_ms);
-    member->auto_commit_ns = (interval != 0 && interval < auto_commit_ms_min ? auto_commit_ms_min : interval) * ns_per_ms;
+    member->auto_commit_ns = timeout_of(join.auto_commit_ms) * ns_per_ms;
     member->commit_due = hub_.env().now() + member->auto_commit_ns;
     member->over = false;
     fetch->membership = member;
@@ -136,16 +144,18 @@ Session::Progress Session::change_topics(Membership& member, const frames::Assig
 }
 
 Session::Progress Session::release_slots(Membership& member, const frames::Assign& wanted) {
+    if (names_too_many(member, wanted.slots.size())) return fail(rivulet::fail(Error::invalid_argument), "release: a slot twice");
     // First all are looked at: what is committed on the way is committed for all of them.
+    GroupSlot* slot = nullptr;
     for (const frames::Slot& number : wanted.slots) {
-        const GroupSlot* const slot = find_slot(member, number.number);
+        slot = find_slot(member, number.number, slot);
         if (!slot || !slot->revoked_told) return fail(rivulet::fail(Error::invalid_argument, static_cast<std::int64_t>(number.number & INT64_MAX)), "a slot that was not revoked");
     }
     commit_processed(member);
     if (member.over) return Progress::done;
     for (const frames::Slot& number : wanted.slots)
-        if (GroupSlot* const slot = find_slot(member, number.number)) give_slot(*slot);
-    for (GroupSlot* slot = member.slots.front(); slot; slot = member.slots.next(*slot))
+        if (GroupSlot* const released = find_slot(member, number.number)) give_slot(*released);
+    for (slot = member.slots.front(); slot; slot = member.slots.next(*slot))
         if (slot->revoked) return Progress::done;
     hub_.groups().release(member);
     return Progress::done;
@@ -180,8 +190,10 @@ Session::Progress Session::seek(Membership& member, const frames::Assign& wanted
 
 Session::Progress Session::credit_member(Membership& member, const frames::Credit& credit) {
     if (member.over) return Progress::done;
+    if (names_too_many(member, credit.positions.size())) return fail(rivulet::fail(Error::invalid_argument), "processed: a slot twice");
+    GroupSlot* slot = nullptr;
     for (const frames::Position& position : credit.positions) {
-        GroupSlot* const slot = find_slot(member, position.slot);
+        slot = find_slot(member, position.slot, slot);
         if (!slot || position.offset > slot->position)
             return fail(rivulet::fail(Error::invalid_argument, static_cast<std::int64_t>(position.slot & INT64_MAX)), "processed: no such slot, or beyond what was sent");
         slot->processed = position.offset;
@@ -210,6 +222,7 @@ Session::Progress Session::handle_commit(const frames::FrameView& frame) {
     if (wanted->by_slot) {
         member = find_membership(wanted->member);
         if (!member || member->over || !member->is_member()) return answer_failure(frame, rivulet::fail(Error::unknown_member));
+        if (names_too_many(*member, wanted->slots.size())) return answer_failure(frame, rivulet::fail(Error::invalid_argument), "COMMIT: a slot twice");
         scope = groups.begin_commit(*member);
     } else {
         if (const Status status = groups.prepare(); !status) return answer_failure(frame, status.failure());
@@ -229,8 +242,9 @@ Session::Progress Session::handle_commit(const frames::FrameView& frame) {
         return done.ok();
     };
     if (member) {
+        GroupSlot* slot = nullptr;
         for (const frames::SlotCommit& commit : wanted->slots) {
-            GroupSlot* const slot = find_slot(*member, commit.slot);
+            slot = find_slot(*member, commit.slot, slot);
             const store::Log* const log = slot ? hub_.broker().store().find(slot->log) : nullptr;
             if (!log) {
                 request->refused = rivulet::fail(slot ? Error::unknown_topic_or_partition : Error::invalid_argument, index);

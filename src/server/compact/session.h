@@ -193,7 +193,10 @@ private:
     Progress handle_commit(const frames::FrameView& frame);
     Progress credit_member(Membership& member, const frames::Credit& credit);
     Membership* find_membership(std::uint64_t correlation);
-    static GroupSlot* find_slot(Membership& member, std::uint64_t number);
+    // `after`: the one that was named before; slots are named in their order, for the most part.
+    static GroupSlot* find_slot(Membership& member, std::uint64_t number, GroupSlot* after = nullptr);
+    // Each is named once at most, so that what a frame costs is bounded by what the member has.
+    static bool names_too_many(Membership& member, std::size_t named);
     static GroupSlot* find_log(Membership& member, GroupSlot* after, LogId log);
     static void look_at(GroupSlot& slot);  // there may be something to push
     bool take_slot(Membership& member, std::string_view topic, std::uint32_t partition, store::Log& log);

@@ -38,7 +38,7 @@ package Rivulet {
     use Time::HiRes ();
 
     our @KIND = qw(NEVER OPEN ALIAS PUT PUTB ACK PING PONG ERROR CLOSE FETCH OFFSETS METADATA TOPIC_CREATE TOPIC_LIST
-                   TOPIC_DESCRIBE TOPIC_ALTER TOPIC_DELETE SUBSCRIBE DATA CREDIT);
+                   TOPIC_DESCRIBE TOPIC_ALTER TOPIC_DELETE SUBSCRIBE DATA CREDIT COMMIT GROUP ASSIGN);
     my $n = 0; our %K = map { $_ => $n++ } @KIND;
     my %ACKS = (none => 0, leader => 4, all => 8);
 
@@ -68,6 +68,15 @@ package Rivulet {
     sub partition_of ($key, $partitions) { (murmur2($key) & 0x7fffffff) % $partitions }
 
     # ---- Kafka record batches v2: list of { offset, time, key, value, headers => [[k, v], ...] }
+    sub batches_end ($bytes) {                                          # the offset behind the last batch: where to read on
+        my $end;
+        while (length $bytes) {
+            my ($base, $len, $last) = unpack 'q> l> x11 l>', $bytes;
+            $end = $base + $last + 1;
+            substr $bytes, 0, 12 + $len, '';
+        }
+        $end;
+    }
     sub records ($bytes, $from = 0) {
         my @out;
         while (length $bytes) {
@@ -97,7 +106,7 @@ package Rivulet {
     # ---- the object. It outlives connections: `ring` holds the readings not settled yet, the first is number `base`
     sub new ($class, %o) {
         my $s = bless { host => '127.0.0.1', port => 9192, session => 0, incarnation => 1 + int rand 0xffffffff, limit => 2 << 20,
-                        features => 3, name => '', timeout => 10, batch => 1000, next => 1, ring => [], refused => [], aliases => {},
+                        features => 7, name => '', timeout => 10, batch => 1000, next => 1, ring => [], refused => [], aliases => {},
                         acked => 0, regular => 1, %o }, $class;
         $s->_fresh;
         $s;
@@ -107,7 +116,7 @@ package Rivulet {
         $s->{$_} = '' for qw(in out);
         @$s{qw(open last_alias ended server pong)} = ();
         @$s{qw(credit frame_limit requests_max aliases_max corr sent)} = (1024, 1024, 1, 1, 0, 0);
-        @$s{qw(answer sub waiting)} = ({}, {}, {});
+        @$s{qw(answer sub waiting member)} = ({}, {}, {}, {});
         $s->{base} = $s->{position} = $s->{next} - @{ $s->{ring} };
         $s->{position}--;
         $s->{base_time} //= @{ $s->{ring} } && $s->{ring}[0]{time} || int(Time::HiRes::time() * 1000);
@@ -196,9 +205,9 @@ package Rivulet {
         }
         my $name = $KIND[$kind] // '';
         die { how => 'client', error => 6, text => "kind $kind" } if $s->{open} ? $name eq 'OPEN' : $name !~ /^(OPEN|ERROR|CLOSE)$/;
-        my $allowed = $name =~ /^(OPEN|ACK|TOPIC_LIST|TOPIC_DESCRIBE|DATA)$/ ? 1 : 0;
+        my $allowed = $name =~ /^(OPEN|ACK|TOPIC_LIST|TOPIC_DESCRIBE|GROUP|ASSIGN)$/ ? 1 : $name eq 'DATA' ? 3 : 0;
         Rivulet::Reader->bad("flags of $name") if $flags & ~$allowed;
-        my $m = $s->can("_on_$name") // ($kind >= 10 && $kind <= 18 ? \&_on_answer : die { how => 'client', error => 4, text => "kind $kind" });
+        my $m = $s->can("_on_$name") // ($kind >= 10 && $kind <= 22 ? \&_on_answer : die { how => 'client', error => 4, text => "kind $kind" });
         my $r = Rivulet::Reader->new(substr $f, 1 + length $prefix);
         $s->$m($r, $flags, $name);
         $r->end;
@@ -236,7 +245,7 @@ package Rivulet {
         $s->{moved} = 1 if $s->{ended}{error} == 55;
     }
     my @LOG = qw(log_start varint high_watermark varint durable_end varint log_end varint);
-    my %ANSWER = (
+    our %ANSWER = (
         FETCH => sub ($r) { return ($r->fields(qw(offset varint epoch zigzag), @LOG), batches => $r->rest) },
         SUBSCRIBE => sub ($r) { $r->fields(qw(offset varint epoch zigzag), @LOG) },
         OFFSETS => sub ($r) { $r->fields(qw(offset varint time zigzag epoch zigzag)) },
@@ -269,14 +278,15 @@ package Rivulet {
         my $ask = delete $s->{waiting}{$corr};
         Rivulet::Reader->bad("an answer $corr that nobody asked for") unless $ask && $ask->[0] eq $name;
         my $error = $r->varint;
-        my %a = $error ? $r->fields(detail => 'zigzag', text => 'block') : $ANSWER{$name}->($r);
+        my %a = $error ? $r->fields(detail => 'zigzag', text => 'block') : $ANSWER{$name}->($r, $name eq 'GROUP' ? $ask->[1] : ());
         $s->{answer}{$corr} = { %a, error => $error, more => $flags };
         $s->{sub}{$corr} = { data => [], credit => $ask->[1] } if $name eq 'SUBSCRIBE' && !$error;
     }
     sub _on_DATA ($s, $r, $flags, $) {
         my $size = length($r->{b}) + 1; $size += length varint($size);
         my $corr = $r->varint;
-        my $sub = $s->{sub}{$corr} or Rivulet::Reader->bad("data of no subscription");
+        my $sub = $s->{sub}{$corr} or return $s->_on_member_data($r, $flags, $corr, $size);
+        Rivulet::Reader->bad("data of a slot for a subscription") if $flags & 2;
         $sub->{credit} -= $size;
         if ($flags) {
             my $error = $r->varint;
@@ -367,7 +377,7 @@ package Rivulet {
 
     # ---- requests. Each returns the answer as a hash with `error`; ask() only sends and returns the correlation
     sub ask ($s, $name, $flags, $body, $extra = undef, $corr = ++$s->{corr}) {
-        $s->wait(sub { keys(%{ $s->{waiting} }) + keys(%{ $s->{sub} }) < $s->{requests_max} }, 'room for a request') unless $s->{reckless};
+        $s->wait(sub { keys(%{ $s->{waiting} }) + keys(%{ $s->{sub} }) + keys(%{ $s->{member} }) < $s->{requests_max} }, 'room for a request') unless $s->{reckless};
         $s->{waiting}{$corr} = [ $name, $extra ];
         $s->send($K{$name}, $flags, $body, $corr);
         $corr;

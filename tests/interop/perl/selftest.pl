@@ -5,7 +5,8 @@ no warnings 'portable';
 use FindBin;
 use lib $FindBin::Bin;
 use rivulet_client;
-use constant DEADLINE => 120 * ($ENV{FACTOR} // 1);
+use rivulet_groups;
+use constant DEADLINE => 180 * ($ENV{FACTOR} // 1);
 use Time::HiRes qw(sleep time);
 my ($BIN, $PAGE) = (shift // 'build/native-release/rivulet', shift // 'src/wire/compact/PROTOCOL.md');
 my ($DIR, $PORT, $PID, $good, @bad) = (($ENV{TMPDIR} // '/tmp') . "/store.$$", undef, undef, 0);
@@ -43,6 +44,7 @@ sub cl (%o) { client(%o)->connect }
 sub now { int(time * 1000) }
 sub values_of (@r) { [ map { $_->{value} } @r ] }
 
+require "$FindBin::Bin/selftest_groups.pl";
 test 'the examples of the page' => sub {
     open my $f, '<', $PAGE or die; local $/; my $page = <$f>; my %hex;
     $hex{$1} = hx(join '', map { s/\|.*//r } split /\n/, $2) while $page =~ /```hex ([^\n]+)\n(.*?)```/gs;
@@ -96,6 +98,7 @@ test 'the examples of the page' => sub {
     $down->('DATA'); is($c->{sub}{15}, { credit => 8192 - 22, data => [ { offset => 0, ahead => 1004, batches => '<record batches>' } ] }, 'DATA');
     $up->('CREDIT', sub { $c->grant(15, 22) }); $up->('CREDIT end', sub { $c->send(20, 1, '', 15) });
     $down->('DATA end'); is($c->{ended_sub}{15}{end}, { error => 0 }, 'DATA end');
+    group_examples($c, $up, $down, $ask);
     is([ grep { !$seen{$_} } sort keys %hex ], [], 'every example was covered');
     my ($batch) = $page =~ /```batch\n(.*?)```/s; my @r = Rivulet::records(hx(join '', map { s/\|.*//r } split /\n/, $batch));
     is([ map { [ $_->{offset}, $_->{time} - $T, @$_{qw(key value headers)} ] } @r ], [ [ 0, 123, 'sensor-1', '{"t":21.5}', [ [ 'unit', 'celsius' ], [ 'site', undef ] ] ],
@@ -234,8 +237,9 @@ test 'section 8: ERROR' => sub {
     ends('correlation 2^32', err(2), sub ($c) { $c->send(12, 0, '', 2**32) });
     ends('TOPIC_DELETE cut', err(2), sub ($c) { $c->send(17, 0, "\5abc", 1) });
     ends('TOPIC_CREATE without end of pairs', err(2), sub ($c) { $c->send(13, 0, "\1q\1\1", 1) });
-    for my $k (0, 21 .. 31) { ends("kind $k", err(4, $k), sub ($c) { $c->send($k, 0, "\1") }) }
+    for my $k (0, 24 .. 31) { ends("kind $k", err(4, $k), sub ($c) { $c->send($k, 0, "\1") }) }
     for my $k (18, 20) { ends("kind $k without push", err(4, $k), sub ($c) { $c->send($k, 0, $k == 18 ? "\5alpha\0\1\1\x7f" : "\1", 1) }, features => 1) }
+    group_errors();
     ends('frame above the limit', err(7), sub ($c) { $c->raw($v->($c->{frame_limit}) . "\3") });
     ends('placement 3', err(2), sub ($c) { $c->send(2, 0, "\0\7\5alpha\0") });
     ends('acks 3', err(2), sub ($c) { $c->send(2, 0, "\0\x0c\5alpha") });
@@ -296,6 +300,7 @@ test 'sessions: two connections, moved, gaps, evicted' => sub {
     is([ grep { /^e/ } @{ values_of(cl()->fetch_all('alpha', 0)) } ], [ map { "e$_" } 1 .. 5, 10 .. 12 ], 'back below what is settled: not stored again');
     $e = cl(session => 123456, next => 50); is($e->{open}{state}, 3, 'unknown session with a base above 1: forgotten'); $e->close;
 };
+test_groups();
 test 'shutting down' => sub {
     my $c = cl(); my $corr = $c->ask_fetch([ alpha => 0 ], 'latest', wait => 60000); my $s = $c->subscribe([ alpha => 1 ], 'latest', 1000); $c->ping;
     kill TERM => $PID; like($c->wait_end, { how => 'CLOSE', error => 54 }, 'CLOSE'); is($c->{answer}{$corr}{error}, 54, 'parked fetch'); waitpid $PID, 0; undef $PID;

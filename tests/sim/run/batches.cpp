@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t header_bytes = 61;
 constexpr std::uint16_t attributes_allowed = 0x0008;  // LogAppendTime; no compression, control, transaction or mark of our own
+constexpr std::uint16_t delete_horizon = 0x0040;
 
 // Bit by bit from the polynomial, by one table.
 std::uint32_t castagnoli(Bytes bytes) {
@@ -83,24 +84,26 @@ std::string parse_batches(Bytes bytes, const SeenBatches& seen) {
         batch.last = batch.base + last_delta;
         if (batch.base < 0 || last_delta < 0 || batch.base < next) return at(batch, "its offsets go back");
         if (castagnoli(bytes.subspan(21, batch.bytes - 21)) != crc) return at(batch, "its CRC is wrong");
-        if ((batch.attributes & ~attributes_allowed) != 0) return at(batch, "it has attributes that no reading asks for");
+        if ((batch.attributes & ~(attributes_allowed | (seen.compacted ? delete_horizon : 0U))) != 0) return at(batch, "it has attributes that no reading asks for");
         if (producer_id != -1 && !seen.of_producers) return at(batch, "it has a producer id");
-        if (count != last_delta + 1) return at(batch, "its count does not go with its last offset");
+        if (count < 0 || count > last_delta + 1 || (count != last_delta + 1 && !seen.compacted)) return at(batch, "its count does not go with its last offset");
         if (seen.batch) seen.batch(batch);
         Reader body(bytes.subspan(header_bytes, batch.bytes - header_bytes));
         std::int64_t largest = INT64_MIN;
+        std::int64_t before = -1;
         for (std::int32_t i = 0; i < count; ++i) {
             SeenRecord record;
             std::int64_t delta = 0;
             if (!take_record(body, base_time, record, delta)) return at(batch, "a record is malformed");
-            if (delta != i) return at(batch, "its records are not dense");
-            record.offset = batch.base + i;
+            if (seen.compacted ? delta <= before || delta > last_delta : delta != i) return at(batch, "its records are not dense");
+            before = delta;
+            record.offset = batch.base + delta;
             if (record.time > largest) largest = record.time;
             if ((batch.attributes & 0x0008) != 0) record.time = max_time;
             if (seen.record) seen.record(batch, record);
         }
         if (!body.at_end()) return at(batch, "bytes are left behind its records");
-        if ((batch.attributes & 0x0008) == 0 && largest != max_time) return at(batch, "its max timestamp is not that of its records");
+        if ((batch.attributes & 0x0008) == 0 && count != 0 && largest != max_time) return at(batch, "its max timestamp is not that of its records");
         next = batch.last + 1;
         bytes = bytes.subspan(batch.bytes);
     }

@@ -33,9 +33,10 @@ struct SeenBatches {
     std::function<void(const SeenBatch&)> batch;
     std::function<void(const SeenBatch&, const SeenRecord&)> record;
     bool of_producers = false;  // batches may have a producer's id
+    bool compacted = false;     // records may be missing from batches, and batches may say when their deletions go
 };
 
-// Every batch whole, its CRC right, its records dense from its base offset; each batch begins behind the one before.
+// Every batch whole, its CRC right, its records dense from its base offset (but for compacted ones, where they ascend); each batch begins behind the one before.
 std::string parse_batches(Bytes bytes, const SeenBatches& seen);
 
 }  // namespace rivulet::sim

@@ -26,6 +26,8 @@ void HostCounts::add(const HostCounts& other) {
     windows += other.windows;
     repeats += other.repeats;
     rewrites += other.rewrites;
+    cleanings += other.cleanings;
+    records_cleaned += other.records_cleaned;
     refused += other.refused;
     silent += other.silent;
     turn_work_max = std::max(turn_work_max, other.turn_work_max);
@@ -136,6 +138,8 @@ void BrokerHost::on_end() {
         counts_.windows += store.read_statistics().windows_loaded;
         counts_.repeats += program()->kafka().statistics().duplicates;
         counts_.rewrites += program()->journal().rewriter().rewrites();
+        counts_.cleanings += program()->broker().cleaner().statistics().passes;
+        counts_.records_cleaned += program()->broker().cleaner().statistics().records_dropped;
         counts_.refused += program()->hub().connection_statistics().connections_refused;
         counts_.silent += program()->hub().connection_statistics().unopened_dropped;
         counts_.turn_work_max = std::max(counts_.turn_work_max, node_.env()->turn_work_seen());

@@ -18,6 +18,8 @@ struct HostCounts {
     std::uint64_t windows = 0;        // read from flash for consumers that lag
     std::uint64_t repeats = 0;        // batches of idempotent producers that had come before
     std::uint64_t rewrites = 0;       // of partitions of __consumer_offsets
+    std::uint64_t cleanings = 0;      // passes over partitions of compacted topics
+    std::uint64_t records_cleaned = 0;  // dropped by them
     std::uint64_t refused = 0;        // connections past the limit
     std::uint64_t silent = 0;         // of them: for not opening
     std::uint64_t turn_work_max = 0;  // bytes of work in one turn of the loop

@@ -45,6 +45,7 @@ public:
     bool stopped_clean() const { return stopped_ && stop_failure_.error == Error::none; }
     Failure stop_failure() const { return stop_failure_; }
 
+    broker::Broker& broker() { return server_->broker(); }
     store::Store& store() { return server_->broker().store(); }
     server::compact::Hub& hub() { return server_->hub(); }
     server::kafka::Hub& kafka() { return server_->kafka(); }

@@ -6,7 +6,7 @@ Fleet::Fleet(World& world, const Plan& plan, History& history) : world_(world), 
     const KafkaPlan& kafka = plan.kafka;
     members_.reserve(plan.producers.size() + plan.consumers.size() + kafka.producers.size() + kafka.members.size() + 4);
     add(Role::admin, 0, "admin");
-    for (std::size_t i = 0; i < plan.producers.size(); ++i) add(Role::producer, i, "producer" + std::to_string(i));
+    for (std::size_t i = 0; i < plan.producers.size(); ++i) add(plan.producers[i].kafka ? Role::kafka_writer : Role::producer, i, "producer" + std::to_string(i));
     for (std::size_t i = 0; i < plan.consumers.size(); ++i) add(Role::consumer, i, "consumer" + std::to_string(i));
     if (plan.hostile) add(Role::hostile, 0, "hostile");
     if (plan.idlers) add(Role::idle, 0, "idle");
@@ -32,6 +32,7 @@ std::unique_ptr<Program> Fleet::make(Member& member, NodeEnv& env) {
         case Role::hostile: return std::make_unique<Hostile>(env, plan_, false, life);
         case Role::kafka_producer: return std::make_unique<KafkaProducer>(env, history_, plan_, static_cast<std::uint16_t>(member.number), life);
         case Role::group_member: return std::make_unique<GroupMember>(env, history_, plan_, member.number, life);
+        case Role::kafka_writer: return std::make_unique<KafkaWriter>(env, history_, plan_, static_cast<std::uint16_t>(member.number), life);
         case Role::kafka_admin: return std::make_unique<KafkaAdmin>(env, history_, plan_, life);
         case Role::idle: break;
     }

@@ -9,6 +9,7 @@
 #include "sim/run/hostile.h"
 #include "sim/run/kafka_admin.h"
 #include "sim/run/kafka_producer.h"
+#include "sim/run/kafka_writer.h"
 #include "sim/run/producer.h"
 #include "sim/run/verifier.h"
 
@@ -33,7 +34,7 @@ public:
     Verifier* verifier() { return static_cast<Verifier*>(verifier_node_ ? verifier_node_->running_program() : nullptr); }
 
 private:
-    enum class Role : std::uint8_t { producer, consumer, admin, hostile, idle, kafka_producer, group_member, kafka_admin };
+    enum class Role : std::uint8_t { producer, consumer, admin, hostile, idle, kafka_producer, group_member, kafka_admin, kafka_writer };
     struct Member {
         Role role;
         std::size_t number;

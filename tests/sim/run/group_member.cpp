@@ -61,7 +61,7 @@ void GroupMember::on_tick() {
                 for (const std::size_t t : group_.topics)
                     for (std::size_t p = 0; p < partitions_[t]; ++p) all.emplace(t, p);
                 adopt(all);
-            } else if (leads_ && partitions_ != assigned_from_) {
+            } else if ((leads_ || (took_place_ && finishing_)) && partitions_ != assigned_from_) {
                 step_ = Step::idle;
             }
         });
@@ -131,6 +131,9 @@ void GroupMember::join() {
     if (!own_.instance.empty()) request.group_instance_id = own_.instance;
     request.protocol_type = "consumer";
     request.protocols = protocols;
+    // It may be the leader's: nobody else looks whether there is more to assign then.
+    took_place_ = id_.empty() && !own_.instance.empty();
+    if (took_place_) assigned_from_.clear();
     const std::int32_t floor = history_.generation_told(own_.group);
     control_.call<kafka::JoinGroupResponse>(Api::join_group, some_version(random_, Api::join_group, own_.instance.empty() ? 0 : 5), request,
                                             [this, floor](const kafka::JoinGroupResponse& response) { take_join(floor, response); }, join_ns_max);

@@ -68,6 +68,7 @@ private:
     bool offsets_asked_ = false;
     bool leaves_ = false;
     bool leads_ = false;
+    bool took_place_ = false;  // joined without an id, with an instance
     std::int16_t fetch_lowest_ = 4;
     std::int64_t begin_at_ = 0;
     std::int64_t heartbeat_at_ = 0;

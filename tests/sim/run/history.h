@@ -4,11 +4,13 @@
 // Invariants (numbers of the project's list): 1 acknowledged readings of disk topics stay readable, once and in order with a session, at least once without;
 //           2 offsets ascend and are dense, log start <= HW <= LEO, HW and epoch never go back, what an offset held it holds for ever, nothing is
 //           invented. 9 is the World's, 10 the scenario's.
+//           Of compacted topics instead of 1 and of "dense": each key has its latest acknowledged record, or a deletion came behind that; nothing that was dropped leaves an older record of its key.
 // A fault beyond class A relaxes what was sent before it: see damaged().
 #pragma once
 
 #include <map>
 #include <set>
+#include <tuple>
 #include <vector>
 
 #include "sim/run/batches.h"
@@ -184,6 +186,16 @@ private:
     bool check_content(const Known& known, const SeenBatch& batch, const SeenRecord& record, ReadingId id);
     bool check_place(const Known& known, std::int64_t offset, const Place& place);
     bool check_order(std::size_t topic, std::uint64_t partition);
+    // history_states.cpp
+    struct State {  // of a key of a partition of a compacted topic
+        std::vector<std::pair<std::int64_t, ReadingId>> records;  // all that were read, by offset
+        std::vector<ReadingId> deletions;                         // that were sent and not read
+    };
+    using StateKey = std::tuple<std::size_t, std::uint64_t, std::vector<std::uint8_t>>;  // topic, partition
+    void collect_states();
+    bool check_states();
+    bool later(ReadingId one, ReadingId other) const;
+    bool superseded(ReadingId id, const Sent& sent);
     bool check_times(std::size_t topic, std::uint64_t partition);
     void begin_settings(std::size_t topic);
     bool stamped_by_senders(std::size_t topic) const;
@@ -197,6 +209,7 @@ private:
     Growth growth_;
     std::vector<std::vector<Partition>> partitions_;  // by topic
     std::vector<std::vector<std::vector<Sent>>> readings_;  // by producer, incarnation, sequence - 1
+    std::map<StateKey, State> states_;  // at the end
     std::int64_t last_unclean_ = -1;
     std::uint32_t damages_ = 0;
     bool reported_ = false;

@@ -29,7 +29,7 @@ bool History::check_end(std::size_t topic, std::uint64_t partition, FinalPartiti
     for (std::size_t i = 0; i <= end.offsets.size(); ++i) {
         const std::int64_t found = i < end.offsets.size() ? end.offsets[i] : e.high_watermark;
         if (found < e.log_start) continue;  // the first batch may begin below
-        if (found > expected && end.fenced_count <= fenced_listed_max && !fenced(expected, found)) {
+        if (found > expected && !plan.compacted && end.fenced_count <= fenced_listed_max && !fenced(expected, found)) {
             return fail(at + "offsets " + std::to_string(expected) + " to " + std::to_string(found - 1) + " are missing and not fenced");
         }
         expected = found + 1;
@@ -38,7 +38,7 @@ bool History::check_end(std::size_t topic, std::uint64_t partition, FinalPartiti
     state.final_known = true;
     state.final_state = std::move(end);
     // What could be read once is there until retention.
-    if (strict() && !plan.memory) {
+    if (strict() && !plan.memory && !plan.compacted) {
         for (const auto& [offset, place] : state.places) {
             if (offset < e.log_start || std::binary_search(state.final_state.offsets.begin(), state.final_state.offsets.end(), offset)) continue;
             return fail(at + "offset " + std::to_string(offset) + " was read before and is gone: " + describe(place.id));
@@ -108,6 +108,7 @@ bool History::check_found(ReadingId id, const Sent& sent) {
         }
         return fail(std::string(sent.weak ? "lost without a word about damage: " : "acknowledged and lost: ") + describe(id) + ends);
     };
+    if (plan_.topics[of.topic].compacted) return superseded(id, sent) || missing();
     const auto held = [&](const FinalPartition& end) {
         return sent.offset < end.ends.log_start || std::binary_search(end.offsets.begin(), end.offsets.end(), sent.offset);
     };
@@ -124,6 +125,8 @@ bool History::check_found(ReadingId id, const Sent& sent) {
 }
 
 bool History::check_all_found() {
+    collect_states();
+    if (strict() && !check_states()) return false;
     for (std::size_t p = 0; p < readings_.size(); ++p) {
         for (std::size_t i = 0; i < readings_[p].size(); ++i) {
             for (std::size_t s = 0; s < readings_[p][i].size(); ++s) {

@@ -44,7 +44,7 @@ bool History::ends(const Known& known, const Ends& e) {
 
 // Offsets [expected, found) were passed over. Right at a log start that has moved they may have gone with the ring's tail: an index with too few samples does not know better.
 bool History::check_gap(const Known& known, const Ends& e, std::int64_t expected, std::int64_t found) {
-    if (found <= expected || !strict() || plan_.topics[known.topic].memory || (e.log_start > 0 && expected == e.log_start)) return true;
+    if (found <= expected || !strict() || plan_.topics[known.topic].memory || plan_.topics[known.topic].compacted || (e.log_start > 0 && expected == e.log_start)) return true;
     return fail(where(known.topic, known.partition) + ": offsets " + std::to_string(expected) + " to " + std::to_string(found - 1) + " are missing: " + numbers(e));
 }
 
@@ -69,7 +69,7 @@ std::int64_t History::fetched(const Known& known, std::int64_t offset, const End
     const auto on_record = [&](const SeenBatch& batch, const SeenRecord& record) {
         if (good) good = check_record(known, batch, record);
     };
-    const std::string wrong = parse_batches(batches, {on_batch, on_record});
+    const std::string wrong = parse_batches(batches, {on_batch, on_record, plan_.topics[known.topic].compacted, plan_.topics[known.topic].compacted});
     if (good && !wrong.empty()) good = fail(at + wrong);
     return good ? next : -1;
 }
@@ -77,7 +77,7 @@ std::int64_t History::fetched(const Known& known, std::int64_t offset, const End
 bool History::check_record(const Known& known, const SeenBatch& batch, const SeenRecord& record) {
     ++read_count_;
     const std::string at = where(known.topic, known.partition) + ", offset " + std::to_string(record.offset) + ": ";
-    const std::optional<ReadingId> id = read_mark(record.has_key ? record.key : Bytes(), record.has_value ? record.value : Bytes());
+    const std::optional<ReadingId> id = read_mark(record.has_key ? record.key : Bytes(), record.has_value ? record.value : Bytes(), record.headers);
     if (!id) return fail(at + "a record that nobody sent");
     if (id->producer == hostile_producer) return fail(at + "a reading was stored whose frame was damaged");
     const bool known_reading = id->producer < readings_.size() && id->incarnation < readings_[id->producer].size() && id->sequence != 0 &&
@@ -124,7 +124,8 @@ bool History::check_place(const Known& known, std::int64_t offset, const Place& 
     const bool limit_lowered = larger_allowed(known.topic) && content(place.id).too_large;
     if (sent.state == Sent::refused && !limit_lowered && !topics_[known.topic].ever_deleted && !topics_[known.topic].ever_uncertain) return fail(at + "a refused reading: " + describe(place.id));
     const bool again = sent.offset >= 0 && sent.offset != offset && sent.life_read == known.life;
-    if (again && !topic.memory && plan_.producers[place.id.producer].session != 0 && !sent.may_repeat) return fail(at + "stored twice: " + describe(place.id));
+    const bool once = plan_.producers[place.id.producer].session != 0 || plan_.producers[place.id.producer].idempotent;
+    if (again && !topic.memory && once && !sent.may_repeat) return fail(at + "stored twice: " + describe(place.id));
     if (sent.offset < 0 || sent.life_read != known.life || topic.memory) {
         sent.offset = offset;
         sent.partition_read = static_cast<std::uint16_t>(known.partition);

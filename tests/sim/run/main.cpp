@@ -36,6 +36,7 @@ void print_totals(const Totals& totals) {
                 n(host.refused), n(host.silent), n(host.turn_work_max), n(totals.replays));
     std::printf("Kafka clients: %llu records acknowledged, %llu batches that had come before, %llu generations of groups, %llu commits acknowledged, %llu refused as they must be; __consumer_offsets written anew %llu times\n",
                 n(totals.kafka_records), n(host.repeats), n(totals.generations), n(totals.commits), n(totals.fenced), n(host.rewrites));
+    std::printf("compacted topics: cleaned %llu times, %llu records dropped\n", n(host.cleanings), n(host.records_cleaned));
     std::printf("faults:");
     for (std::size_t k = 0; k < fault_kind_count; ++k) {
         const std::string_view name = name_of(static_cast<FaultKind>(k));

@@ -176,6 +176,63 @@ void plan_consumers(Plan& plan, Random random) {
     }
 }
 
+// Three seeds of eight have a topic of last known values, and who writes nothing else: sensors, and where there are Kafka clients one of those. Nothing of it comes from the streams of the rest.
+bool has_states(std::uint64_t seed) { return seed % 4 == 2 || seed % 8 == 4; }
+
+void plan_states(Plan& plan, Random random) {
+    TopicPlan topic;
+    topic.name = "states";
+    topic.compacted = true;
+    topic.partitions = static_cast<std::uint32_t>(random.between(1, 3));
+    topic.batch_bytes_max = static_cast<std::uint32_t>(std::max<std::uint64_t>(2 * kib, plan.batch_bytes / 2));
+    topic.config.emplace_back("durability", "disk");
+    topic.config.emplace_back("max.message.bytes", std::to_string(topic.batch_bytes_max));
+    topic.config.emplace_back("cleanup.policy", "compact");
+    topic.config.emplace_back("min.cleanable.dirty.ratio", std::string(random.chance(1, 2) ? "0.75" : "0.2"));
+    topic.config.emplace_back("delete.retention.ms", std::to_string(pick(random, {0, 500, 86'400'000})));
+    if (random.chance(3, 4)) topic.config.emplace_back("commit.interval.ms", std::to_string(pick(random, {0, 5, 20, 100})));
+    plan.topics.push_back(topic);
+    // Fewer keys than there are: passes take rounds.
+    const bool rounds = random.chance(1, 3) && !plan.kafka.on;
+    set(plan, "limits.compact_keys", rounds ? pick(random, {4, 16}) : pick(random, {64, 4096}));
+    const std::uint64_t count = random.between(1, 2);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        ProducerPlan producer;
+        producer.session = random.chance(1, 5) ? 0 : random.next() | 1U;
+        AliasPlan alias;
+        alias.topic = plan.topics.size() - 1;
+        alias.placement = random.chance(1, 3) ? wire::compact::Placement::partition : wire::compact::Placement::by_key;
+        alias.partition = random.below(topic.partitions);
+        alias.acks = random.chance(1, 2) ? wire::compact::Acks::leader : wire::compact::Acks::all;
+        alias.style.stamped = static_cast<unsigned>(pick(random, {50, 100}));
+        alias.style.keyed = 100;
+        alias.style.keys = static_cast<unsigned>(random.between(1, 24));
+        alias.style.headers = static_cast<unsigned>(pick(random, {0, 30}));
+        alias.style.tombstones = alias.style.empty = 0;
+        alias.style.deletions = static_cast<unsigned>(rounds ? 0 : pick(random, {0, 5, 30}));
+        alias.style.reading_max = std::min(topic.batch_bytes_max, plan.frame_bytes) - reading_overhead;
+        alias.style.batch_max = topic.batch_bytes_max;
+        alias.style.frame_max = plan.frame_bytes;
+        alias.style.value_max = static_cast<std::uint32_t>(pick(random, {20, 100, 400}));
+        producer.aliases.push_back(std::move(alias));
+        producer.tick_ns = static_cast<std::int64_t>(pick(random, {10, 50, 200}) * ns_per_ms);
+        producer.burst_max = static_cast<std::uint32_t>(pick(random, {2, 8, 32}));
+        producer.window = static_cast<std::uint32_t>(pick(random, {64, 256, 1024}));
+        producer.packed = random.chance(3, 4);
+        producer.gives_up = random.chance(1, 6);
+        plan.producers.push_back(std::move(producer));
+    }
+    if (!plan.kafka.on) return;
+    ProducerPlan writer = plan.producers.back();
+    writer.session = 0;
+    writer.kafka = true;
+    writer.idempotent = random.chance(3, 4);
+    writer.aliases.front().placement = wire::compact::Placement::by_key;
+    writer.aliases.front().acks = wire::compact::Acks::all;
+    writer.aliases.front().style.stamped = 100;
+    plan.producers.push_back(std::move(writer));
+}
+
 void plan_faults(Plan& plan, Random random) {
     plan.duration_ns = static_cast<std::int64_t>(random.chance(1, 8) ? random.between(60, 120) : random.between(8, 40)) * ns_per_s;
     plan.fault_gap_ns = static_cast<std::int64_t>(pick(random, {500, 1500, 4000})) * ns_per_ms;
@@ -302,7 +359,7 @@ std::string Plan::text() const {
         for (const auto& [key, value] : topic.config) out += " " + key + "=" + value;
     }
     for (const ProducerPlan& p : producers) {
-        out += "\n  producer, session " + std::to_string(p.session) + (p.packed ? " packed" : "") + (p.regular ? " regular" : "") + (p.eager ? " eager" : "") +
+        out += "\n  producer, session " + std::to_string(p.session) + (p.kafka ? " Kafka's" : "") + (p.idempotent ? " idempotent" : "") + (p.packed ? " packed" : "") + (p.regular ? " regular" : "") + (p.eager ? " eager" : "") +
                (p.confirm ? " confirm" : "") + (p.gives_up ? " gives-up" : "") + " window " + std::to_string(p.window) + ":";
         for (const AliasPlan& a : p.aliases)
             out += " " + topics[a.topic].name + "/" + std::to_string(static_cast<int>(a.placement)) + "/" + std::to_string(a.partition) + "/acks" + std::to_string(static_cast<int>(a.acks));
@@ -331,6 +388,7 @@ Plan make_plan(std::uint64_t seed) {
     plan_consumers(plan, random.split("consumers"));
     plan_faults(plan, random.split("faults"));
     if (seed % kafka_each == 0) plan_kafka(plan, random.split("kafka"));
+    if (has_states(seed)) plan_states(plan, random.split("states"));
     return plan;
 }
 

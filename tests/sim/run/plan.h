@@ -40,6 +40,7 @@ struct TopicPlan {
     bool append_time = false;
     bool retention = false;     // by bytes
     bool configured = false;    // a [topic.NAME] section; the others are created by a client
+    bool compacted = false;     // the last known values of keys
     std::uint32_t batch_bytes_max = 0;
     std::vector<std::pair<std::string, std::string>> config;
 };
@@ -65,6 +66,8 @@ struct ProducerPlan {
     bool confirm = true;            // waits for the answers to ALIAS
     bool gives_up = false;          // now and then skips readings after a broken connection
     std::int64_t connection_ns = 0;  // hangs up by itself about so often; 0 = never
+    bool kafka = false;             // speaks Kafka's protocol: one alias, by key, and no session
+    bool idempotent = false;        // and then has a producer id
 };
 
 struct ConsumerPlan {

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint8_t mark_first = 0xb7;
 constexpr std::int64_t first_time_ms = 1'700'000'000'000;
+constexpr std::uint8_t mark_header[] = {2, 'm', 2 * mark_bytes};  // as in Kafka's record, before the mark
 
 void add_zigzag(std::vector<std::uint8_t>& out, std::int64_t n) {
     std::uint8_t scratch[varint_bytes_max];
@@ -38,9 +39,10 @@ void write_mark(ReadingId id, MutableBytes out) {
     store_le(&out[4], id.sequence);
 }
 
-std::optional<ReadingId> read_mark(Bytes key, Bytes value) {
-    const std::optional<ReadingId> in_value = mark_in(value);
-    return in_value ? in_value : mark_in(key);
+std::optional<ReadingId> read_mark(Bytes key, Bytes value, Bytes headers) {
+    if (const std::optional<ReadingId> in_value = mark_in(value)) return in_value;
+    if (headers.size() >= sizeof mark_header && equal(headers.first(sizeof mark_header), mark_header)) return mark_in(headers.subspan(sizeof mark_header));
+    return mark_in(key);
 }
 
 wire::compact::Reading Content::reading() const {
@@ -83,6 +85,14 @@ Content make_reading(std::uint64_t seed, ReadingId id, const ReadingStyle& style
     if (content.has_key) {
         const std::string key = "key-" + std::to_string(random.below(style.keys));
         content.key.assign(key.begin(), key.end());
+    }
+    if (style.deletions != 0 && dice(style.deletions)) {
+        content.has_value = false;
+        content.header_count = 1;
+        content.headers.assign(std::begin(mark_header), std::end(mark_header));
+        content.headers.resize(sizeof mark_header + mark_bytes);
+        write_mark(id, MutableBytes(content.headers).subspan(sizeof mark_header));
+        return content;
     }
     if (dice(style.headers)) {
         content.header_count = 1 + static_cast<std::int32_t>(random.below(2));

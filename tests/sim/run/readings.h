@@ -1,5 +1,5 @@
 // What producers send. A reading's content follows from the seed, who sent it and its number, so any record that is read says which one it should be.
-// Owns:     nothing; Content is a plain value. Bounds: a mark of 8 bytes in the value, or in the key of readings without room for it there.
+// Owns:     nothing; Content is a plain value. Bounds: a mark of 8 bytes in the value, or in the key of readings without room for it there, or in a header of deletions of states.
 #pragma once
 
 #include <optional>
@@ -27,7 +27,8 @@ struct ReadingStyle {
     unsigned keyed = 30;
     unsigned keys = 8;        // different ones
     unsigned headers = 10;
-    unsigned tombstones = 2;
+    unsigned tombstones = 2;  // of keys that nothing else has
+    unsigned deletions = 0;   // of the keys that have values
     unsigned empty = 2;
     unsigned bad_time = 0;    // out of range: to be refused
     unsigned too_large = 0;   // likewise
@@ -57,7 +58,7 @@ struct Content {
 
 Content make_reading(std::uint64_t seed, ReadingId id, const ReadingStyle& style);
 // Whose a record is, by its mark; nothing if it has none.
-std::optional<ReadingId> read_mark(Bytes key, Bytes value);
+std::optional<ReadingId> read_mark(Bytes key, Bytes value, Bytes headers);
 void write_mark(ReadingId id, MutableBytes out);
 constexpr std::size_t mark_bytes = 8;
 

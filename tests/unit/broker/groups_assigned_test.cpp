@@ -148,6 +148,26 @@ TEST_CASE("compact groups: a partition is with one member at a time, and who los
     CHECK(all.size() == 4);
 }
 
+TEST_CASE("compact groups: many groups are planned one after the other, and each takes up what has changed") {
+    Groups world;
+    world.create("t", 2);
+    std::vector<std::unique_ptr<TestAssigned>> members;
+    for (int i = 0; i < 3; ++i) members.push_back(std::make_unique<TestAssigned>(world));
+    for (int i = 0; i < 3; ++i) REQUIRE(members[static_cast<std::size_t>(i)]->join({"t", "later"}, "g" + std::to_string(i)) == Error::none);
+    REQUIRE(world.until([&] { return std::all_of(members.begin(), members.end(), [](const auto& one) { return one->has == Names{"t/0", "t/1"}; }); }));
+    world.create("later", 1);
+    REQUIRE(world.until([&] { return std::all_of(members.begin(), members.end(), [](const auto& one) { return one->has == Names{"t/0", "t/1", "later/0"} && one->generation == 2; }); }));
+    // One that changes all the time holds up nobody.
+    for (int i = 0; i < 20; ++i) {
+        TestAssigned other(world);
+        REQUIRE(other.join({"t"}, "g0") == Error::none);
+        if (i == 0) members[2]->leave();
+        if (i == 1) REQUIRE(members[2]->join({"t"}, "g2") == Error::none);
+        world.run(ns_per_ms);
+    }
+    REQUIRE(world.until([&] { return members[2]->has == Names{"t/0", "t/1"}; }));
+}
+
 TEST_CASE("compact groups: who does not release in time, or is not heard, is a member no more") {
     Groups world;
     world.create("t", 2);
@@ -333,8 +353,8 @@ TEST_CASE("compact groups: an administrator sees members in Kafka's formats, and
         // version 0, one topic "t", partitions 0 and 1, no user data
         const std::uint8_t assignment[] = {0, 0, 0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff};
         CHECK(equal(description.assignment, assignment));
-        CHECK(world.groups().has_subscribers("t"));
-        CHECK(!world.groups().has_subscribers("u"));
+        CHECK(world.groups().subscribed(**world.groups().look("g"), "t"));
+        CHECK(!world.groups().subscribed(**world.groups().look("g"), "u"));
         return 0;
     });
     TestMember named;

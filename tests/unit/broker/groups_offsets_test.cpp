@@ -173,8 +173,8 @@ TEST_CASE("offsets: deleting") {
     CHECK(remove("g", "u", 1) == Error::none);  // there was none
     CHECK(world.committed("u", 0) == -1);
     CHECK(world.committed("t", 0) == 5);
-    CHECK(world.act([&] { return world.groups().has_subscribers("t"); }));
-    CHECK(!world.act([&] { return world.groups().has_subscribers("u"); }));
+    CHECK(world.act([&] { return world.groups().subscribed(**world.groups().look("g"), "t"); }));
+    CHECK(!world.act([&] { return world.groups().subscribed(**world.groups().look("g"), "u"); }));
     TestMember other;
     other.group = "k";
     other.type = "connect";

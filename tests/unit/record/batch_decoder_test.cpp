@@ -24,6 +24,7 @@ Error ignore_all(Bytes batch, std::size_t memory = plenty, BatchDecoder::What wh
 Error check_all(const CompressedVector& vector, std::size_t memory, std::size_t piece_max = 0) {
     const Buffer content = vector_content(vector.records, vector.value_bytes);
     Bytes rest = content;
+    record::RecordReader expected(content, static_cast<std::uint32_t>(vector.records));
     int i = 0;
     OwnDecoder own(memory);
     const Error error = decode_batch(own.decoder, compressed_batch(vector, t0), [&](const DecodedRecord& found) {
@@ -33,6 +34,13 @@ Error check_all(const CompressedVector& vector, std::size_t memory, std::size_t 
         CHECK(as_text(found.record.key) == vector_key(i));
         CHECK(found.record.header_count == (i % 3 == 0 ? 1 : 0));
         CHECK((as_text(found.record.value) == vector_value(i, vector.value_bytes)));
+        const auto made = expected.next();
+        REQUIRE(made);
+        CHECK(found.record.timestamp_delta == made->timestamp_delta);
+        CHECK(found.record.offset_delta == made->offset_delta);
+        CHECK(equal(found.record.key, made->key));
+        CHECK(equal(found.record.value, made->value));
+        CHECK(equal(found.record.headers_raw, made->headers_raw));
         REQUIRE(found.raw.size() <= rest.size());
         CHECK(equal(found.raw, rest.first(found.raw.size())));
         rest = rest.subspan(found.raw.size());
@@ -40,6 +48,7 @@ Error check_all(const CompressedVector& vector, std::size_t memory, std::size_t 
     }, BatchDecoder::What::records, piece_max);
     if (error == Error::none) {
         CHECK(i == vector.records);
+        CHECK_FALSE(expected.next());
         CHECK(rest.empty());
     }
     return error;
@@ -68,6 +77,8 @@ TEST_CASE("batch decoder: times alone, of the same batches, with little memory w
                 CHECK(found.offset.value == i);
                 CHECK(found.time.value == t0 + vector_time(i));
                 CHECK(found.raw.empty());
+                CHECK(found.record.key.empty());
+                CHECK(found.record.value.empty());
                 ++i;
             }, BatchDecoder::What::times, piece_max) == Error::none);
             CHECK(i == vector.records);

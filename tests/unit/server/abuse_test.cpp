@@ -446,8 +446,8 @@ TEST_CASE("readers that take nothing leave acks and small answers their buffers,
         served.send(client);
         REQUIRE(good.put(0, "21.5"));
         served.send(good);
-        // The commit interval is 100 ms.
-        REQUIRE(served.until([&] { return !good.acks.empty() && good.acks.back().sequence == round + 1; }, 300 * ns_per_ms));
+        // The commit interval is 100 ms, and the disk stalls for 200 at times; who takes nothing is cut after 500.
+        REQUIRE(served.until([&] { return !good.acks.empty() && good.acks.back().sequence == round + 1; }, 400 * ns_per_ms));
         most = std::max(most, pool.lent());
     }
     CHECK(most == pool.count() * 3 / 4);  // those that wait for bulk keep none meanwhile

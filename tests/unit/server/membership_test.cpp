@@ -283,6 +283,8 @@ TEST_CASE("commits by hand are answered when they are durable, and the next memb
     CHECK(committed(served, "temps", 1) == 1);
     CHECK(member.commit({{member.slot_of(1), Offset(2), std::string(5000, 'm')}}) == Error::offset_metadata_too_large);
     CHECK(member.commit({}) == Error::none);
+    CHECK(member.commit(std::vector<frames::SlotCommit>(5, {member.slot_of(1), Offset(0), ""})) == Error::invalid_argument);
+    CHECK(committed(served, "temps", 1) == 1);
     // Others may not commit for a group with members.
     CHECK(member.commit("g", {{"temps", 3, Offset(5), Epoch(-1), ""}}) == Error::unknown_member);
     member.credit(0, {}, true);
@@ -401,6 +403,7 @@ TEST_CASE("joins that cannot be are refused, each with its error, and nothing is
     CHECK(refused([&](frames::JoinGroup& join) { join.group = long_group; }) == Error::invalid_group_id);
     CHECK(refused([](frames::JoinGroup& join) { join.session_timeout_ms = 10; }) == Error::invalid_session_timeout);
     CHECK(refused([](frames::JoinGroup& join) { join.session_timeout_ms = UINT64_MAX; }) == Error::invalid_session_timeout);
+    CHECK(refused([](frames::JoinGroup& join) { join.auto_commit_ms = 99; }) == Error::invalid_argument);
     CHECK(refused([&](frames::JoinGroup& join) { join.client = long_text; }) == Error::invalid_argument);
     CHECK(refused([&](frames::JoinGroup& join) { join.instance = long_text; }) == Error::invalid_argument);
     CHECK(refused([](frames::JoinGroup&) {}, {"temps", "no/topic"}) == Error::invalid_topic);
@@ -448,6 +451,11 @@ TEST_CASE("hostile members end their connection, and nothing else") {
     CHECK(hostile([](TestGroupMember& m) { m.seek(0, -3); }) == Error::malformed);
     CHECK(hostile([](TestGroupMember& m) { m.credit(1, {{0, Offset(4)}}); }) == Error::invalid_argument);  // beyond what was sent
     CHECK(hostile([](TestGroupMember& m) { m.credit(1, {{9, Offset(0)}}); }) == Error::invalid_argument);
+    CHECK(hostile([](TestGroupMember& m) { m.credit(1, std::vector<frames::Position>(5, {0, Offset(0)})); }) == Error::invalid_argument);  // of 4 that it has
+    CHECK(hostile([](TestGroupMember& m) {
+        m.client.encode([&](Writer& w) { frames::encode_release(w, m.number, std::vector<std::uint64_t>(5, 0)); });
+        m.credit(1);
+    }) == Error::invalid_argument);
     CHECK(hostile([](TestGroupMember& m) { m.credit(std::uint64_t{1} << 31); }) == Error::invalid_argument);
     CHECK(hostile([](TestGroupMember& m) {
         m.slots_[0].revoked = true;  // it was not
