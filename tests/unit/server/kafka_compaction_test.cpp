@@ -54,11 +54,11 @@ TEST_CASE("compacted topics: records without a key are 87, compressed batches 76
             CHECK(code_of(client, seal(header, as_bytes(value))) == 76);
         }
     }
-    broker_of(served).set_intake(store::Log::Intake::refused);
+    log_of(served, "state").intake = store::Log::Intake::refused;
     CHECK(code_of(client, values_batch(1)) == 44);
     CHECK(code_of(client, big_batch(20000)) == 44);
     CHECK(produce(client, {{"temps", {{0, values_batch(1)}}}})[0].error == 0);
-    broker_of(served).set_intake(store::Log::Intake::open);
+    log_of(served, "state").intake = store::Log::Intake::open;
     CHECK(code_of(client, values_batch(1)) == 0);
     CHECK(log_of(served, "state").end.value == 3);
 }
