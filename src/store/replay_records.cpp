@@ -156,16 +156,17 @@ void Replay::apply_jump(const JumpRecord& record, Lsn lsn) {
 }
 
 Status Replay::apply_cleaned(const LogCleanedRecord& record, Lsn lsn) {
+    Log* const clean = state_.logs.find(record.clean);
+    // It was synced by then: what is not known of it any more has been replaced since by what a later record names, as the checkpoint has seen.
+    if (!clean) return {};
+    if (!clean->clean_part) return fail(Error::corrupt);
     Log* log = state_.logs.find(record.log);
     if (!log && record.log >= state_.recovered_log_id) {
         // Its LOG_CREATE is lost, and none of its own extents is left.
         RIVULET_TRY_ASSIGN(log, make_orphan(record.log, Offset(0), lsn));
     }
     if (!log) return {};
-    Log* const clean = state_.logs.find(record.clean);
-    // It was synced by then: what is not known of it any more has been replaced since by what a later record names, as the checkpoint has seen.
-    if (!clean) return {};
-    if (!clean->clean_part || log->clean_part || log->memory || (clean->clean_of.value != 0 && clean->clean_of != log->id)) return fail(Error::corrupt);
+    if (log->clean_part || log->memory || (clean->clean_of.value != 0 && clean->clean_of != log->id)) return fail(Error::corrupt);
     state_.put_clean(*log, clean, record.end);
     if (last_hole_ != Lsn(0)) state_.fence_clean(*clean);
     if (log->last_extent < lsn) log->last_extent = lsn;

@@ -114,6 +114,29 @@ def drop_cache(folder):
             os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def compact(report, quick):
+    """A topic of last known values, one with cleanup.policy=compact and one without, on a disk that is simulated."""
+    done = subprocess.run([program("compact_bytes"), "1" if quick else "4"], stdout=subprocess.PIPE, text=True, timeout=120)
+    plain = {}
+    # What min.cleanable.dirty.ratio = 0.75 promises; nothing where much is alive, since the ring forces more.
+    limits = {"1000 keys": 0.34}
+    for line in done.stdout.splitlines():
+        found = json.loads(line)
+        if found["policy"] == "delete":
+            plain[found["name"]] = found["written"] / found["appended"]
+            continue
+        name = f"compact: {found['name']}: written anew per byte appended"
+        extra = found["relocated"] / found["appended"]
+        if found["name"] in limits:
+            report.check(name, extra, limits[found["name"]])
+        else:
+            report.note(name, f"{extra:.2f}")
+        report.note(f"compact: {found['name']}: bytes written per byte appended / the same with delete", f"{found['written'] / found['appended'] / plain[found['name']]:.2f}")
+        report.note(f"compact: {found['name']}: memory for each key of limits.compact_keys", f"{found['cleaner_bytes'] / found['keys']:.1f} B")
+    if done.returncode != 0:
+        report.fail("compact", f"exit {done.returncode}")
+
+
 def restart(report, quick):
     size = 512 * MIB if quick else 4096 * MIB
     where = tempfile.gettempdir()
@@ -257,7 +280,7 @@ def idle_connections(report, quick):
         report.note("idle: each of them", f"{(after - before) / connections:.0f} B")
 
 
-PARTS = {"flash": flash, "restart": restart, "readers": readers, "memory": memory_use, "idle": idle_connections, "peers": peers.peers, "latency": cost.latency, "cost": cost.cost,
+PARTS = {"flash": flash, "compact": compact, "restart": restart, "readers": readers, "memory": memory_use, "idle": idle_connections, "peers": peers.peers, "latency": cost.latency, "cost": cost.cost,
          "kafka-mock": kafka.kafka_mock, "kafka-peer": kafka.kafka_peer, "groups": groups.groups}
 
 

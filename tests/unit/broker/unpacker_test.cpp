@@ -186,13 +186,13 @@ TEST_CASE("unpacking: while appends are held, the batch is the waiter's again an
     REQUIRE(c.create("state", "compact") == Error::none);
     const Buffer batch = packed(pack({reading(1, "k", std::string(3000, 'v'))}));
     Sender sender(c);
-    c.act([&] { return c.broker().set_intake(store::Log::Intake::held), 0; });
+    c.act([&] { return c.log("state").intake = store::Log::Intake::held, 0; });
     REQUIRE(sender.begin("state", batch));
     CHECK(sender.wait() == Error::busy);
     CHECK(sender.stage.active());
     CHECK(sender.stage.size() == batch.size());
     CHECK(c.broker().store().state().staged_blocks == 1);
-    c.act([&] { return c.broker().set_intake(store::Log::Intake::open), 0; });
+    c.act([&] { return c.log("state").intake = store::Log::Intake::open, 0; });
     CHECK(sender.append("state", batch) == Error::none);
     CHECK(c.log("state").end == Offset(1));
 }

@@ -1,0 +1,129 @@
+// Clean logs at a start: records that say what cannot be, and parts that nobody named and whose place is needed.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "base/crc32c.h"
+#include "store/group.h"
+#include "support/log_model.h"
+#include "unit/store/store_calls.h"
+
+namespace rivulet::test {
+
+namespace {
+
+constexpr LogId first{16};
+
+struct Cleaned {
+    explicit Cleaned(std::uint32_t logs = 2) : h(1, small_store()), d(h) {
+        REQUIRE(h.boot());
+        for (std::uint32_t i = 0; i < logs; ++i) REQUIRE(h.settle(d.create(1)));
+    }
+    void fill(LogId id, int batches) {
+        for (int i = 0; i < batches; ++i) REQUIRE(d.append_patiently(id, 2, 300) != 0);
+        REQUIRE(h.settle());
+    }
+    StoreHarness h;
+    Driver d;
+};
+
+// Changes a record that lies in the journal, with all CRCs as if it had been written so. The ring has not gone round yet.
+void forge(StoreHarness& h, const Buffer& record, const Buffer& other) {
+    REQUIRE(record.size() == other.size());
+    const store::Geometry& geometry = h.store().state().geometry;
+    Buffer journal = h.disk().contents("store/journal");
+    const auto found = std::search(journal.begin(), journal.end(), record.begin(), record.end());
+    REQUIRE(found != journal.end());
+    const auto at = static_cast<std::size_t>(found - journal.begin());
+    std::copy(other.begin(), other.end(), found);
+    Result<store::GroupHeader> header = rivulet::fail(Error::corrupt);
+    std::size_t page = at / store::page_bytes * store::page_bytes;
+    for (;; page -= store::page_bytes) {
+        header = store::decode_group_header(Bytes(journal).subspan(page), Lsn(page), geometry);
+        if (header) break;
+        REQUIRE(page >= store::page_bytes);
+    }
+    REQUIRE(at < page + header->total_bytes);
+    const Bytes table = Bytes(journal).subspan(page + store::group_header_bytes, header->table_bytes);
+    Buffer rewritten(table.size() + 64);
+    store::TableWriter writer(rewritten, header->base_timestamp);
+    store::TableReader reader(*header, table);
+    for (store::Extent extent; reader.next(extent);) {
+        std::uint32_t crc_at = 0;
+        REQUIRE(writer.add(extent, crc_at));
+        store_le(&rewritten[crc_at], crc32c(Bytes(journal).subspan(page + header->payload_position() + extent.position, extent.bytes)));
+    }
+    REQUIRE(writer.bytes() == table.size());
+    rewritten.resize(writer.bytes());
+    header->table_crc = store::table_crc(header->salt, rewritten);
+    std::uint8_t sealed[store::group_header_bytes];
+    store::encode_group_header(*header, sealed);
+    std::copy(std::begin(sealed), std::end(sealed), journal.begin() + static_cast<std::ptrdiff_t>(page));
+    std::copy(rewritten.begin(), rewritten.end(), journal.begin() + static_cast<std::ptrdiff_t>(page + store::group_header_bytes));
+    h.disk().overwrite("store/journal", page, Bytes(journal).subspan(page, header->total_bytes));
+}
+
+}  // namespace
+
+TEST_CASE("store cleaning: a LOG_CLEANED that names what is no clean log is skipped, and both logs are whole") {
+    // Of the one that is written: log 16, clean log 18, end 24.
+    const struct {
+        std::uint8_t log, clean;
+        bool told;
+    } cases[] = {{16, 17, true}, {16, 16, true}, {18, 18, true}, {17, 16, true}, {16, 99, false}, {77, 16, true}};
+    for (const auto& forged : cases) {
+        CAPTURE(int{forged.log});
+        CAPTURE(int{forged.clean});
+        Cleaned c;
+        c.fill(first, 12);
+        c.fill(LogId(17), 3);
+        const std::uint64_t ticket = c.d.clean(first, [](std::size_t n) { return n % 3 == 0; });
+        REQUIRE(ticket != 0);
+        REQUIRE(c.h.settle(ticket));
+        REQUIRE(c.h.log(first).clean == LogId(18));
+        REQUIRE(c.h.read(first).size() == 4);
+        forge(c.h, {12, 3, 16, 18, 24}, {12, 3, forged.log, forged.clean, 24});
+        c.h.cut();
+        lose_checkpoints(c.h);
+        for (int start = 0; start < 2; ++start) {
+            REQUIRE(c.h.boot());
+            CHECK(c.h.log(first).clean == LogId(0));
+            CHECK(c.h.read(first).size() == 12);
+            CHECK(c.h.read(LogId(17)).size() == 3);
+            CHECK(c.h.log(first).end == Offset(24));
+            CHECK_FALSE(c.h.store().find(LogId(77)));
+            if (start == 0) CHECK((c.h.store().state().damage.corrupt_groups != 0) == forged.told);
+            c.h.cut();
+        }
+    }
+}
+
+TEST_CASE("store cleaning: the unfinished clean log of a topic that was deleted makes room for those that were created since") {
+    Cleaned c(1);
+    c.fill(first, 9);
+    const std::vector<ServedBatch> batches = c.h.read(first);
+    REQUIRE(c.h.act([&] { return c.h.store().begin_clean(c.h.log(first)).ok(); }));
+    const std::uint64_t ticket = c.h.act([&]() -> std::uint64_t {
+        store::Stage stage;
+        REQUIRE(c.h.store().begin_stage(stage, batches[2].bytes.size()));
+        stage.put(batches[2].bytes);
+        const Result<std::uint64_t> done = c.h.store().relocate(stage);
+        c.h.store().drop(stage);
+        return done ? *done : 0;
+    });
+    REQUIRE(ticket != 0);
+    REQUIRE(c.h.settle(ticket));
+    REQUIRE(c.h.settle(c.d.remove(first)));
+    const std::uint32_t logs = c.h.options().logs_max;
+    const LogId late = make_logs(c.h, logs);
+    for (std::uint32_t i = 0; i < logs; ++i) store_value(c.h, late + i, "value");
+    for (int start = 0; start < 2; ++start) {
+        c.h.cut();
+        if (start == 0) lose_checkpoints(c.h);
+        REQUIRE(c.h.boot());
+        CHECK(c.h.store().log_count() == logs);
+        for (std::uint32_t i = 0; i < logs; ++i) CHECK(c.h.log(late + i).end == Offset(1));
+    }
+}
+
+}  // namespace rivulet::test
