@@ -1,9 +1,11 @@
 #include "platform/uv/connection.h"
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "platform/linux/errors.h"
@@ -80,7 +82,7 @@ void TcpConnection::reset() {
     handler_ = nullptr;
     peer_ = {};
     reason_ = Error::none;
-    connecting_ = sending_ = paused_ = held_ = closing_ = shut_ = false;
+    in_pieces_ = connecting_ = sending_ = paused_ = held_ = closing_ = shut_ = false;
     tcp_.data = this;
 }
 
@@ -157,18 +159,37 @@ void TcpConnection::resume_reading() {
 // libuv cannot bear uv_read_stop() or uv_close() in here, so both wait for on_read().
 void TcpConnection::on_buffer_wanted(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
     TcpConnection& self = of(handle->data);
+    MutableBytes pieces[env::receive_pieces_max];
     self.held_ = true;
-    const MutableBytes lent = self.handler_->receive_buffer();
+    const std::size_t count = self.handler_->receive_buffers(pieces);
     self.held_ = false;
-    *buffer = uv_buf_init(reinterpret_cast<char*>(lent.data()), static_cast<unsigned>(lent.size()));
-    if (self.closing_) *buffer = uv_buf_init(nullptr, 0);
+    *buffer = uv_buf_init(nullptr, 0);
+    if (count == 0 || self.closing_) return;
+    if (count == 1) *buffer = uv_buf_init(reinterpret_cast<char*>(pieces[0].data()), static_cast<unsigned>(pieces[0].size()));
+    else self.read_pieces(std::span(pieces).first(count));
+}
+
+// libuv reads into one buffer: without one it leaves the socket alone, calls on_read(), and reads no more on this turn.
+void TcpConnection::read_pieces(std::span<const MutableBytes> pieces) {
+    iovec vectors[env::receive_pieces_max];
+    int count = 0;
+    for (const MutableBytes piece : pieces) vectors[count++] = {piece.data(), piece.size()};
+    ssize_t n = ::readv(descriptor(), vectors, count);
+    while (n == -1 && errno == EINTR) n = ::readv(descriptor(), vectors, count);
+    in_pieces_ = true;
+    if (n == 0) n = UV_EOF;
+    else if (n == -1) n = errno == EAGAIN || errno == EWOULDBLOCK ? 0 : uv_translate_sys_error(errno);
+    network_.set_pieces_read(static_cast<int>(n));
 }
 
 void TcpConnection::on_read(uv_stream_t* stream, ssize_t n, const uv_buf_t* buffer) {
     TcpConnection& self = of(stream->data);
     if (self.closing_) return self.close_handle();
-    if (n == UV_ENOBUFS) return self.pause_reading();
-    const bool lent = buffer->base && buffer->len != 0;
+    const bool in_pieces = self.in_pieces_;
+    self.in_pieces_ = false;
+    if (in_pieces) n = self.network_.pieces_read();
+    else if (n == UV_ENOBUFS) return self.pause_reading();
+    const bool lent = in_pieces || (buffer->base && buffer->len != 0);
     if (self.paused_) uv_read_stop(stream);
     if (lent) self.handler_->on_received(n > 0 ? static_cast<std::size_t>(n) : 0);
     if (n < 0) self.begin_close(n == UV_EOF ? Error::end_of_file : network_error(static_cast<int>(n)));

@@ -48,6 +48,7 @@ private:
     uv_stream_t* stream() { return reinterpret_cast<uv_stream_t*>(&tcp_); }
     int descriptor() const;
     void start_reading();
+    void read_pieces(std::span<const MutableBytes> pieces);
     void begin_close(Error reason);
     void close_handle();
     void discard_unread() const;
@@ -67,6 +68,7 @@ private:
     bool held_ : 1 = false;     // inside receive_buffer() or on_accept(): reading starts, stops and closes afterwards
     bool closing_ : 1 = false;
     bool shut_ : 1 = false;     // no more sending
+    bool in_pieces_ : 1 = false;  // read so, which on_read() hears of at once
 };
 static_assert(sizeof(TcpConnection) <= 512);
 

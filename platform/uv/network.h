@@ -44,6 +44,9 @@ public:
     uv_loop_t& loop() { return loop_; }
     TcpConnection* take();
     void release(TcpConnection& connection);
+    // What the read in pieces has ended with that a connection is just told of: bytes, or an error of libuv.
+    int pieces_read() const { return pieces_read_; }
+    void set_pieces_read(int outcome) { pieces_read_ = outcome; }
     // For tearing down: closes everything without another callback.
     void abandon();
 
@@ -59,6 +62,7 @@ private:
     std::span<TcpListener> listeners_;
     std::size_t turn_ = 0;
     bool abandoned_ = false;
+    int pieces_read_ = 0;
     Resolver resolver_;
 };
 

@@ -77,13 +77,24 @@ void Broker::reload(const config::TopicSection& defaults, std::int64_t retention
         planned.config.durability = durability;
         char buffer[240];
         Text why(buffer);
-        if (!Cleaner::cleans(topic) && Cleaner::cleans(planned) && (!check_policy(planned.config, why) || !check_logs(0, planned, why))) {
-            env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << " keeps its cleanup.policy: " << why.view();
+        if (!check_followed(topic, planned, why)) {
+            env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << " keeps its cleanup.policy, pinned and overflow: " << why.view();
             planned.config.cleanup_policy = topic.config.cleanup_policy;
+            planned.config.pinned = topic.config.pinned;
+            planned.config.overflow = topic.config.overflow;
         }
         topic.config = planned.config;
         apply_config(topic);
     }
+}
+
+// Whether a topic can be what it would be by other defaults.
+Status Broker::check_followed(const Topic& topic, const Topic& planned, Text& why) {
+    if (!Cleaner::keeps(planned)) return {};
+    RIVULET_TRY(config::check_contradictions(planned.config, why));
+    RIVULET_TRY(check_policy(planned.config, why));
+    if (!Cleaner::keeps(topic)) RIVULET_TRY(check_logs(0, planned, why));
+    return check_room(topic, planned, why);
 }
 
 void Broker::apply_config(Topic& topic) {
@@ -95,10 +106,11 @@ void Broker::apply_config(Topic& topic) {
         log->pack_interval_ns = topic.config.pack_ms * ns_per_ms;
         store_.set_batch_limit(*log, topic.config.max_message_bytes);
         const bool cleaned = Cleaner::cleans(topic);
-        log->retention_ms = cleaned ? -1 : topic.config.retention_ms;
-        log->retention_bytes = cleaned ? -1 : topic.config.retention_bytes;
+        const bool retained = cleaned && topic.config.cleanup_policy == config::CleanupPolicy::compact;
+        log->retention_ms = retained ? -1 : topic.config.retention_ms;
+        log->retention_bytes = retained ? -1 : topic.config.retention_bytes;
         log->keys_required = cleaned;
-        log->intake = cleaned ? cleaner_.intake() : store::Log::Intake::open;
+        log->intake = cleaner_.intake_of(topic);
         log->owner = topics_.slot(topic);
     }
 }
@@ -178,11 +190,11 @@ void Broker::on_commit() {
     on_wake();
 }
 
-void Broker::set_intake(store::Log::Intake intake) {
+void Broker::set_intake() {
     for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
         const Topic& topic = topics_.at(rank);
-        for (std::uint32_t p = 0; Cleaner::cleans(topic) && p < topic.partitions; ++p)
-            if (store::Log* const log = partition(topic, p)) log->intake = intake;
+        for (std::uint32_t p = 0; Cleaner::keeps(topic) && p < topic.partitions; ++p)
+            if (store::Log* const log = partition(topic, p)) log->intake = cleaner_.intake_of(topic);
     }
     if (!room_waiters_.empty()) wake_soon();
 }

@@ -84,10 +84,10 @@ public:
     // with one record; invalid_partitions: fewer. Readings that were placed before stay where they are.
     Result<TopicChanged> alter_topic(Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Text& why);
     // What alter_topic() would say; `planned` is what the topic would become.
-    Status check_alter(const Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Topic& planned, Text& why) const;
+    Status check_alter(const Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Topic& planned, Text& why);
     // Kafka's CreatePartitions: to more than there are, otherwise invalid_partitions.
     Result<TopicChanged> grow_topic(Topic& topic, std::int64_t partitions, Text& why);
-    Status check_grow(const Topic& topic, std::int64_t partitions, Text& why) const;
+    Status check_grow(const Topic& topic, std::int64_t partitions, Text& why);
     Result<TopicChanged> delete_topic(std::string_view name);
     // A configuration as new topics have it, to set overrides in.
     config::TopicConfig default_config() const;
@@ -153,7 +153,7 @@ public:
     void watch(const store::Log& log, LogWatch& watch) { watches_.watch(log.slot, watch); }
 
     // Of the logs of compacted topics.
-    void set_intake(store::Log::Intake intake);
+    void set_intake();
     // Appends find the store busy, or do no more.
     void hold_appends(bool hold);
     const Cleaner& cleaner() const { return cleaner_; }
@@ -191,9 +191,11 @@ private:
     std::span<const store::Section> checkpoint_sections() const override;
 
     Status check_counts(const TopicRequest& request, Topic& topic, Text& why) const;
-    Status check_logs(std::uint32_t more, const Topic& planned, Text& why) const;
+    Status check_logs(std::uint32_t more, const Topic& planned, Text& why);
     Status check_policy(const config::TopicConfig& config, Text& why) const;
-    Status plan_growth(Topic& planned, std::uint32_t partitions, Text& why) const;
+    Status check_room(const Topic& topic, const Topic& planned, Text& why) const;
+    Status check_followed(const Topic& topic, const Topic& planned, Text& why);
+    Status plan_growth(Topic& planned, std::uint32_t partitions, Text& why);
     Status check_catalogue(std::size_t added, std::size_t removed, Text& why) const;
     Status restore_topic(Bytes entry);
     void restore_logs(const Topic& topic);

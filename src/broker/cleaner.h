@@ -1,9 +1,10 @@
-// Cleans the partitions of compacted topics (cleanup.policy = compact): of each key the latest record stays, with its offset; what stays moves ahead of the ring's tail.
+// Moves ahead of the ring's tail what topics have that outlive it: of compacted ones (cleanup.policy = compact) the latest record of each key, with its offset, of pinned ones all.
 // Owns:     a table of keys, one fetch, one stage. Bounds: one partition at a time, one view of it; a turn of the loop takes turn_records or turn_bytes, and ends at the end of a record;
-//           BrokerOptions::compact_keys keys for one pass: where it has more new keys, it ends earlier.
+//           BrokerOptions::compact_keys keys for one pass: where there are more, it ends earlier, or, near the ring's tail, keeps what it has no room for.
 // Errors:   none: a pass that fails is given up and begun again later. What it cannot open, a batch that is compressed, it keeps whole.
 // Guarantee: readers see a partition's old part or its new one, never a half (store::Store::finish_clean). What is alive does not leave the ring: passes begin early enough, and if
-//           appends come faster than a pass gets on they are held; when more is alive than live_share of the ring, appends to compacted topics are refused.
+//           appends come faster than a pass gets on they are held; when more stays than live_share of the ring, appends to compacted topics and to those with
+//           overflow = reject are refused, and other pinned ones lose their oldest records, when the ring comes to them.
 // Thread:   loop only.
 #pragma once
 
@@ -30,9 +31,15 @@ public:
     // Of what it goes through in one turn of the loop: well below 1 ms on the smallest board.
     static constexpr std::uint32_t turn_records = 256;
     static constexpr std::size_t turn_bytes = 32U << 10;
-    // A topic of users, with cleanup.policy = compact.
+    // Topics of users whose records outlive the ring: the latest of each key (cleanup.policy = compact), or all (pinned), of which those with overflow = reject refuse what is too much.
+    static bool keeps(const Topic& topic);
     static bool cleans(const Topic& topic);
-    store::Log::Intake intake() const { return intake_; }
+    static bool pins(const Topic& topic);
+    static bool refuses(const Topic& topic);
+    store::Log::Intake intake_of(const Topic& topic) const;
+    std::uint64_t alive_bytes_of(const Topic& topic) const;
+    // What topics that refuse may still get, as of the last look.
+    std::uint64_t room() const;
 
     void start();
     void stop();
@@ -48,6 +55,7 @@ public:
         std::uint64_t records_kept = 0;
         std::uint64_t records_dropped = 0;
         std::uint64_t batches_closed = 0;  // kept whole, since they cannot be opened
+        std::uint64_t dropped_bytes = 0;   // of pinned topics, beyond their share
     };
     const Statistics& statistics() const { return statistics_; }
 
@@ -68,17 +76,27 @@ private:
     void on_room() override;
 
     void on_retry();
+    // cleaner_look.cpp
     void look();
-    void decide(const store::Log& part, const store::Store::Parts& parts);
+    void count();
+    void look_at(const Topic& topic, store::Log& part);
+    void decide_cleaned(const Topic& topic, const store::Log& part, const store::Store::Parts& parts);
+    void decide_pinned(const Topic& topic, store::Log& part, store::Store::Parts& parts);
+    void want(const store::Log& part, const store::Store::Parts& parts, std::uint64_t bytes, std::uint64_t quota);
+    std::uint64_t quota_of(const Topic& topic, std::uint64_t alive) const;
+    std::uint64_t drop_front(store::Log& part, store::Store::Parts& parts, std::uint64_t alive, std::uint64_t quota);
+    void tell_dropped(const store::Log& part, std::uint64_t bytes);
     void take_in(store::Log::Intake intake);
+    std::uint64_t share() const { return journal_bytes() / live_share; }
     std::uint64_t margin() const;
     std::uint64_t reach() const;
     std::uint64_t remaining() const { return pass_bytes_ > appended_ ? pass_bytes_ - appended_ : 0; }
     void hold(std::uint64_t segments_left, std::uint64_t bytes);
     void begin(store::Log& cleaned);
+    void begin_pinned(const store::Log& cleaned);
     void next_view();
     void wait_for_room();
-    void give_up();
+    void give_up(bool failed = true);
     void end_copying();
     void try_finish();
     // cleaner_pass.cpp
@@ -118,9 +136,14 @@ private:
     std::uint64_t own_bytes_ = 0;      // of what came since the last, as far as it has read
     Offset all_end_{0};                // of all that had come when it began
     std::uint64_t all_bytes_ = 0;      // as much as that counted for then
+    bool pinned_ = false;        // all that is in it stays
+    std::uint64_t quota_ = 0;    // pinned: how much may
+    std::uint64_t counted_ = 0;  // pinned, and about more than the quota: how much there is
+    std::uint64_t skip_ = 0;     // of that, what goes and is still to come
     std::uint64_t pass_bytes_ = 0;     // that it has to write at most
     std::uint64_t appended_ = 0;
     std::int64_t delete_retention_ms_ = 0;
+    Timestamp too_old_{-1};            // what is older goes: cleanup.policy = compact,delete
     Offset start_{0};            // of the log
     Offset mark_end_{0};         // of what the last pass kept
     std::uint32_t marks_left_ = 0;
@@ -130,6 +153,7 @@ private:
     Offset whole_for_{-1};       // batch that is kept whole: it has been found to be no sound one
     // The view that it goes through.
     std::optional<ViewCursor> in_;
+    bool view_due_ = false;          // it is to be fetched
     std::size_t batches_left_ = 0;
     std::uint64_t turn_end_ = 0;     // of bytes
     std::uint32_t turn_left_ = 0;    // of records
@@ -151,10 +175,26 @@ private:
     LogId due_{0};
     std::uint64_t due_left_ = 0;
     std::uint64_t due_own_bytes_ = 0;
-    std::uint64_t alive_bytes_ = 0;     // at most: of all compacted topics
-    std::uint64_t kept_bytes_ = 0;      // of these, what passes have kept
+    std::uint64_t due_quota_ = 0;
+    std::uint64_t least_left_ = 0;      // segments, of what is nearest to the tail
+    std::uint64_t pressing_ = 0;        // bytes of all that is near
+    struct Counted {
+        std::uint64_t alive = 0;         // of compacted topics, at most
+        std::uint64_t kept = 0;          // of these, what passes have kept
+        std::uint64_t refusing = 0;      // of pinned topics that refuse more
+        std::uint64_t yielding = 0;      // of those whose oldest records go
+        std::uint32_t yielding_parts = 0;
+        std::uint32_t parts = 0;
+    };
+    Counted counted_all_;
     store::Log::Intake intake_ = store::Log::Intake::open;
     bool room_told_ = false;
+    bool refusal_told_ = false;
+    Instant refusal_again_at_{INT64_MIN};  // not told more often
+    Instant dropped_again_at_{INT64_MIN};
+    std::uint64_t dropped_untold_ = 0;
+    Instant begin_at_{INT64_MIN};  // no pass before
+    LogId failed_{0};              // whose last pass was given up, and not begun again before
     Instant again_at_{INT64_MIN};
     Statistics statistics_;
 };

@@ -115,7 +115,7 @@ Cleaner::Step Cleaner::enter() {
         if (header_.compression() != record::Compression::none) return end_marking();
         if ((header_.attributes & attribute_delete_horizon) == 0 || header_.base_timestamp > broker_.wall()) return leave();
     }
-    if (!opened(header_)) return leave();
+    if (pinned_ || !opened(header_)) return leave();
     inside_ = true;
     return Step::more;
 }
@@ -123,7 +123,7 @@ Cleaner::Step Cleaner::enter() {
 Cleaner::Step Cleaner::leave() {
     inside_ = false;
     if (in_->taken() < behind_ && !in_->skip(behind_ - in_->taken())) return Step::failed;
-    if (phase_ == Phase::mapping) own_bytes_ += header_.total_bytes();
+    if (phase_ == Phase::mapping) (pinned_ ? counted_ : own_bytes_) += header_.total_bytes();
     offset = header_.last_offset() + 1;
     return Step::more;
 }
@@ -192,7 +192,7 @@ Cleaner::Mapped Cleaner::map_record(ViewCursor& in) {
     if (head.key_bytes >= 0) {
         SipHash128 hash(hash_keys_[0], hash_keys_[1]);
         if (!hash_key(in, head, hash)) return Mapped::bad;
-        // Near the tail the pass goes to the end: records of keys that found no room in the table stay, older ones of these, too.
+        // Near the tail the pass goes to the end: of keys that found no room in the table all records stay.
         if (!keys_.put(hash.finish(), header_.base_offset + head.offset_delta) && !pressed_) return Mapped::full;
     }
     return in.skip(head.left) ? Mapped::done : Mapped::bad;
@@ -206,7 +206,17 @@ Cleaner::Step Cleaner::begin_batch() {
     // Appends of others come first, as long as they are not held.
     if (!broker_.store().appends_held() && state.unflushed_bytes + state.committing_bytes > state.options.waiting_bytes_max() / 4) return Step::wait;
     if (header_.last_offset() < start_ || header_.base_offset <= last_) return leave();
-    whole_ = !opened(header_) || whole_for_ == header_.base_offset;
+    // Segments of the last pass have old and new together, so these would stay as long as the newest.
+    if (header_.max_timestamp.value >= 0 && header_.max_timestamp < too_old_ && !time_unknown_ && !header_.clock_untrusted()) {
+        statistics_.records_dropped += static_cast<std::uint64_t>(header_.record_count);
+        return leave();
+    }
+    if (skip_ != 0 && header_.last_offset() + 1 < end_) {
+        skip_ -= std::min<std::uint64_t>(skip_, header_.total_bytes());
+        start_ = header_.last_offset() + 1;
+        return leave();
+    }
+    whole_ = pinned_ || !opened(header_) || whole_for_ == header_.base_offset;
     // A batch that cannot take a horizon keeps its tombstones.
     const std::size_t growth = static_cast<std::size_t>(header_.record_count) * time_growth_max;
     const bool grows = horizon_for_ == header_.base_offset && header_.total_bytes() + growth <= state.options.batch_bytes_max;
@@ -262,7 +272,7 @@ Cleaner::Step Cleaner::end_batch(bool sound) {
         horizon_for_ = header_.base_offset;
     }
     if (step == Step::more) {
-        statistics_.batches_closed += whole_;
+        statistics_.batches_closed += whole_ && !pinned_;
         statistics_.records_kept += whole_ ? 0 : static_cast<std::uint64_t>(out_.record_count);
         statistics_.records_dropped += records_dropped_;
     }

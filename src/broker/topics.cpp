@@ -34,18 +34,21 @@ Status Broker::check_counts(const TopicRequest& request, Topic& topic, Text& why
     return {};
 }
 
-// Each partition of a compacted topic has its clean log beside it, and one is written anew at a time.
-Status Broker::check_logs(std::uint32_t more, const Topic& planned, Text& why) const {
-    std::uint64_t clean = Cleaner::cleans(planned) ? std::uint64_t{planned.partitions} + 1 : 0;
+// Each partition of a topic that outlives the ring has its clean log beside it, and one is written anew at a time.
+Status Broker::check_logs(std::uint32_t more, const Topic& planned, Text& why) {
+    std::uint64_t clean = Cleaner::keeps(planned) ? std::uint64_t{planned.partitions} + 1 : 0;
     std::uint64_t plain = more;
     for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
         const Topic& topic = topics_.at(rank);
         plain += topic.partitions;
-        if (Cleaner::cleans(topic) && topic.id != planned.id) clean += topic.partitions + (clean == 0 ? 1 : 0);
+        if (Cleaner::keeps(topic) && topic.id != planned.id) clean += topic.partitions + (clean == 0 ? 1 : 0);
+        // Compacted or pinned before: what was kept is still there.
+        for (std::uint32_t p = 0; !Cleaner::keeps(topic.id == planned.id ? planned : topic) && p < topic.partitions; ++p)
+            if (const store::Log* const log = store_.find(topic.log_of(p)); log && log->clean.value != 0) ++plain;
     }
     if (plain + clean <= options_.store.logs_max && more <= options_.store.logs_max - store_.log_count()) return {};
     if (clean != 0) {
-        why << more << " more partitions: " << plain - more << " of limits.partitions = " << options_.store.logs_max << " are in use, and each one of a compacted topic takes a second";
+        why << more << " more partitions: " << plain - more << " of limits.partitions = " << options_.store.logs_max << " are in use, and each one of a compacted or pinned topic takes a second";
         return fail(Error::limit_reached);
     }
     why << more << " more partitions: " << store_.log_count() << " of limits.partitions = " << options_.store.logs_max << " are in use";
@@ -60,9 +63,23 @@ Status Broker::check_catalogue(std::size_t added, std::size_t removed, Text& why
 }
 
 Status Broker::check_policy(const config::TopicConfig& config, Text& why) const {
-    if (config.cleanup_policy != config::CleanupPolicy::compact || cleaner_.possible()) return {};
+    if (config.cleanup_policy == config::CleanupPolicy::remove || cleaner_.possible()) return {};
     why << "cleanup.policy = compact: limits.compact_keys is 0";
     return fail(Error::invalid_config);
+}
+
+// A topic that refuses what is too much keeps all that it has, from the moment on at which it is told to.
+Status Broker::check_room(const Topic& topic, const Topic& planned, Text& why) const {
+    if (!Cleaner::refuses(planned) || Cleaner::refuses(topic)) return {};
+    if (store_.state().index_loaded_from > store_.state().head.first_live) {
+        why << "overflow = reject: how much the topic has is not known before the start is over; try it again in a moment";
+        return fail(Error::busy);
+    }
+    const std::uint64_t bytes = cleaner_.alive_bytes_of(topic);
+    if (bytes <= cleaner_.room()) return {};
+    why << "overflow = reject: the topic has " << bytes << " bytes, and " << cleaner_.room() << " are left of the " << Cleaner::live_share
+        << "th of storage.size for all that outlives the ring; delete some of it first, or take overflow = drop-oldest";
+    return fail(Error::limit_reached);
 }
 
 Status Broker::check_create(const TopicRequest& request, Topic& planned, Text& why) {
@@ -120,7 +137,7 @@ Result<Broker::TopicChanged> Broker::auto_create(std::string_view name, Text& wh
     return create_topic(request, why);
 }
 
-Status Broker::plan_growth(Topic& planned, std::uint32_t partitions, Text& why) const {
+Status Broker::plan_growth(Topic& planned, std::uint32_t partitions, Text& why) {
     if (partitions < planned.partitions) {
         why << "the topic has " << planned.partitions << " partitions: there cannot be fewer";
         return fail(Error::invalid_partitions);
@@ -135,7 +152,7 @@ Status Broker::plan_growth(Topic& planned, std::uint32_t partitions, Text& why) 
     return fail(Error::limit_reached);
 }
 
-Status Broker::check_alter(const Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Topic& planned, Text& why) const {
+Status Broker::check_alter(const Topic& topic, const config::TopicConfig& config, std::uint32_t partitions, Topic& planned, Text& why) {
     planned = topic;
     planned.config = config;
     RIVULET_TRY(plan_growth(planned, partitions, why));
@@ -145,6 +162,7 @@ Status Broker::check_alter(const Topic& topic, const config::TopicConfig& config
     }
     RIVULET_TRY(config::check(config, options_.store.batch_bytes_max, why));
     RIVULET_TRY(check_policy(config, why));
+    RIVULET_TRY(check_room(topic, planned, why));
     return check_catalogue(catalogue_bytes(planned), catalogue_bytes(topic), why);
 }
 
@@ -170,7 +188,7 @@ Result<Broker::TopicChanged> Broker::alter_topic(Topic& topic, const config::Top
     return TopicChanged{&topic, ticket};
 }
 
-Status Broker::check_grow(const Topic& topic, std::int64_t partitions, Text& why) const {
+Status Broker::check_grow(const Topic& topic, std::int64_t partitions, Text& why) {
     if (partitions <= topic.partitions || partitions > INT32_MAX) {
         why << "the topic has " << topic.partitions << " partitions: " << partitions << " would not be an increase";
         return fail(Error::invalid_partitions);

@@ -43,6 +43,7 @@ private:
     void check_storage();
     void check_limits();
     void check_topics();
+    void check_contradictions(SectionId section, const TopicConfig& config, std::uint32_t instance = 0);
     void check_listeners();
 
     std::size_t ordinal(Ref r) const {
@@ -104,11 +105,25 @@ void Checker::check_limits() {
     require(config_.memory.ring_min >= config_.storage.commit_bytes * 2, ring_min, "less than twice", ref(SectionId::storage, "commit_bytes"));
 }
 
+void Checker::check_contradictions(SectionId section, const TopicConfig& config, std::uint32_t instance) {
+    const Ref pinned = ref(section, "pinned", instance);
+    const Ref policy = ref(section, "cleanup.policy", instance);
+    const Ref overflow = ref(section, "overflow", instance);
+    const Ref durability = ref(section, "durability", instance);
+    const Ref kept = config.pinned ? pinned : policy;
+    // What a topic has wholly from [defaults] was complained about there.
+    const auto said = [&](Ref a, Ref b, Ref c) { return section == SectionId::topic && origin_of(a) == origin_default && origin_of(b) == origin_default && origin_of(c) == origin_default; };
+    require(said(pinned, policy, policy) || !contradicts(config, Contradiction::pinned_compact), pinned, "contradicts", policy);
+    require(said(overflow, pinned, policy) || !contradicts(config, Contradiction::reject_alone), overflow, "takes pinned = true or cleanup.policy = compact, not", pinned);
+    require(said(kept, durability, durability) || !contradicts(config, Contradiction::memory), kept, "not done with", durability);
+}
+
 void Checker::check_topics() {
     const Ref batch = ref(SectionId::limits, "batch_bytes");
     const Ref partitions = ref(SectionId::limits, "partitions");
     require(config_.defaults.config.max_message_bytes <= config_.limits.batch_bytes, ref(SectionId::defaults, "max.message.bytes"), "more than", batch);
     require(config_.defaults.partitions <= config_.limits.partitions, ref(SectionId::defaults, "partitions"), "more than", partitions);
+    check_contradictions(SectionId::defaults, config_.defaults.config);
     std::uint64_t sum = 0;
     bool counted = !bad(partitions);
     for (std::uint32_t i = 0; i < config_.topic_count; ++i) {
@@ -122,6 +137,7 @@ void Checker::check_topics() {
         if (origin_of(largest) != origin_default) {
             require(topic.config.max_message_bytes <= config_.limits.batch_bytes, largest, "more than", batch);
         }
+        check_contradictions(SectionId::topic, topic.config, i);
         sum += topic.partitions;
         counted &= !bad(ref(SectionId::topic, "partitions", i));
     }

@@ -8,11 +8,15 @@ namespace rivulet::config {
 
 namespace {
 
-bool is_switch(const Key& key) { return key.choices.size() == 2 && key.choices[0].name == switch_choices[0].name && key.choices[1].name == switch_choices[1].name; }
+bool begins_with(std::span<const Choice> choices, std::span<const Choice> with) {
+    return choices.size() >= with.size() && choices[0].name == with[0].name && choices[1].name == with[1].name;
+}
+bool is_switch(const Key& key) { return key.choices.size() == 2 && begins_with(key.choices, switch_choices); }
+bool is_boolean(const Key& key) { return is_switch(key) || begins_with(key.choices, boolean_choices); }
 
 ValueType type_of(const Key& key) {
     if (key.list) return ValueType::list;
-    if (is_switch(key)) return ValueType::boolean;
+    if (is_boolean(key)) return ValueType::boolean;
     if (key.is_text() || key.type == KeyType::choice) return ValueType::text;
     if (key.type == KeyType::ratio) return ValueType::real;
     const bool time = key.type == KeyType::milliseconds || key.type == KeyType::duration;
@@ -21,7 +25,7 @@ ValueType type_of(const Key& key) {
 
 void print_broker_value(const Key& key, const void* object, Text& out) {
     if (key.is_text()) out << key.access.get_text(object);
-    else if (is_switch(key)) out << (key.access.get(object) != 0);
+    else if (is_boolean(key)) out << (key.access.get(object) != 0);
     else print_plain(key, key.access.get(object), out);
 }
 

@@ -61,6 +61,7 @@ struct Key {
 };
 
 constexpr Choice switch_choices[] = {{"off", 0, {}}, {"on", 1, {}}};
+constexpr Choice boolean_choices[] = {{"false", 0, {}}, {"true", 1, {}}, {"off", 0, {}}, {"on", 1, {}}};  // of topics: printed as Kafka has it
 
 template <auto member>
 struct Member;

@@ -159,7 +159,7 @@ constexpr Key listener_keys[] = {
      .access = number_at<&Listener::send_buffer>(), .why = "Kernel's send buffer of each connection, outside memory.total. auto: the system's choice.",
      .special = 0, .special_name = "auto"},
     {.name = "receive_buffer", .type = KeyType::size, .default_text = "16K", .minimum = 4 * kib, .maximum = 4 * mib,
-     .access = number_at<&Listener::receive_buffer>(), .why = "Kernel's receive buffer of each connection, likewise.",
+     .access = number_at<&Listener::receive_buffer>(), .why = "Kernel's receive buffer of each connection, likewise. Of the listener named kafka it is 64K by default: producers send batches of up to 1M, and with 16K wait for each 24K of one to be read.",
      .special = 0, .special_name = "auto"},
     {.name = "backlog", .type = KeyType::integer, .default_text = "512", .minimum = 1, .maximum = 4096,
      .access = number_at<&Listener::backlog>(), .why = "Connections that may wait to be accepted: a storm of them beyond this is slowed by the kernel."},

@@ -53,6 +53,8 @@ bool add_instance(Config& config, SectionId section, std::string_view name, Plac
 // Those that are there if none is given; the second has defaults of its own.
 constexpr std::string_view kafka_listener = "kafka";
 constexpr std::string_view kafka_bind = "127.0.0.1:9092";
+constexpr std::uint32_t kafka_receive_buffer = 64 * 1024;
+constexpr std::string_view kafka_receive_buffer_text = "64K";
 constexpr std::string_view default_listeners[] = {"compact", kafka_listener};
 void add_default_listeners(Config& config);  // to one that has none
 

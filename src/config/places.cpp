@@ -70,6 +70,7 @@ bool add_instance(Config& config, SectionId section, std::string_view name, Plac
         if (name == kafka_listener) {
             listener.protocol = Protocol::kafka;
             RIVULET_CHECK(listener.bind.assign(kafka_bind));
+            listener.receive_buffer = kafka_receive_buffer;
         }
         config.listener_count = count + 1;
         return true;

@@ -65,7 +65,10 @@ void print_sample_kafka(LineSink& sink) {
     sink.on_line("[listener.kafka]");
     for (std::size_t i = 0; i < keys_count(SectionId::listener); ++i) {
         const Key& key = key_at(SectionId::listener, i);
-        const std::string_view value = key.name == "bind" ? kafka_bind : key.name == "protocol" ? kafka_listener : key.default_text;
+        const std::string_view value = key.name == "bind"             ? kafka_bind
+                                       : key.name == "protocol"       ? kafka_listener
+                                       : key.name == "receive_buffer" ? kafka_receive_buffer_text
+                                                                      : key.default_text;
         char buffer[96];
         Text text(buffer);
         text << '#' << key.name << " =";

@@ -108,9 +108,27 @@ void follow(TopicConfig& config, const TopicConfig& defaults) {
 }
 
 Status check(const TopicConfig& config, std::uint32_t batch_bytes_max, Text& why) {
-    if (config.max_message_bytes <= batch_bytes_max) return {};
+    if (config.max_message_bytes <= batch_bytes_max) return check_contradictions(config, why);
     why << "max.message.bytes = " << config.max_message_bytes << ": more than limits.batch_bytes = " << batch_bytes_max;
     return fail(Error::invalid_config);
+}
+
+Status check_contradictions(const TopicConfig& config, Text& why) {
+    if (contradicts(config, Contradiction::pinned_compact)) why << "pinned = true and cleanup.policy = compact: one keeps all records, the other the latest of each key; choose one of the two";
+    else if (contradicts(config, Contradiction::reject_alone)) why << "overflow = reject: without pinned = true or cleanup.policy = compact the oldest records go all the same";
+    else if (contradicts(config, Contradiction::memory)) why << (config.pinned ? "pinned = true" : "cleanup.policy = compact") << ": not done with durability = memory";
+    else return {};
+    return fail(Error::invalid_config);
+}
+
+bool contradicts(const TopicConfig& config, Contradiction what) {
+    const bool compact = config.cleanup_policy != CleanupPolicy::remove;
+    switch (what) {
+        case Contradiction::pinned_compact: return config.pinned && compact;
+        case Contradiction::reject_alone: return config.overflow == Overflow::reject && !config.outlives_ring();
+        case Contradiction::memory: return config.durability == Durability::memory && config.outlives_ring();
+    }
+    return false;
 }
 
 TopicKeyInfo topic_key_info(std::size_t index) {

@@ -12,13 +12,14 @@
 //           4       commit.interval.ms      milliseconds, -1 = by durability
 //           5       pack.ms                 milliseconds
 //           6       durability              0 disk, 1 memory
-//           7       overflow                0 drop-oldest, 1 reject (not built yet)
+//           7       overflow                0 drop-oldest, 1 reject
 //           8       cleanup.policy          0 delete, 1 compact
 //           9       min.insync.replicas     count
 //           10      message.timestamp.type  0 CreateTime, 1 LogAppendTime
 //           11      compression.type        0 producer
 //           12      min.cleanable.dirty.ratio  thousandths
 //           13      delete.retention.ms     milliseconds
+//           14      pinned                  0 false, 1 true
 #pragma once
 
 #include <string_view>
@@ -31,7 +32,7 @@ namespace rivulet::config {
 
 enum class Durability : std::uint8_t { disk, memory };
 enum class Overflow : std::uint8_t { drop_oldest, reject };
-enum class CleanupPolicy : std::uint8_t { remove, compact };
+enum class CleanupPolicy : std::uint8_t { remove, compact, both };
 enum class TimestampType : std::uint8_t { create_time, log_append_time };  // Kafka's numbers
 enum class CompressionType : std::uint8_t { producer };
 
@@ -49,8 +50,9 @@ enum class TopicKey : std::uint8_t {
     compression_type,
     min_cleanable_dirty_ratio,
     delete_retention_ms,
+    pinned,
 };
-constexpr std::size_t topic_keys_count = 13;
+constexpr std::size_t topic_keys_count = 14;
 
 constexpr std::int64_t commit_interval_disk_ms = 100;
 constexpr std::int64_t commit_interval_memory_ms = 1000;
@@ -71,12 +73,15 @@ struct TopicConfig {
     CleanupPolicy cleanup_policy{};
     TimestampType timestamp_type{};
     CompressionType compression_type{};
+    bool pinned = false;
     std::uint32_t overrides = 0;  // bit n - 1: key number n is set for this topic, so it does not follow the defaults
 
     std::int64_t commit_interval_ms() const {
         if (commit_interval_choice_ms >= 0) return commit_interval_choice_ms;
         return durability == Durability::memory ? commit_interval_memory_ms : commit_interval_disk_ms;
     }
+    // What was accepted stays, or its latest record of each key, though the ring comes round.
+    bool outlives_ring() const { return pinned || cleanup_policy != CleanupPolicy::remove; }
     bool is_set(TopicKey key) const { return (overrides >> (static_cast<unsigned>(key) - 1) & 1U) != 0; }
     bool operator==(const TopicConfig&) const = default;
 };
@@ -94,8 +99,13 @@ enum class AlterOperation : std::uint8_t { set, remove, append, subtract };
 Status alter(TopicConfig& config, AlterOperation operation, std::string_view key, std::string_view value, const TopicConfig& defaults, Text& why);
 // Keys that are not set take the values of `defaults`; which are set does not change.
 void follow(TopicConfig& config, const TopicConfig& defaults);
-// What one key cannot see by itself: a batch larger than [limits] batch_bytes.
+// What one key cannot see by itself: a batch larger than [limits] batch_bytes; contradictions.
 Status check(const TopicConfig& config, std::uint32_t batch_bytes_max, Text& why);
+
+// All records or the latest of each key; to reject what is too much and yet to lose the oldest; to keep what a power cut may take.
+enum class Contradiction : std::uint8_t { pinned_compact, reject_alone, memory };
+bool contradicts(const TopicConfig& config, Contradiction what);
+Status check_contradictions(const TopicConfig& config, Text& why);
 
 // By index 0 .. topic_keys_count - 1, in the order of the numbers.
 struct TopicKeyInfo {

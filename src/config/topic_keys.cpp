@@ -14,16 +14,12 @@ constexpr std::int64_t second = 1000;
 constexpr std::int64_t day = 86'400 * second;
 
 constexpr Choice durability_choices[] = {{"disk", 0, {}}, {"memory", 1, {}}};
-constexpr Choice overflow_choices[] = {
-    {"drop-oldest", 0, {}},
-    {"reject", 1, "comes in a later version; at the store's limit the oldest data goes"},
-};
-constexpr std::string_view both_policies = "not done here: choose one of the two";
+constexpr Choice overflow_choices[] = {{"drop-oldest", 0, {}}, {"reject", 1, {}}};
 constexpr Choice cleanup_choices[] = {
     {"delete", 0, {}},
     {"compact", 1, {}},
-    {"compact,delete", 2, both_policies},
-    {"delete,compact", 2, both_policies},
+    {"compact,delete", 2, {}},
+    {"delete,compact", 2, {}},
 };
 constexpr Choice timestamp_choices[] = {{"CreateTime", 0, {}}, {"LogAppendTime", 1, {}}};
 constexpr std::string_view verbatim = "not done here: batches are kept as the producer compressed them";
@@ -54,10 +50,10 @@ constexpr Key table[] = {
      .access = number_at<&TopicConfig::durability>(), .why = "disk: acknowledged means on flash. memory: acknowledged at once, a power cut loses the last records.",
      .reloadable = true, .choices = durability_choices, .number = number_of(TopicKey::durability)},
     {.name = "overflow", .type = KeyType::choice, .default_text = "drop-oldest",
-     .access = number_at<&TopicConfig::overflow>(), .why = "What happens when the store is full: the oldest data goes.",
+     .access = number_at<&TopicConfig::overflow>(), .why = "At the share of those that outlive the ring: the oldest records of pinned topics go, or (with pinned, or cleanup.policy = compact) appends are refused.",
      .reloadable = true, .choices = overflow_choices, .number = number_of(TopicKey::overflow)},
     {.name = "cleanup.policy", .type = KeyType::choice, .default_text = "delete",
-     .access = number_at<&TopicConfig::cleanup_policy>(), .why = "delete: old records go by age, bytes or the store's end. compact: the latest record of each key stays.",
+     .access = number_at<&TopicConfig::cleanup_policy>(), .why = "delete: old records go by age, bytes or the store's end. compact: the latest record of each key stays. compact,delete: and goes by age or bytes.",
      .reloadable = true, .choices = cleanup_choices, .number = number_of(TopicKey::cleanup_policy), .list = true},
     {.name = "min.insync.replicas", .type = KeyType::integer, .default_text = "1", .minimum = 1, .maximum = 1,
      .access = number_at<&TopicConfig::min_insync_replicas>(), .why = "Replicas that must hold a record before acks=all is answered.",
@@ -75,6 +71,9 @@ constexpr Key table[] = {
     {.name = "delete.retention.ms", .type = KeyType::milliseconds, .default_text = "1d", .minimum = 0, .maximum = 36'500 * day,
      .access = number_at<&TopicConfig::delete_retention_ms>(), .why = "With cleanup.policy = compact: how long a deletion is told to consumers after it was cleaned, once the clock is trusted.",
      .reloadable = true, .number = number_of(TopicKey::delete_retention_ms)},
+    {.name = "pinned", .type = KeyType::choice, .default_text = "false",
+     .access = number_at<&TopicConfig::pinned>(), .why = "Records outlive the ring: they go by retention, by hand, or as overflow says. All such topics share a sixth of the store.",
+     .reloadable = true, .choices = boolean_choices, .number = number_of(TopicKey::pinned)},
 };
 static_assert(std::size(table) == topic_keys_count);
 constexpr bool values_fit() {
@@ -86,7 +85,6 @@ static_assert(values_fit());
 
 // Names that people know and that are refused with a reason of their own.
 constexpr RefusedKey refused[] = {
-    {"pinned", "comes in a later version"},
     {"min.compaction.lag.ms", "not done here: see min.cleanable.dirty.ratio"},
     {"max.compaction.lag.ms", "not done here: see min.cleanable.dirty.ratio"},
     {"segment.bytes", "one journal holds all topics; its segments are storage.segment_bytes"},

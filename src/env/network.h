@@ -14,13 +14,22 @@
 
 namespace rivulet::env {
 
+// Pieces that may be lent for one read.
+constexpr std::size_t receive_pieces_max = 32;
+
 class ConnectionHandler {
 public:
     // connect() has succeeded; not called for accepted connections.
     virtual void on_connected() {}
     // Bytes have arrived: lend a buffer for them. An empty one pauses reading until Connection::resume_reading().
     virtual MutableBytes receive_buffer() = 0;
-    // The first n >= 1 bytes of the lent buffer are filled; the buffer is the handler's again. n == 0: lent in vain.
+    // The same in pieces, none of them empty, which are filled in order by one read; returns how many of `pieces`, receive_pieces_max of them, are lent. 0 pauses. A
+    // Connection asks in this way.
+    virtual std::size_t receive_buffers(std::span<MutableBytes> pieces) {
+        pieces[0] = receive_buffer();
+        return pieces[0].empty() ? 0 : 1;
+    }
+    // The first n >= 1 bytes of what was lent are filled; it is the handler's again. n == 0: lent in vain.
     virtual void on_received(std::size_t n) = 0;
     // What send() kept has left: its buffers are the handler's again, and send() may be called again.
     virtual void on_sent() = 0;

@@ -172,6 +172,11 @@ void stamp_log_append_time(MutableBytes header, Timestamp now, bool clock_untrus
 
 void BatchCrc::update(Bytes piece) { crc_ = crc32c(piece, crc_); }
 
+std::uint32_t crc_with_batch(std::uint32_t crc, Bytes header) {
+    const BatchHeader fields = decode_header(header);
+    return crc32c_combine(crc32c(header.first(batch_crc_start), crc), fields.crc, fields.total_bytes() - batch_crc_start);
+}
+
 std::uint32_t batch_crc(const BatchHeader& header, std::uint32_t body_crc, std::size_t body_bytes) {
     std::uint8_t bytes[batch_header_bytes];
     encode_header(header, bytes);

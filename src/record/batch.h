@@ -107,6 +107,8 @@ public:
 private:
     std::uint32_t crc_ = 0;
 };
+// The CRC of bytes of that CRC followed by a whole batch, of which the header is at hand and has the right CRC: the body is not looked at. As long as it takes to hash some KiB.
+std::uint32_t crc_with_batch(std::uint32_t crc, Bytes header);
 // The CRC of a header of these fields followed by a body of that CRC and length.
 std::uint32_t batch_crc(const BatchHeader& header, std::uint32_t body_crc, std::size_t body_bytes);
 

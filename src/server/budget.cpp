@@ -256,14 +256,16 @@ void Planner::add_flash() {
     out_.flash[out_.flash_count++] = {"super", store::super_slots, store::page_bytes, store::super_bytes, "identity and clean mark", {}};
     for (const BudgetLine& line : out_.flash_lines()) out_.flash_total += line.bytes;
     // The kernel counts its own book-keeping in and doubles what is asked for.
-    std::uint64_t largest = 0;
+    std::uint64_t compact = 0;
+    std::uint64_t kafka = 0;
     bool known = true;
     for (const config::Listener& listener : config_.listeners()) {
         const std::uint64_t each = 2 * (std::uint64_t{listener.send_buffer} + listener.receive_buffer);
         if (listener.send_buffer == 0 || listener.receive_buffer == 0) known = false;
+        std::uint64_t& largest = listener.protocol == config::Protocol::kafka ? kafka : compact;
         if (each > largest) largest = each;
     }
-    out_.sockets_bytes = known ? largest * (out_.hub.sessions() + out_.kafka.sessions()) : 0;
+    out_.sockets_bytes = known ? compact * out_.hub.sessions() + kafka * out_.kafka.sessions() : 0;
 }
 
 Status Planner::run() {

@@ -12,6 +12,9 @@ namespace {
 constexpr Section own_sections[] = {Section::logs, Section::truncations, Section::fences, Section::boots, Section::sessions, Section::producers, Section::clean_logs};
 constexpr std::size_t own_section_count = sizeof own_sections / sizeof own_sections[0];
 constexpr std::size_t entries_per_slice = 128;
+// Of tables of fixed size: places without an entry that may be passed in the time of one with.
+constexpr std::size_t empty_per_entry = 16;
+constexpr std::size_t places_per_slice = entries_per_slice * 4 * empty_per_entry;
 // Bytes appended between checkpoints per byte of a checkpoint: 6.25% of what is written (DESIGN.md, "Checkpoint").
 constexpr std::uint64_t bytes_per_checkpoint_byte = 16;
 
@@ -139,19 +142,23 @@ bool Checkpointer::encode_entries(Section section, Writer& out) {
             return true;
         case Section::sessions: {
             SessionImage image;
-            for (std::size_t n = 0; n < entries_per_slice * 4; ++n) {
+            for (std::size_t n = 0; n < places_per_slice; ++n) {
                 if (cursor_ == state_.sessions.images()) return true;
                 if (out.room() < 64) return false;
-                if (state_.sessions.image_at(static_cast<std::uint32_t>(cursor_++), image)) encode_session(image, out);
+                if (!state_.sessions.image_at(static_cast<std::uint32_t>(cursor_++), image)) continue;
+                encode_session(image, out);
+                n += empty_per_entry - 1;
             }
             return false;
         }
         case Section::producers: {
             ProducerImage image;
-            for (std::size_t n = 0; n < entries_per_slice * 4; ++n) {
+            for (std::size_t n = 0; n < places_per_slice; ++n) {
                 if (cursor_ == state_.producers.capacity()) return true;
                 if (out.room() < producer_image_bytes_max) return false;
-                if (state_.producers.image_at(static_cast<std::uint32_t>(cursor_++), image)) encode_producer(image, out);
+                if (!state_.producers.image_at(static_cast<std::uint32_t>(cursor_++), image)) continue;
+                encode_producer(image, out);
+                n += empty_per_entry - 1;
             }
             return false;
         }

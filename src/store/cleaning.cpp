@@ -2,12 +2,14 @@
 #include <algorithm>
 
 #include "store/store.h"
+#include "store/stretch.h"
 
 namespace rivulet::store {
 
 Status Store::begin_clean(Log& log) {
     RIVULET_TRY(writable(log));
     RIVULET_CHECK(!log.clean_part);
+    if (log.memory) return fail(Error::unsupported);
     if (state_.making.value != 0) return fail(Error::busy);
     RIVULET_TRY_ASSIGN(Log * made, state_.logs.create(state_.next_log_id, false));
     made->clean_part = true;
@@ -47,7 +49,7 @@ Result<std::uint64_t> Store::finish_clean(Log& log, Offset end, std::uint64_t ow
     RIVULET_CHECK(made && made->clean_of == log.id && made->end > made->start && end >= made->end && end <= log.durable_end);
     if (made->durable_end < made->end || !committer_.idle()) return fail(Error::busy);
     RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
-    const std::uint64_t own_before = own_bytes_of(log);
+    const std::uint64_t own_before = state_.own_bytes_of(log);
     const std::uint64_t alive = own_before > own_bytes ? own_before - own_bytes : 0;
     encode(LogCleanedRecord{log.id, made->id, end}, *records);
     if (Log* const replaced = state_.clean_of(log)) delete_log(*replaced);
@@ -59,7 +61,7 @@ Result<std::uint64_t> Store::finish_clean(Log& log, Offset end, std::uint64_t ow
     for (const Sample* sample = state_.index.first(log); sample && sample->first() <= end; sample = state_.index.next(*sample)) keep = SegmentIndex::sequence_of(*sample, head);
     if (keep != 0 && state_.index_loaded_from <= state_.head.first_live) state_.index.retire(log, state_.geometry, keep, head);
     log.dead_bytes = 0;
-    const std::uint64_t most = own_bytes_of(log);
+    const std::uint64_t most = state_.own_bytes_of(log);
     log.dead_bytes = most > alive ? most - alive : 0;
     committer_.note_records(0);
     return committer_.open_ticket();
@@ -71,30 +73,16 @@ void Store::drop_clean() {
     if (made) delete_log(*made);
 }
 
-// At most: after a start nobody knows how much is dead in the segment where that ends.
-std::uint64_t Store::own_bytes_of(const Log& log) const {
-    if (log.clean_end >= log.durable_end) return 0;
-    std::uint64_t bytes = log.bytes;
-    const auto take_off = [&bytes](std::uint64_t dead) { bytes = bytes > dead ? bytes - dead : 0; };
-    const Sample* sample = state_.index.first(log);
-    for (const Sample* later = nullptr; sample; sample = later) {
-        later = state_.index.next(*sample);
-        if (!later || later->first() > log.clean_end) break;
-        take_off(sample->bytes);
-    }
-    if (sample && sample->first() < log.clean_end) take_off(log.dead_bytes);
-    return bytes;
-}
-
 Store::Parts Store::parts_of(const Log& log) {
     Parts parts;
     const std::uint64_t head = state_.geometry.sequence(state_.head.previous_end - 1);
     Lsn oldest{0};
     if (const Log* const clean = state_.clean_of(log)) {
         parts.clean_bytes = clean->bytes;
-        oldest = state_.index.find(*clean, clean->start, state_.geometry, head);
+        const Offset alive = std::max(log.start, clean->start);
+        if (alive < log.clean_end && alive < clean->durable_end) oldest = state_.index.find(*clean, alive, state_.geometry, head);
     }
-    parts.own_bytes = own_bytes_of(log);
+    parts.own_bytes = state_.own_bytes_of(log);
     if (log.own_start() < log.durable_end) {
         // A pass that ended early has left some that is older than what it wrote.
         const Lsn own = state_.index.find(log, log.own_start(), state_.geometry, head);
@@ -105,6 +93,17 @@ Store::Parts Store::parts_of(const Log& log) {
     const std::uint64_t taken_with = state_.geometry.sequence(oldest) + state_.geometry.segment_count;
     parts.segments_left = taken_with > head + 2 ? taken_with - (head + 2) : 0;
     return parts;
+}
+
+std::uint64_t Store::alive_bytes(const Log& log) { return store::alive_bytes(state_, log); }
+
+Store::Front Store::front_of(const Log& log) {
+    Front front;
+    visit_stretches(state_, log, [&](const Stretch& stretch) {
+        front = {stretch.bytes, stretch.last ? log.start : stretch.to};
+        return false;
+    });
+    return front;
 }
 
 std::uint64_t Store::bytes_of(const Log& log) {

@@ -5,6 +5,9 @@ namespace rivulet::store {
 
 namespace {
 
+// From here on the CRC that a batch has makes that of its extent in less time than to hash the batch once more; and what changed in RAM since it was checked is found out.
+constexpr std::size_t known_crc_bytes_min = 4 * 1024;
+
 std::uint8_t extent_flags(const Log& log, const record::BatchHeader& header) {
     std::uint8_t flags = log.clean_part ? extent_relocated | extent_compacted : 0;
     if (header.clock_untrusted()) flags |= extent_clock_untrusted;
@@ -50,6 +53,7 @@ bool Committer::gather_extents(Log& log, std::uint64_t byte_limit, Bytes trailer
         extent.epoch = batch.header.leader_epoch;
         extent.max_timestamp = batch.header.max_timestamp;
         if (extent.flags & extent_clock_untrusted) extent.boot = state_.boot;
+        extent.crc_known = true;
         const ChainPosition start = batch.at;
         Offset last{-1};
         std::uint8_t producers = 0;  // of any batch: those with and without share an extent
@@ -59,6 +63,8 @@ bool Committer::gather_extents(Log& log, std::uint64_t byte_limit, Bytes trailer
             if (bytes > byte_limit) break;
             byte_limit -= bytes;
             extent.bytes += static_cast<std::uint32_t>(bytes);
+            extent.crc_known &= bytes >= known_crc_bytes_min;
+            if (extent.crc_known) extent.crc = record::crc_with_batch(extent.crc, Bytes(state_.blocks.bytes(batch.at.block) + batch.at.byte, record::batch_header_bytes));
             // What is relocated says nothing new of them.
             if (batch.header.producer_id >= 0 && !log.clean_part) producers = extent_producers;
             if (batch.header.max_timestamp > extent.max_timestamp) extent.max_timestamp = batch.header.max_timestamp;

@@ -49,6 +49,7 @@ enum ExtentFlag : std::uint8_t {
 struct Extent {
     LogId log;
     std::uint8_t flags = 0;
+    bool crc_known = false;         // by the writer, before it has hashed the bytes
     Offset base;
     std::uint32_t offset_span = 0;  // last - base
     Epoch epoch{0};

@@ -82,7 +82,7 @@ bool GroupWriter::add_extent(const Extent& extent, std::span<const Bytes> pieces
     if (pieces.size() + 1 > pieces_.size() - piece_count_ || extent_count_ == extents_.size()) return false;
     std::uint32_t crc_at = 0;
     if (!table_writer_.add(extent, crc_at)) return false;
-    extents_[extent_count_++] = {crc_at, static_cast<std::uint32_t>(piece_count_), static_cast<std::uint32_t>(pieces.size())};
+    extents_[extent_count_++] = {crc_at, static_cast<std::uint32_t>(piece_count_), extent.crc_known ? 0 : static_cast<std::uint32_t>(pieces.size())};
     for (const Bytes piece : pieces) pieces_[piece_count_++] = piece;
     payload_bytes_ += extent.bytes;
     return true;
@@ -170,6 +170,7 @@ void GroupWriter::move_tail(std::uint64_t sequence, Writer& records) {
         if (start <= begin) continue;
         begin = start;
         state_.fences.raise_start(log.id, log.start);
+        state_.follow_start(log);
         append_retire_entry(entries, previous, {log.id, start});
         ++record.count;
     }
@@ -183,6 +184,7 @@ void GroupWriter::move_tail(std::uint64_t sequence, Writer& records) {
 Status GroupWriter::seal_and_write(env::Disk& disk) {
     std::uint8_t* const table = table_.data() + group_header_bytes;
     for (std::size_t i = 0; i < extent_count_; ++i) {
+        if (extents_[i].piece_count == 0) continue;
         std::uint32_t crc = 0;
         for (std::uint32_t k = 0; k < extents_[i].piece_count; ++k) crc = crc32c(pieces_[extents_[i].first_piece + k], crc);
         store_le(table + extents_[i].crc_at, crc);

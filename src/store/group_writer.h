@@ -27,7 +27,7 @@ public:
     // Starts a group at state.head.next. `records` (may be empty) become log 0's extent: they must stand until written. False: not even these fit
     // in the room of the segment; enter_next_segment() then, and begin again.
     bool begin(Timestamp base_timestamp, Bytes records, bool run_start, bool mark);
-    // Adds an extent whose payload is `pieces` one after the other; extent.crc is computed off the loop. False: full. What it says about the log (index, footer) is
+    // Adds an extent whose payload is `pieces` one after the other; extent.crc, unless it is known, is computed off the loop. False: full. What it says about the log (index, footer) is
     // noted at once: a group that is begun is written, or the log goes offline.
     bool add(Log& log, const Extent& extent, std::span<const Bytes> pieces);
     // Whether `count` more extents of one log with a trailer and payload of these sizes fit.
@@ -59,7 +59,7 @@ private:
     struct ExtentPieces {
         std::uint32_t crc_at;      // in the table
         std::uint32_t first_piece;
-        std::uint32_t piece_count;
+        std::uint32_t piece_count;  // 0: the CRC is there
     };
 
     bool add_extent(const Extent& extent, std::span<const Bytes> pieces);

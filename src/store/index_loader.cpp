@@ -112,7 +112,9 @@ void IndexLoader::raise_starts() {
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
         const Sample* const oldest = state_.index.first(log);
-        if (oldest && log.clean.value == 0 && log.start < oldest->first() && oldest->first() <= log.durable_end && state_.fences.count(log.id) == 0) log.start = oldest->first();
+        if (!oldest || log.clean.value != 0 || log.start >= oldest->first() || oldest->first() > log.durable_end || state_.fences.count(log.id) != 0) continue;
+        log.start = oldest->first();
+        if (!log.clean_part || state_.fences.count(log.clean_of) == 0) state_.follow_start(log);
     }
     env_.charge(state_.logs.count() * 16);
 }

@@ -34,6 +34,7 @@ Result<ReplayReport> Replay::run() {
                 state_.drop_making();
                 settle_holes();
                 fence_clean_logs();
+                free_clean_logs();
                 forget_lost();
                 count_lost_tables(groups_beyond_, extents_beyond_);
                 enter_segment(state_.geometry.sequence(walk.position() - 1));
@@ -366,6 +367,14 @@ void Replay::fence_clean_logs() {
         const Log& log = state_.logs.at(rank);
         if (!log.clean_part || log.last_extent < known_hole_from_) continue;
         if (state_.index.find(log, log.start, state_.geometry, segment_) < known_hole_to_) state_.fence_clean(log);
+    }
+}
+
+// Of which the ring has taken all.
+void Replay::free_clean_logs() {
+    for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
+        Log& log = state_.logs.at(rank);
+        if (const Log* const clean = state_.clean_of(log); clean && clean->start >= clean->end && log.start >= log.clean_end) state_.put_clean(log, nullptr, log.clean_end);
     }
 }
 

@@ -65,6 +65,7 @@ private:
     void hole(Lsn from, Lsn to);
     void settle_holes();
     void fence_clean_logs();
+    void free_clean_logs();
     void drop(Log& log, const Extent& extent);
     void count_lost_tables(std::uint64_t groups, std::uint64_t extents);
 

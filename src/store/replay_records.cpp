@@ -32,6 +32,7 @@ Status Replay::apply_record(const JournalRecord& record, Lsn lsn) {
             if (Log* log = state_.logs.find(record.log_start.log); log && log->start < record.log_start.start) {
                 log->start = record.log_start.start;
                 state_.fences.raise_start(log->id, log->start);
+                if (log->start >= log->clean_end) state_.put_clean(*log, nullptr, log->clean_end);
             }
             return {};
         case RecordType::truncate:
@@ -186,6 +187,7 @@ Status Replay::apply_retire(const RetireRecord& record) {
         if (begin >= entry.start) continue;
         begin = entry.start;
         state_.fences.raise_start(log->id, log->start);
+        state_.follow_start(*log);
     }
     return entries.ok() ? Status() : Status(fail(Error::corrupt));
 }

@@ -1,5 +1,6 @@
 // Retention: by bytes, and by time once the clock is trusted. The ring's end is GroupWriter's.
 // Bounds:   whole segments' worth of a log at a time (Kafka deletes whole segments likewise); one record per log and pass.
+//           A log with a clean log: first that, by the times of what lies together in its segments, then its own extents; bytes are those of both, as far as they are alive.
 // Guarantee: decides by wall clock only when told that it is trusted; a time that is not known yet counts as not expired.
 #pragma once
 

@@ -62,9 +62,12 @@ bool Ring::make_room(std::uint32_t count) {
 void Ring::drop_front(Log& log) {
     BlockPool& blocks = state_.blocks;
     const BlockIndex gone = log.first_block;
+    const bool within_a_batch = blocks[gone].first_batch == no_batch;
     log.first_block = blocks[gone].next;
     if (log.last_block == gone) log.last_block = no_block;
     blocks.give(gone);
+    // The rest of a batch that has lost its beginning: the first whole one is where it was, and need not be looked for behind each of hundreds of blocks.
+    if (within_a_batch && log.first_block != no_block) return;
     log.ram_start = log.end;
     for (BlockIndex i = log.first_block; i != no_block; i = blocks[i].next) {
         if (blocks[i].first_batch == no_batch) continue;

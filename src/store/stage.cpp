@@ -14,27 +14,47 @@ std::uint32_t blocks_for(std::size_t bytes) { return static_cast<std::uint32_t>(
 }  // namespace
 
 void Stage::put(Bytes bytes) {
-    RIVULET_CHECK(active() && bytes.size() <= room());
-    size_ += bytes.size();
     while (!bytes.empty()) {
-        if ((*pool_)[last_].used == block_bytes) last_ = (*pool_)[last_].next;
-        Block& block = (*pool_)[last_];
-        const std::size_t room = block_bytes - block.used;
-        const std::size_t n = bytes.size() < room ? bytes.size() : room;
-        copy(bytes.first(n), {pool_->bytes(last_) + block.used, n});
-        block.used = static_cast<std::uint16_t>(block.used + n);
-        bytes = bytes.subspan(n);
+        const MutableBytes place = extend(bytes.size());
+        copy(bytes.first(place.size()), place);
+        bytes = bytes.subspan(place.size());
     }
 }
 
 void Stage::take(Stage& other) {
-    RIVULET_CHECK(!active());
+    RIVULET_CHECK(!active() && other.lent_ == 0);
     pool_ = other.pool_;
     first_ = std::exchange(other.first_, no_block);
     last_ = std::exchange(other.last_, no_block);
     blocks_ = std::exchange(other.blocks_, 0U);
     bytes_ = std::exchange(other.bytes_, 0U);
     size_ = std::exchange(other.size_, 0U);
+}
+
+std::size_t Stage::lend(std::span<MutableBytes> pieces) {
+    RIVULET_CHECK(active());
+    std::size_t count = 0;
+    std::size_t left = room();
+    for (BlockIndex at = last_; left != 0 && count != pieces.size(); at = (*pool_)[at].next) {
+        const std::size_t used = (*pool_)[at].used;
+        const std::size_t n = left < block_bytes - used ? left : block_bytes - used;
+        if (n != 0) pieces[count++] = {pool_->bytes(at) + used, n};
+        left -= n;
+    }
+    lent_ = static_cast<std::uint32_t>(room() - left);
+    return count;
+}
+
+MutableBytes Stage::extend(std::size_t bytes) {
+    RIVULET_CHECK(active() && bytes <= room());
+    if ((*pool_)[last_].used == block_bytes && bytes != 0) last_ = (*pool_)[last_].next;
+    Block& block = (*pool_)[last_];
+    const std::size_t left = block_bytes - block.used;
+    const std::size_t n = bytes < left ? bytes : left;
+    const MutableBytes place(pool_->bytes(last_) + block.used, n);
+    block.used = static_cast<std::uint16_t>(block.used + n);
+    size_ += n;
+    return place;
 }
 
 void Stage::rewind(const Mark& mark) {
@@ -65,6 +85,7 @@ Status Ring::begin(Stage& stage, std::size_t bytes, bool ahead) {
     stage.blocks_ = count;
     stage.bytes_ = bytes;
     stage.size_ = 0;
+    stage.lent_ = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
         const BlockIndex block = state_.blocks.take();
         RIVULET_CHECK(block != no_block);

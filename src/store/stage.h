@@ -6,6 +6,8 @@
 // Thread:   loop only.
 #pragma once
 
+#include <utility>
+
 #include "record/batch.h"
 #include "store/block_pool.h"
 
@@ -24,6 +26,12 @@ public:
     std::size_t room() const { return bytes_ - size_; }
     // The next bytes of the batch, at most room().
     void put(Bytes bytes);
+    // Where they go, for who writes them there itself: as many `pieces` as there are, or room() needs, in order; returns how many.
+    std::size_t lend(std::span<MutableBytes> pieces);
+    std::size_t lent() const { return lent_; }  // bytes of these
+    std::size_t take_back() { return std::exchange(lent_, 0); }
+    // The next bytes of the batch are what lies in the first of these places, at most so many, which are returned.
+    MutableBytes extend(std::size_t bytes);
     // The batch's header, once it is there.
     Bytes header() const { return {pool_->bytes(first_), record::batch_header_bytes}; }
     MutableBytes header() { return {pool_->bytes(first_), record::batch_header_bytes}; }
@@ -61,6 +69,7 @@ private:
     BlockIndex first_ = no_block;
     BlockIndex last_ = no_block;      // that is being filled
     std::uint32_t blocks_ = 0;
+    std::uint32_t lent_ = 0;
     std::size_t bytes_ = 0;           // of the whole batch
     std::size_t size_ = 0;
 };

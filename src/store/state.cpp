@@ -63,6 +63,33 @@ void State::put_clean(Log& log, Log* clean, Offset end) {
     if (making == clean->id) making = LogId(0);
 }
 
+void State::follow_start(Log& log) {
+    Log* const of = log.clean_part ? logs.find(log.clean_of) : &log;
+    const Log* const clean = of ? clean_of(*of) : nullptr;
+    if (!clean) return;
+    const bool gone = clean->start >= clean->end;
+    // What precedes a clean log's first record may just have been left out.
+    if (!gone && clean != &log) return;
+    const Offset start = gone ? of->clean_end : std::min(clean->start, of->clean_end);
+    if (start <= of->start) return;
+    of->start = start;
+    fences.raise_start(of->id, start);
+}
+
+std::uint64_t State::own_bytes_of(const Log& log) const {
+    if (log.clean_end >= log.durable_end) return 0;
+    std::uint64_t bytes = log.bytes;
+    const auto take_off = [&bytes](std::uint64_t dead) { bytes = bytes > dead ? bytes - dead : 0; };
+    const Sample* sample = index.first(log);
+    for (const Sample* later = nullptr; sample; sample = later) {
+        later = index.next(*sample);
+        if (!later || later->first() > log.clean_end) break;
+        take_off(sample->bytes);
+    }
+    if (sample && sample->first() < log.clean_end) take_off(log.dead_bytes);
+    return bytes;
+}
+
 void State::fence_clean(const Log& clean) {
     if (const Log* const of = logs.find(clean.clean_of); of && of->start < of->clean_end && !fences.covers(of->id, of->start, of->clean_end))
         fences.add(of->id, of->start, of->clean_end, FenceCause::lost_group);

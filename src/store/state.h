@@ -87,11 +87,15 @@ struct State {
     void remove_log(Log& log);
     // LOG_CLEANED: what `log` has below `end` is that of `clean` from now on (nullptr: is told next); what it had so far, which is in no commit and has no blocks, is forgotten.
     void put_clean(Log& log, Log* clean, Offset end);
+    // The ring has taken some of `log`. Of a clean log: what it is of begins behind that, too. With a clean log that is all gone: it begins where its own part does.
+    void follow_start(Log& log);
     // Forgets the clean log that was being written, if any; likewise.
     void drop_making();
     // A group that is lost may have had some of a clean log: which offsets cannot be known.
     void fence_clean(const Log& clean);
     Log* clean_of(const Log& log) { return log.clean.value != 0 ? logs.find(log.clean) : nullptr; }
+    // Of a log's own extents, what is not dead for its clean log. At most: after a start nobody knows how much is dead in the segment where that ends.
+    std::uint64_t own_bytes_of(const Log& log) const;
     // Bytes that a group may have at head.next, keeping room for a footer that names `more_logs` beside those already in the segment; 0 if none.
     std::uint64_t room(std::uint32_t more_logs) const;
     // Rebased seconds of an extent's max timestamp, or time_unknown.

@@ -157,6 +157,11 @@ void Store::delete_log(Log& log) {
     state_.remove_log(log);
 }
 
+void Store::drop_clean_of(Log& log) {
+    if (Log* const clean = state_.clean_of(log)) delete_log(*clean);
+    log.clean = LogId(0);
+}
+
 Result<std::uint64_t> Store::delete_logs(std::span<const LogRange> ranges) {
     RIVULET_TRY_ASSIGN(Writer * records, committer_.records(ranges.size() * 64));
     for (const LogRange& range : ranges) {
@@ -190,6 +195,7 @@ Result<std::uint64_t> Store::set_start(Log& log, Offset start) {
     log.start = start;
     log.start_ticket = committer_.open_ticket();
     state_.fences.raise_start(log.id, start);
+    if (start >= log.clean_end) drop_clean_of(log);
     committer_.note_records(log.commit_interval_ns);
     return committer_.open_ticket();
 }
@@ -367,8 +373,11 @@ void Store::apply_retention(std::int64_t now_ms) {
     if (state_.offline || stopping_) return;
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
-        // Compacted before: the ring has taken all that was kept of the older part.
-        if (const Log* const clean = state_.clean_of(log); clean && clean->start >= clean->durable_end && log.start < log.clean_end) (void)set_start(log, log.clean_end);
+        // Compacted or pinned before: the ring has taken all that was kept of the older part.
+        if (const Log* const clean = state_.clean_of(log); clean && clean->start >= clean->durable_end) {
+            if (log.start < log.clean_end) (void)set_start(log, log.clean_end);
+            else drop_clean_of(log);
+        }
         if (log.retention_ms < 0 && log.retention_bytes < 0) continue;
         const Offset start = retention_start(state_, log, now_ms);
         // Without room for the record the start moves in RAM only, and again at the next pass after a restart.

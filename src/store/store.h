@@ -108,7 +108,7 @@ public:
 
     // --- Cleaning: what is to be kept of a log's older part is appended anew, as a log of its own id, and takes the place of that part at once (FORMAT.md, section 7,
     // LOG_CLEANED). One log at a time. What a start finds unfinished is forgotten.
-    // limit_reached: no log is free for it; busy: another is being cleaned.
+    // limit_reached: no log is free for it; busy: another is being cleaned; unsupported: it is a memory log.
     Status begin_clean(Log& log);
     // A whole batch with offsets beyond those before it, which it keeps, as it does its leader epoch. Durable with the ticket. On failure the stage stays as it is.
     Result<std::uint64_t> relocate(Stage& stage);
@@ -126,6 +126,14 @@ public:
         std::uint64_t segments_left = UINT64_MAX;
     };
     Parts parts_of(const Log& log);
+    // What records from the start on have on flash, about; whatever the passes would leave out.
+    std::uint64_t alive_bytes(const Log& log);
+    // What has to go first if less is to be kept: as many bytes, up to that offset; the log's start where there is no more than that.
+    struct Front {
+        std::uint64_t bytes = 0;
+        Offset end{0};
+    };
+    Front front_of(const Log& log);
     // Bytes on flash of both parts.
     std::uint64_t bytes_of(const Log& log);
     const Log* clean_of(const Log& log) { return state_.clean_of(log); }
@@ -197,7 +205,7 @@ private:
     void close_memory_packs();
     void write_clock();
     void delete_log(Log& log);
-    std::uint64_t own_bytes_of(const Log& log) const;
+    void drop_clean_of(Log& log);
     Offset find_time(const Log& log, std::uint32_t seconds);
 
     env::Env& env_;

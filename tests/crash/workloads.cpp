@@ -318,6 +318,51 @@ void cleaning(Recorder& r) {
     r.finish();
 }
 
+// A log that is moved whole, lap by lap, while others go round the ring; some of its older part is deleted; a cut with a pass half done; at last nobody moves it any more.
+void pinned(Recorder& r) {
+    r.boot();
+    r.must(r.driver.create(2) != 0, "create");
+    r.settle();
+    const auto pass = [&] { r.must(r.driver.clean(log_at(0), [](std::size_t) { return true; }) != 0, "move"); };
+    const auto fill = [&](int n) {
+        for (int i = 0; i < n; ++i) r.must(r.driver.append_patiently(log_at(0), 2, 200 + static_cast<std::size_t>(i) * 60) != 0, "append");
+        r.must(r.driver.put_patiently(log_at(0), 50, 7) != 0, "put");
+        r.settle();
+    };
+    const auto others = [&](int n) {
+        r.record(false);
+        for (int i = 0; i < n; ++i) r.must(r.driver.append_patiently(log_at(1), 3, 1800) != 0, "append");
+        r.settle();
+        r.record(true);
+    };
+    fill(6);
+    others(30);
+    pass();
+    fill(4);
+    others(36);
+    const store::Log& log = r.harness.log(log_at(0));
+    r.must(log.start == Offset(0) && log.clean_end > Offset(6), "the older part");
+    r.must(r.driver.set_start(log_at(0), log.clean_end - 5) != 0, "set start");
+    r.settle();
+    pass();
+    r.stop();
+    r.boot();
+    fill(3);
+    others(36);
+    // The power goes with a pass half done.
+    r.must(r.harness.act([&] { return r.harness.store().begin_clean(r.harness.log(log_at(0))).ok(); }), "begin to move");
+    r.must(r.driver.append_patiently(log_at(0), 1, 300) != 0, "append");
+    r.settle();
+    r.cut({});
+    r.boot();
+    pass();
+    others(36);
+    pass();
+    others(90);
+    mixed_commit(r, 1, 2);
+    r.finish();
+}
+
 }  // namespace
 
 std::span<const Workload> workloads() {
@@ -333,6 +378,7 @@ std::span<const Workload> workloads() {
         {"producers", ring_of(12), producers},
         {"memory", ring_of(16), memory},
         {"cleaning", ring_of(8), cleaning},
+        {"pinned", ring_of(8), pinned},
     };
     return all;
 }

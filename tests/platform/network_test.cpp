@@ -61,6 +61,42 @@ TEST_CASE("network: bytes come back whatever the split") {
     }
 }
 
+TEST_CASE("network: what is lent in pieces is filled in order, pauses and ends as one buffer does") {
+    for (const std::vector<std::size_t>& sizes : {std::vector<std::size_t>{1, 1}, {3, 1, 700}, {2000, 2096}, std::vector<std::size_t>(env::receive_pieces_max, 100)}) {
+        World world;
+        Pair pair(world);
+        pair.server.pieces = sizes;
+        const std::string text = pattern(9000);
+        for (std::size_t at = 0; at < text.size(); at += 1000) {
+            REQUIRE(pair.client.say(std::string_view(text).substr(at, 1000)) == 1000);
+            if (at == 3000) pair.server.lend = false;
+            if (at == 6000) {
+                REQUIRE(world.until([&] { return pair.server.refusals == 1; }));
+                pair.server.lend = true;
+                pair.server.connection->resume_reading();
+            }
+            if (pair.server.lend) world.env.run_once();
+        }
+        CHECK(world.until([&] { return pair.server.received.size() == text.size(); }));
+        CHECK(pair.server.received == text);
+        pair.client.connection->close();
+        CHECK(world.until([&] { return pair.server.closed; }));
+        CHECK(pair.server.reason == Error::end_of_file);
+    }
+}
+
+TEST_CASE("network: a connection that is closed while pieces are asked for reads nothing into them") {
+    World world;
+    Pair pair(world);
+    pair.server.pieces = {10, 4086};
+    pair.server.buffer.assign(4096, 0);
+    pair.server.close_on_receive_buffer = true;
+    pair.client.say("some bytes");
+    REQUIRE(world.until([&] { return pair.client.closed; }));
+    CHECK(pair.server.buffer == std::vector<std::uint8_t>(4096, 0));
+    CHECK(pair.server.received.empty());
+}
+
 TEST_CASE("network: addresses of both ends") {
     World world;
     Pair pair(world);

@@ -76,6 +76,7 @@ struct Peer final : env::ConnectionHandler {
     std::string received;
     std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(4096);
     bool connected = false;
+    std::vector<std::size_t> pieces;  // in which the buffer is lent; none: as a whole
     bool lend = true;        // or answer with an empty buffer
     bool echo = false;       // sends back what fits, at once
     bool lent = false;
@@ -93,8 +94,15 @@ struct Peer final : env::ConnectionHandler {
             ++refusals;
             return {};
         }
-        lent = true;
+        lent = !close_on_receive_buffer;  // then on_closed() gives it back
         return buffer;
+    }
+    std::size_t receive_buffers(std::span<MutableBytes> places) override {
+        MutableBytes whole = receive_buffer();
+        if (whole.empty()) return 0;
+        if (pieces.empty()) places[0] = whole;
+        for (std::size_t i = 0; i < pieces.size(); whole = whole.subspan(pieces[i++])) places[i] = whole.first(pieces[i]);
+        return pieces.empty() ? 1 : pieces.size();
     }
     void on_received(std::size_t n) override {
         RIVULET_CHECK(lent && !closed);

@@ -10,6 +10,18 @@ namespace rivulet::sim {
 
 using SimCode = AllocationGuard::SimCode;
 
+namespace {
+
+std::uint8_t& byte_of(std::span<const MutableBytes> pieces, std::size_t index) {
+    while (index >= pieces.front().size()) {
+        index -= pieces.front().size();
+        pieces = pieces.subspan(1);
+    }
+    return pieces.front()[index];
+}
+
+}  // namespace
+
 void Socket::set_buffers(std::uint32_t send_bytes, std::uint32_t receive_bytes) {
     if (send_bytes != 0) send_buffer_max_ = send_bytes;
     if (receive_bytes != 0) receive_buffer_max_ = receive_bytes;
@@ -157,22 +169,34 @@ void Socket::read_turn() {
         else if (fin_received_) close_turn(Error::end_of_file);
         return;
     }
-    MutableBytes lent;
-    env_->call([&] { lent = handler_->receive_buffer(); });
-    if (phase_ != Phase::open) return;  // closed in there; on_closed() gives the buffer back
-    if (lent.empty()) {
+    MutableBytes pieces[env::receive_pieces_max];
+    std::size_t count = 0;
+    env_->call([&] { count = handler_->receive_buffers(pieces); });
+    if (phase_ != Phase::open) return;  // closed in there; on_closed() gives the buffers back
+    if (count == 0) {
         paused_ = true;
         return;
     }
+    const std::span<const MutableBytes> lent(pieces, count);
+    std::size_t lent_bytes = 0;
+    for (const MutableBytes piece : lent) {
+        if (piece.empty()) return env_->violation("receive_buffers() lends an empty piece");
+        lent_bytes += piece.size();
+    }
     Random& random = network_.random();
     const bool split = network_.world().options().network.split;
-    std::size_t n = std::min(lent.size(), in_.size());
+    std::size_t n = std::min(lent_bytes, in_.size());
     if (split && random.chance(1, 64)) n = 0;
     else if (split && random.chance(1, 4)) n = static_cast<std::size_t>(random.between(1, n));
-    copy(in_.front(n), lent);
-    if (n < lent.size()) lent[static_cast<std::size_t>(random.between(n, lent.size() - 1))] ^= 0x5a;  // beyond n the buffer holds anything
+    Bytes received = in_.front(n);
+    for (std::size_t i = 0; !received.empty(); ++i) {
+        const std::size_t here = std::min(received.size(), lent[i].size());
+        copy(received.first(here), lent[i]);
+        received = received.subspan(here);
+    }
+    if (n < lent_bytes) byte_of(lent, static_cast<std::size_t>(random.between(n, lent_bytes - 1))) ^= 0x5a;  // beyond n there is anything
+    network_.world().trace(EventKind::received, &node_, in_.front(n));
     in_.pop(n);
-    network_.world().trace(EventKind::received, &node_, lent.first(n));
     env_->call([&] { handler_->on_received(n); });
     if (n != 0 && peer_) peer_->window_opened();
     read_soon();

@@ -194,15 +194,33 @@ ProduceInHand::Step ProduceInHand::take_staged(Hub& hub, Session& session, Bytes
         if (piece.empty()) return more(1);
         consume(piece.size());
         records_left_ -= piece.size();
-        if (!validator_->feed(piece)) {
-            const Error error = validator_->finish().error();
-            hub.broker().drop(stage_);
-            return refuse(hub, error == Error::none ? Error::invalid_record : error);
-        }
+        if (!validator_->feed(piece)) return refuse_staged(hub);
         stage_.put(piece);
         if (records_left_ != 0) return more(1);
     }
     return append(hub, session, stage_);
+}
+
+std::size_t ProduceInHand::take_places(Hub& hub, std::size_t bytes) {
+    if (at_ != At::staging) return 0;
+    const std::size_t lent = stage_.take_back();
+    const std::size_t taken = bytes < lent ? bytes : lent;
+    left_ -= taken;
+    records_left_ -= taken;
+    for (std::size_t left = taken; left != 0;) {
+        const Bytes piece = stage_.extend(left);
+        left -= piece.size();
+        if (validator_->feed(piece)) continue;
+        refuse_staged(hub);
+        break;
+    }
+    return taken;
+}
+
+ProduceInHand::Step ProduceInHand::refuse_staged(Hub& hub) {
+    const Error error = validator_->finish().error();
+    hub.broker().drop(stage_);
+    return refuse(hub, error == Error::none ? Error::invalid_record : error);
 }
 
 // The batch is there whole.

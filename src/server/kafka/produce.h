@@ -36,6 +36,11 @@ public:
     };
     // Takes from the front of `bytes`, the next ones of the connection; consumed(): so many. `direct_max`: what a receive buffer holds, so that smaller batches can be taken whole from there.
     Step take(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
+    // The places in the ring where the next bytes of the connection belong, if these are a batch's: as many `pieces` as there are, or the batch needs; returns how many.
+    std::size_t lend_places(std::span<MutableBytes> pieces) { return at_ == At::staging ? stage_.lend(pieces) : 0; }
+    bool all_places_lent() const { return stage_.lent() == records_left_; }
+    // Of the next `bytes` of the connection those that places were lent for lie there; returns how many these are. take() goes on behind them, also without a byte more.
+    std::size_t take_places(Hub& hub, std::size_t bytes);
     std::size_t consumed() const { return consumed_; }
     std::size_t wanted() const { return wanted_; }
     Failure failure() const { return failure_; }
@@ -54,6 +59,7 @@ private:
     Step take_partition(Bytes bytes, std::size_t direct_max);
     Step take_records(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
     Step take_staged(Hub& hub, Session& session, Bytes bytes);
+    Step refuse_staged(Hub& hub);
     Step discard(Session& session, Bytes bytes);
     Step take_tags(Session& session, Bytes bytes, std::size_t direct_max);
     Step finish(Session& session, Bytes bytes, std::size_t direct_max);

@@ -45,6 +45,19 @@ MutableBytes Session::receive_buffer() {
     return receive_.subspan(s_.filled);
 }
 
+// What is still to come of a large batch is read to where it stays, and what follows it, with the same read, into a buffer, if one is free.
+std::size_t Session::receive_buffers(std::span<MutableBytes> pieces) {
+    const bool listens = !s_.blocked && (s_.phase == Phase::fresh || s_.phase == Phase::open);
+    std::size_t count = listens && produce_ && receive_.empty() ? produce_->lend_places(pieces.first(pieces.size() - 1)) : 0;
+    if (count == 0) return ConnectionHandler::receive_buffers(pieces);
+    if (!produce_->all_places_lent()) return count;
+    if (const MutableBytes buffer = hub_.receive_pool().small_buffers().take(); !buffer.empty()) {
+        adopt(buffer);
+        pieces[count++] = buffer;
+    }
+    return count;
+}
+
 void Session::adopt(MutableBytes buffer) {
     set_incomplete(false);
     receive_ = buffer;
@@ -75,17 +88,20 @@ void Session::on_received(std::size_t n) {
         if (s_.filled > parting_bytes_max) end();
         return;
     }
-    if (receive_.empty()) return;
-    s_.filled += static_cast<std::uint32_t>(n);
+    const std::size_t in_place = produce_ ? produce_->take_places(hub_, n) : 0;
+    hub_.env().charge(in_place);
+    if (in_place == 0 && receive_.empty()) return;
+    s_.filled += static_cast<std::uint32_t>(n - in_place);
     if (n != 0) s_.heard = hub_.env().now();
-    if (s_.filled == 0) return give_receive_buffer();
-    if (s_.blocked || parked_) return;
+    if (s_.filled == 0) give_receive_buffer();
+    if (n == 0 || s_.blocked || parked_) return;
     Budget budget;
     digest(budget);
 }
 
 void Session::digest(Budget& budget) {
-    while (!receive_.empty() && !parked_) {
+    // A produce request may go on without a byte more: behind what was read in place, or after it has waited.
+    for (bool goes_on = produce_ != nullptr; (goes_on || !receive_.empty()) && !parked_; goes_on = false) {
         if (budget.requests == 0 || budget.bytes == 0) {
             block();
             return wake();

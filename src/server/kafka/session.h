@@ -1,6 +1,6 @@
 // One connection of a Kafka client, from accept to close.
 // Owns:     while needed: a receive buffer, an output buffer, a produce request that is on its way in, a parked request, a search by time; all from the hub's pools.
-// Bounds:   session_bytes_max idle. A turn digests turn_bytes or turn_requests, the rest follows on the next turns. One request at a time, but for produce requests that wait for their commit: of these as many
+// Bounds:   session_bytes_max idle. A turn digests turn_bytes or turn_requests, or what one read has brought of a batch in place; the rest follows on the next turns. One request at a time, but for produce requests that wait for their commit: of these as many
 //           as their answers fit the output buffer. Requests but for Produce: limits.kafka_request_bytes.
 // Errors:   a frame that breaks the protocol, an API or version that is not served: the connection ends (ApiVersions excepted). What does not fit now (room in the store, buffers) waits: the connection is not
 //           read meanwhile.
@@ -101,6 +101,7 @@ private:
 
     // --- session.cpp: receiving
     MutableBytes receive_buffer() override;
+    std::size_t receive_buffers(std::span<MutableBytes> pieces) override;
     void on_received(std::size_t n) override;
     void on_closed(Error reason) override;
     void on_receive_buffer(MutableBytes buffer) override;

@@ -220,7 +220,7 @@ void Admin::ask_wrong() {
         case 1: wanted.partitions = 100'000; expected_ = Error::limit_reached; break;
         case 2: wanted.replication_factor = 3; expected_ = Error::invalid_replication_factor; break;
         case 3: pairs.push_back({"no.such.key", "1"}); expected_ = Error::invalid_config; break;
-        case 4: pairs.push_back({"overflow", "reject"}); expected_ = Error::unsupported; break;
+        case 4: pairs.push_back({"overflow", "reject"}); expected_ = Error::invalid_config; break;
         default:
             expected_ = Error::unknown_topic_or_partition;
             return emit(512, [&](Writer& out) { frames::encode_topic_delete(out, correlation_asked_, {"nobody-made-this"}); });

@@ -85,6 +85,31 @@ TEST_CASE("compaction: several partitions near the ring's tail are written one a
     }
 }
 
+TEST_CASE("compaction: when a topic goes that is being cleaned, the others near the ring's tail are cleaned at once") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact") == Error::none);
+    REQUIRE(c.create("a", "compact") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    for (int i = 0; i < 16; ++i) REQUIRE(c.append("a", pack({reading(1, "key-" + std::to_string(i), std::string(3000, 'x'))})) == Error::none);
+    c.update(10, 20);
+    const LogId cleaned = c.log("a").id;
+    bool found = false;
+    for (int i = 0; i < 4000 && !found; ++i) {
+        REQUIRE(c.append("other", pack({reading(1, "k", std::string(4000, 'o'))})) == Error::none);
+        c.run(ns_per_ms);
+        store::Store& store = c.broker().store();
+        const store::Log* const making = store.find(store.state().making);
+        found = making && making->clean_of == cleaned && c.broker().store().parts_of(c.log("state")).segments_left < 8;
+    }
+    REQUIRE(found);
+    REQUIRE(c.act([&] { return c.broker().delete_topic("a").error(); }) == Error::none);
+    const std::int64_t before = c.world.now();
+    for (int i = 0; i < 400; ++i) REQUIRE(c.append("other", pack({reading(1, "k", std::string(4000, 'o'))})) == Error::none);
+    CHECK(c.world.now() - before < 10 * ns_per_s);
+    c.run(ns_per_s);
+    CHECK(c.check() == "");
+}
+
 TEST_CASE("compaction: a pass goes on though held producers have all stages") {
     Compacted c;
     REQUIRE(c.create("state", "compact") == Error::none);
@@ -146,6 +171,30 @@ TEST_CASE("compaction: a reload that cannot have it leaves topics their policy")
     c.act([&] { return c.broker().reload(defaults, ns_per_s, config::ClockTrust::always), 0; });
     CHECK(topic.config.cleanup_policy == config::CleanupPolicy::remove);
     CHECK_FALSE(c.log("other").keys_required);
+}
+
+TEST_CASE("compaction: a reload makes as many topics compacted ones as limits.partitions has room for") {
+    broker::BrokerOptions options = small_broker(64);
+    options.topics_max = 8;
+    Compacted c(64, options);
+    const char* const names[] = {"a", "b", "d", "e"};
+    for (const char* const name : names) {
+        REQUIRE(c.create(name, "delete") == Error::none);
+        c.broker().find_topic(name)->config.overrides = 0;
+    }
+    config::TopicSection defaults = c.options.defaults;
+    defaults.config.cleanup_policy = config::CleanupPolicy::compact;
+    c.act([&] { return c.broker().reload(defaults, ns_per_s, config::ClockTrust::always), 0; });
+    int compacted = 0;
+    for (const char* const name : names) {
+        const bool compact = c.broker().find_topic(name)->config.cleanup_policy == config::CleanupPolicy::compact;
+        CHECK(c.log(name).keys_required == compact);
+        compacted += compact;
+    }
+    // Four, a second one for each of three, and one to clean with.
+    CHECK(compacted == 3);
+    CHECK(c.create("f", "delete") == Error::limit_reached);
+    CHECK(c.why.find("takes a second") != std::string::npos);
 }
 
 TEST_CASE("compaction: a tombstone is told for delete.retention.ms, and then goes") {
@@ -239,6 +288,19 @@ TEST_CASE("compaction: more latest values than the ring can keep are refused, an
     c.others(1500);
     c.run(2 * ns_per_s);
     CHECK(c.append("state", pack({reading(1, "again", "x")})) == Error::none);
+}
+
+TEST_CASE("compaction: what lies in memory is not gone through in one turn either") {
+    broker::BrokerOptions options = small_broker(64);
+    options.store.segment_bytes = 256 * 1024;
+    options.store.size = 16 * options.store.segment_bytes;
+    options.store.blocks = 128;
+    Compacted c(64, options);
+    REQUIRE(c.create("state", "compact") == Error::none);
+    for (int i = 0; i < 30; ++i) c.update(1, 10, 2500);
+    REQUIRE(c.statistics().passes > 0);
+    CHECK(c.node.env()->turn_work_seen() < 8 * broker::Cleaner::turn_bytes);
+    CHECK(c.check() == "");
 }
 
 TEST_CASE("compaction: before the ring has gone round once, nothing is near its tail") {
@@ -371,6 +433,108 @@ TEST_CASE("compaction: a deletion stays told as long as a batch that cannot be o
         CHECK(c.check() == "");
     }
     CHECK(c.statistics().batches_closed >= 2);
+}
+
+TEST_CASE("compaction: the clean log of a topic that was compacted counts, and its place is free once the ring has taken it") {
+    broker::BrokerOptions options = small_broker(64);
+    options.topics_max = 8;
+    Compacted c(64, options);
+    REQUIRE(c.create("state", "compact") == Error::none);
+    c.update(60, 20);
+    c.run(2 * ns_per_s);
+    REQUIRE(c.log("state").clean.value != 0);
+    REQUIRE(c.broker().store().log_count() == 2);
+    broker::Topic& topic = *c.broker().find_topic("state");
+    config::TopicConfig config = topic.config;
+    config.cleanup_policy = config::CleanupPolicy::remove;
+    char buffer[200];
+    Text why(buffer);
+    REQUIRE(c.act([&] { return c.broker().alter_topic(topic, config, topic.partitions, why).error(); }) == Error::none);
+    // Of eight: itself, its clean log, two compacted topics with a second log each, and one to clean with.
+    CHECK(c.create("a", "compact") == Error::none);
+    CHECK(c.create("b", "compact") == Error::none);
+    CHECK(c.create("other", "delete") == Error::none);
+    CHECK(c.create("more", "delete") == Error::limit_reached);
+    CHECK(c.why.find("limits.partitions") != std::string::npos);
+    c.others(3000);
+    c.run(100 * ns_per_s);
+    CHECK(c.log("state").clean.value == 0);
+    CHECK(c.broker().store().log_count() == 4);
+    CHECK(c.create("more", "delete") == Error::none);
+    c.run(ns_per_s);
+    c.node.power_cut();
+    c.node.boot();
+    REQUIRE(c.program().opened == Error::none);
+    c.run(2 * ns_per_s);
+    CHECK(c.broker().store().log_count() == 5);
+    CHECK(c.read("state").empty());
+}
+
+namespace {
+
+// With the time of now.
+void put_now(Compacted& c, const std::string& key, std::size_t value_bytes = 100) {
+    const std::string value = std::to_string(++c.values) + std::string(value_bytes, 'v');
+    c.latest[key] = {c.log("state").end.value, key, value, false, 0};
+    REQUIRE(c.append("state", pack({reading(c.node.wall().value, key, value)})) == Error::none);
+}
+
+}  // namespace
+
+TEST_CASE("compaction: compact,delete keeps the latest of each key, and of these what is not too old") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact,delete", "retention.ms", "600000") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    CHECK(c.log("state").keys_required);
+    for (int i = 0; i < 20; ++i) put_now(c, "old-" + std::to_string(i));
+    for (int i = 0; i < 100; ++i) put_now(c, "busy-" + std::to_string(i % 5));
+    c.run(2 * ns_per_s);
+    CHECK(c.statistics().passes > 0);
+    CHECK(c.check() == "");
+    CHECK(c.read("state").size() < 60);
+    // While others are written, what is old goes with a pass.
+    for (int minute = 0; minute < 15; ++minute) {
+        for (int i = 0; i < 20; ++i) put_now(c, "busy-" + std::to_string(i % 5));
+        c.run(60 * ns_per_s);
+        if (minute < 8) CHECK(c.check() == "");
+    }
+    for (int i = 0; i < 20; ++i) c.latest.erase("old-" + std::to_string(i));
+    for (int i = 0; i < 200; ++i) put_now(c, "busy-" + std::to_string(i % 5));
+    c.run(2 * ns_per_s);
+    CHECK(c.check() == "");
+    // When nothing more comes, all goes, with the clean log.
+    REQUIRE(c.log("state").clean.value != 0);
+    c.run(900 * ns_per_s);
+    CHECK(c.read("state").empty());
+    CHECK(c.log("state").start == c.log("state").end);
+    CHECK(c.log("state").clean.value == 0);
+    c.node.power_cut();
+    c.node.boot();
+    REQUIRE(c.program().opened == Error::none);
+    c.run(2 * ns_per_s);
+    CHECK(c.read("state").empty());
+    c.latest.clear();
+    for (int i = 0; i < 100; ++i) put_now(c, "again-" + std::to_string(i % 5));
+    c.run(5 * ns_per_s);
+    CHECK(c.check() == "");
+}
+
+TEST_CASE("compaction: compact,delete by bytes takes the oldest, of what is alive") {
+    Compacted c;
+    REQUIRE(c.create("state", "compact,delete", "retention.bytes", "100000") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    for (int round = 0; round < 6; ++round) {
+        for (int i = 0; i < 60; ++i) put_now(c, "key-" + std::to_string(round * 60 + i), 1000);
+        c.others(100);
+        c.run(40 * ns_per_s);
+    }
+    const std::vector<Seen> seen = c.read("state");
+    REQUIRE_FALSE(seen.empty());
+    CHECK(seen.back().key == "key-359");
+    CHECK(seen.size() > 60);
+    // A segment at most beyond it.
+    CHECK(seen.size() < 180);
+    CHECK(c.log("state").start > Offset(100));
 }
 
 }  // namespace rivulet::test

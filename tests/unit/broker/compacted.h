@@ -1,4 +1,4 @@
-// A broker with small limits in the simulated world, a compacted topic `state`, and a model of what has to be in it.
+// A broker with small limits in the simulated world, a compacted topic `state` or pinned ones, and a model of what has to be in them.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "broker/broker.h"
 #include "broker/view_cursor.h"
@@ -110,6 +111,60 @@ struct Compacted {
         const Error error = act([&] { return broker().create_topic(request, text).error(); });
         why = text.view();
         return error;
+    }
+    using Settings = std::vector<std::pair<std::string_view, std::string_view>>;
+    Error create_with(std::string_view name, const Settings& settings, std::int64_t partitions = 1) {
+        char buffer[300];
+        Text text(buffer);
+        broker::Broker::TopicRequest request;
+        request.name = name;
+        request.partitions = partitions;
+        request.config = broker().default_config();
+        for (const auto& [key, value] : settings) REQUIRE(config::set(request.config, key, value, text));
+        const Error error = act([&] { return broker().create_topic(request, text).error(); });
+        why = text.view();
+        return error;
+    }
+    Error alter(std::string_view name, const Settings& settings) {
+        char buffer[300];
+        Text text(buffer);
+        broker::Topic& topic = *broker().find_topic(name);
+        config::TopicConfig config = topic.config;
+        for (const auto& [key, value] : settings) REQUIRE(config::set(config, key, value, text));
+        const Error error = act([&] { return broker().alter_topic(topic, config, topic.partitions, text).error(); });
+        why = text.view();
+        return error;
+    }
+    // So many batches of two records, without waiting for the last; the model knows them all.
+    Error add(std::string_view name, int batches, std::size_t value_bytes = 400) {
+        for (int i = 0; i < batches; ++i) {
+            std::vector<std::string> sent;
+            std::vector<record::Reading> readings;
+            for (int k = 0; k < 2; ++k) sent.push_back(std::to_string(++values) + std::string(value_bytes, 'p'));
+            for (const std::string& value : sent) readings.push_back(reading(now_ms(), "k", value));
+            readings[1].has_key = false;
+            const std::int64_t base = log(name).end.value;
+            if (const Error error = append(name, pack(readings)); error != Error::none) return error;
+            for (std::size_t k = 0; k < 2; ++k) all[std::string(name)][base + static_cast<std::int64_t>(k)] = sent[k];
+        }
+        return Error::none;
+    }
+    // All that was added from the log's start on, and nothing else.
+    std::string check_all(std::string_view name) {
+        const std::map<std::int64_t, std::string>& sent = all[std::string(name)];
+        auto expected = sent.lower_bound(log(name).start.value);
+        for (const Seen& one : read(name)) {
+            if (expected == sent.end()) return "offset " + std::to_string(one.offset) + " was never sent";
+            if (one.offset != expected->first) return "offset " + std::to_string(expected->first) + " is gone, there is " + std::to_string(one.offset);
+            if (one.value != expected->second) return "offset " + std::to_string(one.offset) + " has another value";
+            ++expected;
+        }
+        return expected == sent.end() ? "" : "offset " + std::to_string(expected->first) + " is gone";
+    }
+    std::uint64_t share() { return options.store.size / broker::Cleaner::live_share; }
+    std::uint64_t head() {
+        const store::State& state = broker().store().state();
+        return state.geometry.sequence(state.head.previous_end - 1);
     }
     store::Log& log(std::string_view name) { return *broker().partition(*broker().find_topic(name), 0); }
     Error append(std::string_view name, const Buffer& batch) {
@@ -219,6 +274,7 @@ struct Compacted {
     Random random{3};
     int values = 0;
     std::map<std::string, Seen> latest;
+    std::map<std::string, std::map<std::int64_t, std::string>> all;  // by topic, of those that keep all
     std::string why;
 };
 

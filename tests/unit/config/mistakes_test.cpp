@@ -79,10 +79,7 @@ TEST_CASE("what is not built yet says so") {
     CHECK(problems_of("[defaults]\nreplication.factor = 3\n") == "r.conf:2: defaults.replication.factor = 3: this version runs on a single board: 1");
     CHECK(problems_of("[topic.a]\nmin.insync.replicas = 2\n") == "r.conf:2: topic.a.min.insync.replicas = 2: this version runs on a single board: 1");
     CHECK(problems_of("[topic.a]\ncleanup.policy = compact\n") == "");
-    CHECK(problems_of("[topic.a]\ncleanup.policy = compact,delete\n") == "r.conf:2: topic.a.cleanup.policy = compact,delete: not done here: choose one of the two");
-    CHECK(problems_of("[topic.a]\noverflow = reject\n") ==
-          "r.conf:2: topic.a.overflow = reject: comes in a later version; at the store's limit the oldest data goes");
-    CHECK(problems_of("[topic.a]\npinned = on\n") == "r.conf:2: topic.a.pinned: comes in a later version");
+    CHECK(problems_of("[topic.a]\ncleanup.policy = compact,delete\n") == "");
     CHECK(problems_of("[topic.a]\nsegment.bytes = 1\n") ==
           "r.conf:2: topic.a.segment.bytes: one journal holds all topics; its segments are storage.segment_bytes");
     CHECK(problems_of("[topic.a]\ncompression.type = zstd\n") ==
@@ -107,6 +104,21 @@ TEST_CASE("what inih would let pass") {
     CHECK(problems_of("[memory]\ntotal = 16M\n  prefault on\n") == "r.conf:3: expected key = value");
 }
 
+TEST_CASE("settings of a topic that contradict each other") {
+    CHECK(problems_of("[topic.a]\npinned = true\n") == "");
+    CHECK(problems_of("[topic.a]\npinned = on\noverflow = reject\n") == "");
+    CHECK(problems_of("[topic.a]\ncleanup.policy = compact\noverflow = reject\n") == "");
+    CHECK(problems_of("[topic.a]\npinned = yes\n") == "r.conf:2: topic.a.pinned = yes: must be false, true, off or on");
+    CHECK(problems_of("[topic.a]\noverflow = reject\n") ==
+          "r.conf:2: topic.a.overflow = reject: takes pinned = true or cleanup.policy = compact, not topic.a.pinned = false, the default");
+    CHECK(problems_of("[topic.a]\npinned = true\ncleanup.policy = compact\n") == "r.conf:2: topic.a.pinned = true: contradicts topic.a.cleanup.policy = compact");
+    CHECK(problems_of("[topic.a]\npinned = true\ndurability = memory\n") == "r.conf:2: topic.a.pinned = true: not done with topic.a.durability = memory");
+    CHECK(problems_of("[topic.a]\ncleanup.policy = compact\ndurability = memory\n") == "r.conf:2: topic.a.cleanup.policy = compact: not done with topic.a.durability = memory");
+    // Once, where it is said.
+    CHECK(problems_of("[defaults]\npinned = true\ndurability = memory\n[topic.a]\n") == "r.conf:2: defaults.pinned = true: not done with defaults.durability = memory");
+    CHECK(problems_of("[defaults]\npinned = true\noverflow = reject\n[topic.a]\npinned = false\n").find("takes pinned = true or cleanup.policy = compact") != std::string::npos);
+}
+
 TEST_CASE("mistakes in --set") {
     CHECK(problems_of_set("memory.totl=5M") == "--set memory.totl: unknown key, did you mean memory.total?");
     CHECK(problems_of_set("memry.total=5M") == "--set memry: unknown section, did you mean memory?");
@@ -118,7 +130,7 @@ TEST_CASE("mistakes in --set") {
     CHECK(problems_of_set("listener.kafka.bind=0.0.0.0") != "");
     CHECK(problems_of_set("topic.temps.retention.mz=5") == "--set topic.temps.retention.mz: unknown key, did you mean topic.temps.retention.ms?");
     CHECK(problems_of_set("topic.temps.windmill=5") == "--set topic.temps.windmill: unknown key; rivulet print-config shows all");
-    CHECK(problems_of_set("topic.a.b.pinned=on") == "--set topic.a.b.pinned: comes in a later version");
+    CHECK(problems_of_set("topic.a.b.flush.ms=1") == "--set topic.a.b.flush.ms: here it is commit.interval.ms");
     CHECK(problems_of_set("topic.a b.partitions=1") == "--set topic.a b: a topic's name is 1 to 249 of a-z, A-Z, 0-9, ., - and _");
     CHECK(problems_of_set("storage.dir=a\nb") == "--set storage.dir=a?b: control character");
     CHECK(problems_of_set("cluster.peers=a") == "--set cluster.peers: clusters come in a later version, this one runs on a single board");

@@ -26,6 +26,8 @@ TEST_CASE("nothing given: the built-in defaults") {
     CHECK(p.config.listeners()[0].name == "compact");
     CHECK(p.config.listeners()[0].protocol == Protocol::compact);
     CHECK(p.config.listeners()[0].bind_address() == env::parse_address("127.0.0.1:9192").value());
+    CHECK(p.config.listeners()[0].receive_buffer == 16 * 1024);
+    CHECK(p.config.listeners()[1].receive_buffer == 64 * 1024);
     CHECK(p.config.listeners()[1].name == "kafka");
     CHECK(p.config.listeners()[1].protocol == Protocol::kafka);
     CHECK(p.config.listeners()[1].bind_address() == env::parse_address("127.0.0.1:9092").value());
@@ -38,6 +40,9 @@ TEST_CASE("listeners: one that is given takes the place of those by default; the
     REQUIRE(p.config.listeners().size() == 1);
     CHECK(p.config.listeners()[0].protocol == Protocol::kafka);
     CHECK(p.config.listeners()[0].bind_address() == env::parse_address("127.0.0.1:9092").value());
+    CHECK(p.config.listeners()[0].receive_buffer == 64 * 1024);
+    CHECK(parse_text("[listener.kafka]\nreceive_buffer = 16K\n").config.listeners()[0].receive_buffer == 16 * 1024);
+    CHECK(parse_text("[listener.lan]\nbind = 0.0.0.0:9092\nprotocol = kafka\n").config.listeners()[0].receive_buffer == 16 * 1024);
     CHECK(p.config.speaks(Protocol::kafka));
     CHECK_FALSE(p.config.speaks(Protocol::compact));
     CHECK_FALSE(parse_text("[listener.compact]\n").config.speaks(Protocol::kafka));

@@ -93,13 +93,10 @@ TEST_CASE("refusals") {
     CHECK(try_set(config, "durability", "paper").why == "durability = paper: must be disk or memory");
     CHECK(try_set(config, "pack.ms", "1h").why == "pack.ms = 1h: out of range, 0 to 10s");
     CHECK(try_set(config, "max.message.bytes", "-1").why == "max.message.bytes = -1: out of range, 1K to 64M");
-    CHECK(try_set(config, "cleanup.policy", "compact,delete").why == "cleanup.policy = compact,delete: not done here: choose one of the two");
-    CHECK(try_set(config, "cleanup.policy", "compact,delete").error == Error::unsupported);
+    CHECK(try_set(config, "cleanup.policy", "compact,keep").error == Error::invalid_config);
     CHECK(try_set(config, "min.cleanable.dirty.ratio", "1.001").why == "min.cleanable.dirty.ratio = 1.001: out of range, 0 to 1");
     for (const char* const text : {"", ".", "-1", "0.5x", "a", "1e-1", "9999999"}) CHECK(try_set(config, "min.cleanable.dirty.ratio", text).error == Error::invalid_config);
-    CHECK(try_set(config, "overflow", "reject").error == Error::unsupported);
-    CHECK(try_set(config, "pinned", "on").why == "pinned: comes in a later version");
-    CHECK(try_set(config, "pinned", "on").error == Error::unsupported);
+    CHECK(try_set(config, "overflow", "refuse").why == "overflow = refuse: must be drop-oldest or reject");
     CHECK(try_set(config, "min.insync.replicas", "2").why == "min.insync.replicas = 2: this version runs on a single board: 1");
     CHECK(try_set(config, "flush.ms", "1").why == "flush.ms: here it is commit.interval.ms");
     CHECK(config == before);
@@ -140,11 +137,12 @@ TEST_CASE("incremental alterations: set, back to the default, lists") {
     CHECK(change(AlterOperation::subtract, "durability", "disk").error == Error::invalid_config);
     CHECK(change(AlterOperation::append, "windmill", "1").why == "windmill: unknown key");
     CHECK(change(AlterOperation::append, "segment.bytes", "1").error == Error::unsupported);
-    CHECK(change(AlterOperation::append, "cleanup.policy", "compact").error == Error::unsupported);
     CHECK(change(AlterOperation::append, "cleanup.policy", std::string(200, 'x')).error == Error::invalid_config);
-    CHECK(change(AlterOperation::subtract, "cleanup.policy", "delete").why == "cleanup.policy = : must be delete or compact");
+    CHECK(change(AlterOperation::subtract, "cleanup.policy", "delete").why == "cleanup.policy = : must be delete, compact, compact,delete or delete,compact");
     CHECK(config == before);
     CHECK(change(AlterOperation::append, "cleanup.policy", "delete").error == Error::none);
+    CHECK(change(AlterOperation::append, "cleanup.policy", "compact").error == Error::none);
+    CHECK(printed(config, TopicKey::cleanup_policy) == "compact,delete");
     CHECK(change(AlterOperation::subtract, "cleanup.policy", "compact").error == Error::none);
     CHECK(printed(config, TopicKey::cleanup_policy) == "delete");
     CHECK(config.is_set(TopicKey::cleanup_policy));
@@ -256,10 +254,11 @@ TEST_CASE("decode refuses what it cannot stand for, and changes nothing then") {
         {{1, 0, 0}, Error::malformed},                // no key 0
         {{2, 5, 2, 5, 2}, Error::malformed},          // twice
         {{2, 5, 2, 1, 2}, Error::malformed},          // descending
-        {{1, 14, 0}, Error::unsupported_version},     // of a newer version
-        {{1, 8, 4}, Error::invalid_config},           // both cleanup policies
+        {{1, 15, 0}, Error::unsupported_version},     // of a newer version
+        {{1, 8, 6}, Error::invalid_config},           // no cleanup policy
         {{1, 6, 4}, Error::invalid_config},           // durability 2
-        {{1, 7, 2}, Error::invalid_config},           // overflow=reject
+        {{1, 7, 4}, Error::invalid_config},           // overflow 2
+        {{1, 14, 4}, Error::invalid_config},          // pinned 2
         {{1, 9, 4}, Error::invalid_config},           // two replicas
         {{1, 3, 1}, Error::invalid_config},           // max.message.bytes -1
         {{1, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, Error::invalid_config},

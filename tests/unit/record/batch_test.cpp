@@ -128,6 +128,21 @@ TEST_CASE("batch: a stored header may have gaps, any offset, broker's marks") {
     CHECK(after([](BatchHeader&) {}, Origin::stored, 160) == Error::corrupt_batch);
 }
 
+TEST_CASE("batch: the CRC of batches one after the other, from those that they have") {
+    test::Random random(5);
+    Buffer all;
+    std::uint32_t crc = 0;
+    for (int i = 0; i < 40; ++i) {
+        Buffer batch = test::pack({test::reading(1000, "k", std::string(random.below(9000), static_cast<char>('a' + i % 26)))});
+        patch_base_offset(batch.data(), Offset(i));
+        patch_leader_epoch(batch.data(), Epoch(7));
+        if (i % 3 == 0) stamp_log_append_time(MutableBytes(batch).first(batch_header_bytes), Timestamp(5000 + i), i % 2 == 0);
+        all.insert(all.end(), batch.begin(), batch.end());
+        crc = crc_with_batch(crc, Bytes(batch).first(batch_header_bytes));
+        REQUIRE(crc == crc32c(all));
+    }
+}
+
 TEST_CASE("batch: offset and epoch lie outside the CRC") {
     Buffer batch = test::pack({test::reading(1000, "k", "v"), test::reading(2000, "k", "w")});
     patch_base_offset(batch.data(), Offset(0x0102030405060708));

@@ -35,6 +35,21 @@ std::uint64_t sum(std::span<const server::BudgetLine> lines) {
 
 }  // namespace
 
+TEST_CASE("the kernel's buffers of sockets are told at most: of each protocol what its listeners have, for its connections") {
+    const auto sockets = [](const std::string& listeners) {
+        Budget budget;
+        test::Problems problems;
+        REQUIRE(server::make_budget(test::parse_config("[limits]\nconnections = 100\nkafka_connections = 10\ntls_connections = 16\n" + listeners), costs, "rivulet test", budget, problems).ok());
+        return budget.sockets_bytes;
+    };
+    const std::string small = "[listener.compact]\nsend_buffer = 16K\nreceive_buffer = 8K\n";
+    const std::string large = "[listener.kafka]\nsend_buffer = 64K\n";
+    CHECK(sockets(small) == 2 * 24 * 1024 * (100 + 6));
+    CHECK(sockets(large) == 2 * 128 * 1024 * (10 + 4));
+    CHECK(sockets(small + large) == sockets(small) + sockets(large));
+    CHECK(sockets(small + "[listener.kafka]\nsend_buffer = auto\n") == 0);
+}
+
 TEST_CASE("the profiles fit: the sum is memory.total, to the byte, with room for batches") {
     for (const char* profile : {"config/profile-32M.conf", "config/profile-8M.conf"}) {
         const config::Config config = test::parse_config(read_file(profile));

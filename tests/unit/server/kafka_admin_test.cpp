@@ -117,7 +117,7 @@ TEST_CASE("CreateTopics: what is wrong with a topic, and nothing is made then") 
     Items<Create::Config> unknown{{"retention.sm", "1"}};
     Items<Create::Config> bad{{"retention.ms", "soon"}};
     Items<Create::Config> null{{"retention.ms", {}}};
-    Items<Create::Config> later{{"cleanup.policy", "compact,delete"}};
+    Items<Create::Config> later{{"compression.type", "gzip"}};
     Items<Create::Config> no_size{{"segment.bytes", "large"}};
     Items<Create::Config> streams{{"cleanup.policy", "delete"}, {"segment.bytes", "52428800"}, {"retention.ms", "-1"}};
     const struct {
@@ -436,6 +436,36 @@ TEST_CASE("settings that DescribeConfigs shows can be written back as they are")
     const auto after = configs_of(client, "mine");
     REQUIRE(after.size() == before.size());
     for (std::size_t i = 0; i < after.size(); ++i) CHECK(after[i].value == before[i].value);
+}
+
+TEST_CASE("pinned and overflow: taken, shown, altered, and refused where they contradict") {
+    KafkaServed served;
+    KafkaClient& client = served.connect_kafka();
+    Items<Create::Config> both{{"pinned", "true"}, {"overflow", "reject"}};
+    Items<Create::Config> alone{{"overflow", "reject"}};
+    Items<Create::Config> word{{"pinned", "yes"}};
+    CHECK(create(client, 7, {topic_of("kept", 1, 1, {}, both)})[0].error_code == 0);
+    for (auto* const wrong : {&alone, &word}) {
+        const auto answer = create(client, 7, {topic_of("wrong", 1, 1, {}, *wrong)});
+        CHECK(answer[0].error_code == 40);
+        CHECK(answer[0].error_message.has_value());
+    }
+    CHECK(value_of(configs_of(client, "kept"), "pinned") == "true");
+    CHECK(value_of(configs_of(client, "kept"), "overflow") == "reject");
+    for (const auto& shown : configs_of(client, "temps"))
+        if (shown.name == "pinned") CHECK(shown.config_type == 1);
+    using Change = kafka::IncrementalAlterConfigsRequest;
+    const auto change = [&](Items<Change::Config> changes) {
+        Items<Change::Resource> resources{{2, "kept", changes}};
+        Change request;
+        request.resources = resources;
+        return items_of(client.call<kafka::IncrementalAlterConfigsResponse>(Api::incremental_alter_configs, 1, request).responses)[0].error_code;
+    };
+    CHECK(change({{"pinned", 1, {}}}) == 40);
+    CHECK(change({{"pinned", 1, {}}, {"overflow", 1, {}}}) == 0);
+    CHECK(value_of(configs_of(client, "kept"), "pinned") == "false");
+    CHECK(change({{"pinned", 0, "true"}}) == 0);
+    CHECK(change({{"cleanup.policy", 0, "compact"}}) == 40);
 }
 
 TEST_CASE("DescribeLogDirs: all partitions, or those that are asked for and there, in every version") {

@@ -331,3 +331,98 @@ TEST_CASE("one receive buffer for all connections is enough for requests of any 
         for (std::size_t i = 0; i < 3; ++i) CHECK(answer[i].base == static_cast<std::int64_t>(i));
     }
 }
+
+TEST_CASE("a batch that is read to where it stays may come in any pieces: cut at, before and behind each block, with the next request behind it") {
+    for (const std::int16_t version : {7, 9}) {
+        CAPTURE(version);
+        KafkaServed served;
+        KafkaClient& client = served.connect_kafka();
+        const Buffer batch = big_batch(9000);
+        const std::vector<TopicBatches> topics{{"fast", {{0, batch}, {1, values_batch(1)}}}};
+        const ProduceOptions options{.version = version};
+        kafka::ApiVersionsRequest versions;
+        std::vector<std::size_t> cuts;
+        {
+            const Buffer request = produce_bytes(client, topics, options);
+            client.expect_none();
+            const auto from = static_cast<std::size_t>(std::search(request.begin(), request.end(), batch.begin(), batch.end()) - request.begin());
+            REQUIRE(from + batch.size() < request.size());
+            for (std::size_t at = from; at < from + batch.size(); at += 4096) {
+                for (const std::size_t beside : {0, 1, 2, 61}) cuts.push_back(at + beside);
+                if (at != from) cuts.push_back(at - 1);
+            }
+            for (std::size_t at = from + batch.size() - 2; at <= request.size() + 4; ++at) cuts.push_back(at);
+            std::sort(cuts.begin(), cuts.end());
+        }
+        std::int64_t next = 0;
+        for (const std::size_t first : {cuts[0], cuts[2], cuts[5]}) {
+            for (const std::size_t second : cuts) {
+                if (second < first) continue;
+                CAPTURE(first);
+                CAPTURE(second);
+                Buffer bytes = produce_bytes(client, topics, options);
+                const Buffer behind = client.encode(kafka::Api::api_versions, 0, versions);
+                bytes.insert(bytes.end(), behind.begin(), behind.end());
+                client.send_bytes(Bytes(bytes).first(first));
+                served.run(15 * ns_per_ms);
+                client.send_bytes(Bytes(bytes).subspan(first, second - first));
+                served.run(15 * ns_per_ms);
+                client.send_bytes(Bytes(bytes).subspan(second));
+                const auto answer = placed(client, options);
+                REQUIRE(answer.size() == 2);
+                CHECK(answer[0].error == 0);
+                CHECK(answer[0].base == next);
+                CHECK(answer[1].base == next);
+                CHECK(client.receive<kafka::ApiVersionsResponse>(kafka::Api::api_versions, 0).error_code == 0);
+                ++next;
+            }
+        }
+        CHECK(served.program->server->kafka().receive_pool().small_buffers().lent() == 0);
+        CHECK(served.program->server->broker().store().state().staged_blocks == 0);
+    }
+}
+
+TEST_CASE("a batch that breaks off, or is none, where it is read to is refused as one that is copied") {
+    KafkaServed served;
+    KafkaClient& client = served.connect_kafka();
+    const Buffer batch = big_batch(20000);
+    std::int64_t next = 0;
+    for (const std::size_t at : {std::size_t{16}, std::size_t{40}, std::size_t{5000}, batch.size() - 1}) {
+        CAPTURE(at);
+        Buffer damaged = batch;
+        damaged[at] ^= at == 16 ? 3 : 1;  // magic 1; else what the CRC finds
+        const Buffer request = produce_bytes(client, {{"temps", {{0, damaged}, {0, batch}}}});
+        // So that the head comes by itself, and all of the batch behind it.
+        const auto head = static_cast<std::size_t>(std::search(request.begin(), request.end(), damaged.begin(), damaged.end()) - request.begin());
+        client.send_bytes(Bytes(request).first(head));
+        served.run(15 * ns_per_ms);
+        client.send_bytes(Bytes(request).subspan(head));
+        const auto answer = placed(client);
+        REQUIRE(answer.size() == 2);
+        CHECK(answer[0].error == (at == 16 ? 87 : 2));
+        CHECK(answer[1].error == 0);
+        CHECK(answer[1].base == next++);
+    }
+    CHECK(served.program->server->broker().store().state().staged_blocks == 0);
+}
+
+TEST_CASE("what is still to come of a batch needs no receive buffer") {
+    KafkaServed served(with_line("kafka_receive_bytes = 64K", "kafka_receive_bytes = 17K"));
+    server::BufferPool& buffers = served.program->server->kafka().receive_pool().small_buffers();
+    REQUIRE(buffers.count() == 1);
+    KafkaClient& client = served.connect_kafka();
+    const Buffer request = produce_bytes(client, {{"fast", {{0, big_batch(30000)}}}});
+    client.send_bytes(Bytes(request).first(5000));
+    served.run(20 * ns_per_ms);
+    CHECK(buffers.lent() == 0);
+    KafkaClient& half = served.connect_kafka();
+    half.send_bytes(Bytes(produce_bytes(half, {{"temps", {{3, values_batch(1)}}}})).first(10));
+    served.run(20 * ns_per_ms);
+    CHECK(buffers.lent() == 1);
+    client.send_bytes(Bytes(request).subspan(5000));
+    const auto answer = placed(client, {}, ns_per_s);
+    REQUIRE(answer.size() == 1);
+    CHECK(answer[0].error == 0);
+    CHECK_FALSE(half.closed);
+    CHECK(buffers.lent() == 1);
+}

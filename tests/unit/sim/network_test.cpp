@@ -98,6 +98,44 @@ struct Pair {
 
 }  // namespace
 
+TEST_CASE("what is lent in pieces is filled in order; an empty piece is a failure of the run") {
+    struct Pieces final : env::ConnectionHandler {
+        MutableBytes receive_buffer() override { return {}; }
+        std::size_t receive_buffers(std::span<MutableBytes> pieces) override {
+            std::size_t at = 0;
+            for (std::size_t i = 0; i < sizes.size(); at += sizes[i++]) pieces[i] = MutableBytes(buffer).subspan(at, sizes[i]);
+            return sizes.size();
+        }
+        void on_received(std::size_t n) override { received.insert(received.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(n)); }
+        void on_sent() override {}
+        void on_closed(Error) override {}
+        std::array<std::uint8_t, 1000> buffer{};
+        std::vector<std::size_t> sizes;
+        std::vector<std::uint8_t> received;
+    };
+    struct Door final : env::Acceptor {
+        env::ConnectionHandler* on_accept(env::Connection&) override { return &pieces; }
+        Pieces pieces;
+    };
+    for (std::uint64_t seed = 0; seed < 10; ++seed) {
+        Pair pair(seed, {.send_buffer_bytes = 3000, .receive_buffer_bytes = 2000});
+        Door door;
+        door.pieces.sizes = seed % 2 == 0 ? std::vector<std::size_t>{1, 2, 500} : std::vector<std::size_t>{300, 300, 300};
+        REQUIRE(pair.b.env()->network().listen(pair.b.address(port + 1), {}, door).ok());
+        Peer peer;
+        peer.to_send = pattern(20'000);
+        peer.connection = *pair.a.env()->network().connect(pair.b.address(port + 1), peer);
+        REQUIRE(pair.world.run_until([&] { return door.pieces.received.size() == 20'000; }, 3600 * ns_per_s));
+        CHECK(door.pieces.received == pattern(20'000));
+        if (seed != 0) continue;
+        door.pieces.sizes = {10, 0};
+        peer.to_send = pattern(10);
+        peer.push();
+        pair.world.run_until([&] { return pair.world.failed(); }, pair.world.now() + ns_per_s);
+        CHECK(pair.world.failed());
+    }
+}
+
 TEST_CASE("bytes arrive in order, once, however they are split") {
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
         Pair pair(seed, {.send_buffer_bytes = 3000, .receive_buffer_bytes = 2000});

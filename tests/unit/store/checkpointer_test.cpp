@@ -150,6 +150,25 @@ TEST_CASE("checkpointer: slices, with commits between them, then page 0, then a 
     CHECK(of_checkpoint[last - 1] > of_checkpoint[last - 2] + 1);
 }
 
+TEST_CASE("checkpointer: tables of many places without an entry take no slices of their own, which commits would wait for") {
+    store::StoreOptions options = small_store();
+    options.sessions_max = 4096;
+    options.producers_max = 1024;
+    options.checkpoint_area_bytes = 1U << 20;
+    options.size = 64 * options.segment_bytes;
+    Writer w(options);
+    const LogId id = w.create(1);
+    const std::uint64_t finished = w.state().checkpoint_sequence;
+    w.calls.clear();
+    for (int i = 0; i < 1000 && w.state().checkpoint_sequence == finished; ++i) {
+        w.append(id, 1200);
+        w.h.run_for(30 * ns_per_ms);
+    }
+    REQUIRE(w.state().checkpoint_sequence == finished + 1);
+    for (const auto& call : w.calls)
+        if (call.of_checkpoint && !call.sync) CHECK(call.bytes > store::chunk_header_bytes);
+}
+
 TEST_CASE("checkpointer: logs that come and go while it is written do not make it more than there is room for") {
     store::StoreOptions options;
     options.dir = "store";

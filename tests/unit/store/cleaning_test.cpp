@@ -166,11 +166,49 @@ TEST_CASE("store cleaning: a start in the clean part, and one beyond it") {
     CHECK(c.restart() == "");
     CHECK(c.h.read(first).front().header.base_offset == Offset(8));
     c.fill(first, 2);
+    CHECK(c.h.store().log_count() == 3);
     REQUIRE(c.h.settle(c.d.set_start(first, Offset(22))));
     CHECK(c.h.read(first).front().header.base_offset == Offset(22));
+    // Nothing is left of the clean part, and its place is free.
+    CHECK(c.h.store().log_count() == 2);
     CHECK(c.restart() == "");
+    CHECK(c.h.store().log_count() == 2);
+    CHECK(c.restart(true) == "");
+    CHECK(c.h.store().log_count() == 2);
+    c.d.note_now();
+    c.h.cut();
+    lose_checkpoints(c.h);
+    REQUIRE(c.h.boot());
+    CHECK(c.h.store().log_count() == 2);
+    CHECK(c.h.read(first).front().header.base_offset == Offset(22));
     c.h.read(first, Offset(3));
     CHECK(c.h.last_outcome == store::ReadOutcome::out_of_range);
+}
+
+TEST_CASE("store cleaning: where the ring takes what was kept, the log starts at what is left, also after a power cut") {
+    Cleaned c;
+    c.fill(first, 40, 900);
+    c.clean(1);
+    c.fill(first, 2);
+    const Offset clean_end = c.log().clean_end;
+    for (int i = 0; i < 400 && c.log().start == Offset(0); ++i) c.fill(LogId(17), 1, 1500);
+    const Offset start = c.log().start;
+    CHECK(start > Offset(0));
+    CHECK(start < clean_end);
+    CHECK(c.check() == "");
+    CHECK(c.restart() == "");
+    CHECK(c.log().start == start);
+    for (int i = 0; i < 400 && c.log().start < clean_end; ++i) c.fill(LogId(17), 1, 1500);
+    CHECK(c.log().start >= clean_end);
+    CHECK(c.check() == "");
+    CHECK(c.restart() == "");
+    CHECK(c.log().start >= clean_end);
+}
+
+TEST_CASE("store cleaning: a memory log is not cleaned") {
+    Cleaned c(0);
+    REQUIRE(c.h.settle(c.d.create(1, true)));
+    CHECK(c.h.act([&] { return c.h.store().begin_clean(c.h.log(first)).error(); }) == Error::unsupported);
 }
 
 }  // namespace rivulet::test

@@ -45,12 +45,37 @@ inline Result<store::Appended> send(StoreHarness& h, LogId id, const Buffer& bat
     return h.act([&] { return h.store().append(h.log(id), batch); });
 }
 
-// The same through a stage, in pieces.
-inline Result<store::Appended> send_staged(StoreHarness& h, LogId id, const Buffer& batch, std::size_t piece = 1000) {
+inline void put_in_place(store::Stage& stage, Bytes part) {
+    MutableBytes places[8];
+    const std::size_t count = stage.lend(places);
+    std::size_t room = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        REQUIRE_FALSE(places[i].empty());
+        for (std::size_t k = 0; k < places[i].size(); ++k, ++room) places[i][k] = room < part.size() ? part[room] : 0xee;
+    }
+    REQUIRE((room == stage.room() || count == 8));
+    REQUIRE(stage.lent() == room);
+    REQUIRE(stage.take_back() == room);
+    REQUIRE(stage.lent() == 0);
+    for (std::size_t left = part.size(); left != 0;) {
+        const std::size_t size = stage.size();
+        const std::size_t n = stage.extend(left).size();
+        REQUIRE(n != 0);
+        CHECK(stage.size() == size + n);
+        left -= n;
+    }
+}
+
+// The same through a stage, in pieces; in_place: written to where they stay, by somebody who may write more than counts.
+inline Result<store::Appended> send_staged(StoreHarness& h, LogId id, const Buffer& batch, std::size_t piece = 1000, bool in_place = false) {
     store::Stage stage;
     return h.act([&]() -> Result<store::Appended> {
         RIVULET_TRY(h.store().begin_stage(stage, batch.size()));
-        for (std::size_t at = 0; at < batch.size(); at += piece) stage.put(Bytes(batch).subspan(at, std::min(piece, batch.size() - at)));
+        for (std::size_t at = 0; at < batch.size(); at += piece) {
+            const Bytes part = Bytes(batch).subspan(at, std::min(piece, batch.size() - at));
+            if (in_place) put_in_place(stage, part);
+            else stage.put(part);
+        }
         const Result<store::Appended> done = h.store().append(h.log(id), stage);
         CHECK(stage.active() == !done);
         h.store().drop(stage);

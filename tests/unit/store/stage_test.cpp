@@ -42,6 +42,8 @@ TEST_CASE("stage: a batch that ends at, before and behind every block boundary i
             const Buffer staged = sized_batch(bytes, 'b');
             REQUIRE(staged.size() == bytes);
             sent(staged, send_staged(h, id, staged, 777));
+            sent(staged, send_staged(h, id, staged, 777, true));
+            sent(staged, send_staged(h, id, staged, block, true));
             const Buffer small = sized_batch(90, 'c');
             sent(small, send(h, id, small));
             const std::uint64_t ticket = sent(small, send_staged(h, id, small));

@@ -1,0 +1,192 @@
+// What is near the ring's tail or worth a pass, how the share of the ring is divided, and what follows for appends.
+#include <algorithm>
+
+#include "broker/broker.h"
+#include "env/log.h"
+
+namespace rivulet::broker {
+
+namespace {
+
+// No pass is worth less: of the ring, one part in so many.
+constexpr std::uint64_t least_share = 256;
+// Of one partition in one look.
+constexpr int drops_max = 8;
+constexpr std::int64_t told_again_ns = 60 * ns_per_s;
+
+}  // namespace
+
+void Cleaner::look() {
+    const store::State& state = broker_.store().state();
+    if (state.index_loaded_from > state.head.first_live || broker_.stopping()) return;
+    head_ = state.geometry.sequence(state.head.previous_end - 1);
+    count();
+    take_in(counted_all_.kept + counted_all_.refusing > share()                                        ? store::Log::Intake::refused
+            : counted_all_.alive + counted_all_.refusing > 2 * share() && phase_ != Phase::idle ? store::Log::Intake::held
+                                                                                                       : store::Log::Intake::open);
+    due_ = LogId(0);
+    due_left_ = least_left_ = UINT64_MAX;
+    due_own_bytes_ = 0;
+    pressing_ = phase_ != Phase::idle ? remaining() : 0;
+    for (std::uint32_t rank = 0; rank < broker_.topics().count(); ++rank) {
+        const Topic& topic = broker_.topics().at(rank);
+        for (std::uint32_t p = 0; keeps(topic) && p < topic.partitions; ++p)
+            if (store::Log* const part = broker_.partition(topic, p); part && part->start < part->durable_end) look_at(topic, *part);
+    }
+    broker_.env().charge(counted_all_.parts * 1024 + broker_.topics().count() * 16);
+    if (phase_ == Phase::idle && due_.value != 0 && broker_.env().now() >= begin_at_)
+        if (store::Log* const chosen = broker_.store().find(due_)) begin(*chosen);
+    hold(least_left_, pressing_);
+}
+
+void Cleaner::count() {
+    counted_all_ = {};
+    for (std::uint32_t rank = 0; rank < broker_.topics().count(); ++rank) {
+        const Topic& topic = broker_.topics().at(rank);
+        for (std::uint32_t p = 0; keeps(topic) && p < topic.partitions; ++p) {
+            const store::Log* const part = broker_.partition(topic, p);
+            if (!part || part->start >= part->durable_end) continue;
+            ++counted_all_.parts;
+            if (cleans(topic)) {
+                const store::Store::Parts parts = broker_.store().parts_of(*part);
+                counted_all_.alive += parts.clean_bytes + parts.own_bytes;
+                counted_all_.kept += parts.clean_bytes;
+                continue;
+            }
+            const std::uint64_t alive = broker_.store().alive_bytes(*part);
+            if (refuses(topic)) counted_all_.refusing += alive;
+            else counted_all_.yielding += alive, ++counted_all_.yielding_parts;
+        }
+    }
+}
+
+void Cleaner::look_at(const Topic& topic, store::Log& part) {
+    if (cleans(topic) && keys_max_ == 0) return;
+    store::Store::Parts parts = broker_.store().parts_of(part);
+    const bool failed = part.id == failed_ && broker_.env().now() < again_at_;
+    if (!failed && pins(topic)) decide_pinned(topic, part, parts);
+    if (!failed && cleans(topic)) decide_cleaned(topic, part, parts);
+    least_left_ = std::min(least_left_, parts.segments_left);
+}
+
+// The nearer to the ring's tail, the more pressing.
+void Cleaner::want(const store::Log& part, const store::Store::Parts& parts, std::uint64_t bytes, std::uint64_t quota) {
+    if (phase_ == Phase::idle || part.id != log) pressing_ += bytes;
+    if (parts.segments_left >= due_left_) return;
+    due_ = part.id;
+    due_left_ = parts.segments_left;
+    due_quota_ = quota;
+}
+
+// Near the tail; else if there is enough to clean, and the more the sooner.
+void Cleaner::decide_cleaned(const Topic& topic, const store::Log& part, const store::Store::Parts& parts) {
+    const std::uint64_t all = parts.clean_bytes + parts.own_bytes;
+    if (parts.segments_left < reach()) return want(part, parts, all, UINT64_MAX);
+    if (due_left_ != UINT64_MAX) return;
+    const bool worth = parts.own_bytes >= journal_bytes() / least_share;
+    const bool dirty = worth && parts.own_bytes * 1000 >= all * topic.config.min_cleanable_dirty_permille;
+    const bool crowded = worth && counted_all_.alive + counted_all_.refusing > share();
+    const store::Log* const clean = broker_.store().clean_of(part);
+    const bool cut = intake_ == store::Log::Intake::refused && clean && part.start > clean->start;  // records were deleted: that makes room
+    if ((!dirty && !crowded && !cut) || parts.own_bytes < due_own_bytes_) return;
+    due_ = part.id;
+    due_own_bytes_ = parts.own_bytes;
+}
+
+// Moved when the tail comes, and not before. What is more than its share goes then, as without being pinned.
+void Cleaner::decide_pinned(const Topic& topic, store::Log& part, store::Store::Parts& parts) {
+    const bool at_hand = phase_ != Phase::idle && part.id == log;
+    if (parts.segments_left >= reach() || at_hand) return;
+    std::uint64_t alive = broker_.store().alive_bytes(part);
+    const std::uint64_t quota = quota_of(topic, alive);
+    if (alive > quota) alive = drop_front(part, parts, alive, quota);
+    if (parts.segments_left < reach()) want(part, parts, std::min(alive, quota), quota);
+}
+
+// What a partition may keep that has so much: what the others leave, but at least its equal part.
+std::uint64_t Cleaner::quota_of(const Topic& topic, std::uint64_t alive) const {
+    if (refuses(topic)) return UINT64_MAX;
+    const std::uint64_t others = counted_all_.yielding - std::min(counted_all_.yielding, alive);
+    const std::uint64_t left = room();
+    return std::max(left / std::max<std::uint32_t>(1, counted_all_.yielding_parts), left > others ? left - others : 0);
+}
+
+// Whole segments' worth, as long as the oldest is near and enough is left. Returns what is left.
+std::uint64_t Cleaner::drop_front(store::Log& part, store::Store::Parts& parts, std::uint64_t alive, std::uint64_t quota) {
+    std::uint64_t dropped = 0;
+    for (int i = 0; i < drops_max && parts.segments_left < reach(); ++i) {
+        const store::Store::Front front = broker_.store().front_of(part);
+        if (front.end <= part.start || front.bytes + quota > alive || !broker_.store().set_start(part, front.end)) break;
+        alive -= front.bytes;
+        dropped += front.bytes;
+        parts = broker_.store().parts_of(part);
+    }
+    counted_all_.yielding -= std::min(counted_all_.yielding, dropped);
+    if (dropped != 0) tell_dropped(part, dropped);
+    return alive;
+}
+
+void Cleaner::tell_dropped(const store::Log& part, std::uint64_t bytes) {
+    statistics_.dropped_bytes += bytes;
+    dropped_untold_ += bytes;
+    if (broker_.env().now() < dropped_again_at_) return;
+    dropped_again_at_ = broker_.env().now() + told_again_ns;
+    const Topic& topic = broker_.topics().at_slot(part.owner);
+    env::LogLine(broker_.env(), env::LogLevel::warning) << "pinned topics have more than their share, a " << live_share << "th of storage.size for all that outlives the ring: the oldest "
+                                                        << dropped_untold_ << " bytes of them are gone, last of topic " << topic.name.view() << ", partition " << topic.partition_of(part.id)
+                                                        << ", which starts at offset " << part.start.value;
+    dropped_untold_ = 0;
+}
+
+std::uint64_t Cleaner::alive_bytes_of(const Topic& topic) const {
+    std::uint64_t bytes = 0;
+    for (std::uint32_t p = 0; p < topic.partitions; ++p)
+        if (const store::Log* const part = broker_.partition(topic, p)) bytes += broker_.store().alive_bytes(*part);
+    return bytes;
+}
+
+std::uint64_t Cleaner::room() const {
+    const std::uint64_t firm = counted_all_.kept + counted_all_.refusing;
+    return share() > firm ? share() - firm : 0;
+}
+
+store::Log::Intake Cleaner::intake_of(const Topic& topic) const {
+    if (cleans(topic) || (refuses(topic) && intake_ == store::Log::Intake::refused)) return intake_;
+    return store::Log::Intake::open;
+}
+
+void Cleaner::take_in(store::Log::Intake intake) {
+    if (intake == intake_) return;
+    const bool refused = intake == store::Log::Intake::refused;
+    // Where retention makes room they take turns.
+    if (refused && broker_.env().now() >= refusal_again_at_) {
+        refusal_told_ = true;
+        refusal_again_at_ = broker_.env().now() + told_again_ns;
+        env::LogLine(broker_.env(), env::LogLevel::error) << "compacted topics and those with overflow = reject have " << counted_all_.kept + counted_all_.refusing << " bytes that stay, more than a "
+                                                          << live_share << "th of storage.size: they take no more until some of it is deleted, or retention takes it";
+    }
+    if (!refused && std::exchange(refusal_told_, false)) env::LogLine(broker_.env(), env::LogLevel::info) << "compacted topics and those with overflow = reject take records again";
+    intake_ = intake;
+    broker_.set_intake();
+}
+
+// What waits to be written when appends are held, in segments.
+std::uint64_t Cleaner::margin() const {
+    const store::State& state = broker_.store().state();
+    return std::min<std::uint64_t>(state.options.commit_segments_max() + 1, state.geometry.segment_count / 3);
+}
+
+// All that stays may have to be written anew before the tail comes.
+std::uint64_t Cleaner::reach() const {
+    const store::Geometry& geometry = broker_.store().state().geometry;
+    const std::uint64_t stays = counted_all_.alive + counted_all_.refusing + std::min(counted_all_.yielding, room());
+    return std::min<std::uint64_t>(geometry.segment_count / 2, margin() + 2 + stays / geometry.segment_bytes);
+}
+
+// While a pass runs: whatever is that near is written, one pass after the other, before the nearest may go.
+void Cleaner::hold(std::uint64_t segments_left, std::uint64_t bytes) {
+    const std::uint64_t segment_bytes = broker_.store().state().geometry.segment_bytes;
+    broker_.hold_appends(phase_ != Phase::idle && segments_left < margin() + (bytes + segment_bytes - 1) / segment_bytes);
+}
+
+}  // namespace rivulet::broker
