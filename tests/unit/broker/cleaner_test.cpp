@@ -537,4 +537,25 @@ TEST_CASE("compaction: compact,delete by bytes takes the oldest, of what is aliv
     CHECK(c.log("state").start > Offset(100));
 }
 
+TEST_CASE("compaction: at the limit the deletion of a part of a batch begins one pass at most, and not one after the other") {
+    Compacted c(4096);
+    REQUIRE(c.create("state", "compact") == Error::none);
+    Error error = Error::none;
+    for (int sent = 0; sent < 2000 && error == Error::none; ++sent) {
+        std::vector<record::Reading> readings;
+        std::vector<std::string> keys;
+        for (int k = 0; k < 3; ++k) keys.push_back("unlike-" + std::to_string(sent) + "-" + std::to_string(k));
+        const std::string value(300, 'u');
+        for (const std::string& key : keys) readings.push_back(reading(1, key, value));
+        error = c.append("state", pack(readings));
+        if (sent % 20 == 0) c.run(150 * ns_per_ms);
+    }
+    REQUIRE(error == Error::limit_reached);
+    c.run(10 * ns_per_s);
+    const std::uint64_t passes = c.statistics().passes;
+    REQUIRE(c.act([&] { return c.broker().delete_records(c.log("state"), Offset(1)).error(); }) == Error::none);
+    c.run(60 * ns_per_s);
+    CHECK(c.statistics().passes <= passes + 1);
+}
+
 }  // namespace rivulet::test
