@@ -121,7 +121,7 @@ constexpr Key limits_keys[] = {
      .access = number_at<&Limits::index_bytes>(), .why = "Index of what lies where on flash; with less of it old data is found more slowly."},
     {.name = "read_windows", .type = KeyType::integer, .default_text = "3", .minimum = 2, .maximum = 8,
      .access = number_at<&Limits::read_windows>(), .why = "Reads from flash at once, by consumers that lag behind."},
-    {.name = "decode_bytes", .type = KeyType::size, .default_text = "1280K", .minimum = 64 * kib, .maximum = 256 * mib,
+    {.name = "decode_bytes", .type = KeyType::size, .default_text = "1248K", .minimum = 64 * kib, .maximum = 256 * mib,
      .access = number_at<&Limits::decode_bytes>(), .why = "Memory to open compressed batches in, for searches by time and for compacted topics, which store them uncompressed; taken where there is a Kafka listener. gzip, lz4 and snappy need 192K, zstd 96K and all of the content, or 480K and the window that it was made with.",
      .special = 0, .special_name = "none"},
     {.name = "parked_fetches", .type = KeyType::integer, .default_text = "200", .minimum = 1, .maximum = 10'000,
