@@ -41,6 +41,7 @@ private:
     std::uint64_t partition_ = 0;
     std::vector<History::FinalPartition> partitions_;  // of the topic in hand
     std::int64_t offset_ = 0;
+    std::vector<std::int64_t> before_;                 // what was read of the partition in hand the time before
     Known known_;
 };
 
