@@ -17,7 +17,7 @@ TEST_CASE("storage") {
 
 TEST_CASE("limits") {
     CHECK(problems_of("[limits]\nconnections = 100\n") == "r.conf:2: limits.tls_connections = 500, the default: more than limits.connections = 100; set limits.tls_connections as well");
-    CHECK(problems_of("[limits]\ntls_connections = 4\n") == "r.conf:2: limits.tls_handshakes = 16, the default: more than limits.tls_connections = 4; set limits.tls_handshakes as well");
+    CHECK(problems_of("[limits]\ntls_connections = 4\n") == "r.conf:2: limits.tls_handshakes = 8, the default: more than limits.tls_connections = 4; set limits.tls_handshakes as well");
     CHECK(problems_of("[limits]\ntls_connections = 0\n") == "");
     CHECK(problems_of("[limits]\npartitions = 64\n") == "r.conf:2: limits.topics = 256, the default: more than limits.partitions = 64; set limits.topics as well");
     CHECK(problems_of("[limits]\nframe_bytes = 512K\n") == "r.conf:2: limits.credit_bytes = 256K, the default: less than limits.frame_bytes = 512K; set limits.credit_bytes as well");
