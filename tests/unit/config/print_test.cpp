@@ -81,7 +81,7 @@ TEST_CASE("the profiles are accepted, and that of 32M is the defaults") {
     REQUIRE_MESSAGE(small.status.ok(), small.problems.text());
     CHECK(small.config.memory.total == 8U << 20);
     CHECK(small.config.limits.connections == 128);
-    CHECK(small.config.limits.tls_connections == 16);
+    CHECK(small.config.limits.tls_connections == 12);
     CHECK(small.config.limits.partitions == 64);
     CHECK(small.config.limits.batch_bytes == 1'048'588);
 }
