@@ -18,6 +18,11 @@ constexpr std::size_t partition_bytes = 48;   // of an answer, without batches
 constexpr std::size_t topic_bytes = 16 + config::topic_name_bytes_max;
 constexpr std::int16_t by_topic_id = 13;      // from this version on topics are named by their ids
 
+// For reads that do not wait.
+struct Looker final : store::ReadWaiter {
+    void on_read_ready() override {}
+};
+
 }  // namespace
 
 // ---- taking it in ----
@@ -51,7 +56,7 @@ Progress FetchPlan::begin(Exchange& exchange, const FetchRequest& request) {
 
 Progress FetchPlan::start(Exchange& exchange, const FetchRequest& request) {
     cells_ = topics_ = bytes_ = streams_ = 0;
-    first_ = last_ = cursor_ = nullptr;
+    first_ = last_ = cursor_ = awaited_ = nullptr;
     by_id_ = exchange.version() >= by_topic_id;
     read_committed_ = request.isolation_level == 1;
     failed_ = over_ = full_ = reading_ = false;
@@ -121,7 +126,21 @@ FetchPlan::Gathered FetchPlan::gather() {
     bytes_ = 0;
     full_ = false;
     for (FetchCell* cell = first_; cell; cell = cell->next) cell->read = false;
-    bool looked = false;  // for the one that something may be loaded for
+    FetchCell* pending = nullptr;  // the one to load for
+    bool looked = false;           // for it
+    Looker looker;
+    const auto look = [&](FetchCell& cell, bool loads) {
+        cell.read = true;
+        // The others must not overwrite how far the plan looked for the one that it waits for: the store may forget that.
+        const Found found = &cell == awaited_ ? read(cell, *this, false) : read(cell, looker, false);
+        if (found == Found::pending && !pending && (loads || streams_ == 0)) pending = &cell;
+        return found != Found::no_stream;
+    };
+    if (awaited_) {
+        looked = true;
+        if (!look(*awaited_, true)) return Gathered::waits;
+        awaited_ = nullptr;
+    }
     for (FetchCell* cell = first_; cell;) {
         if (cell->error != Error::none || cell->read) {
             cell = cell->next;
@@ -133,13 +152,15 @@ FetchPlan::Gathered FetchPlan::gather() {
         }
         const store::Log* const known = looked ? nullptr : hub_.broker().store().find(cell->log);
         const bool loads = known && (cell->offset < known->ram_start || cell->offset < known->clean_end);
-        FetchCell& next = loads ? rearmost(*cell) : *cell;
-        next.read = true;
-        if (!read(next, loads)) return Gathered::waits;
-        looked |= loads && (streams_ != 0 || full_);
+        looked |= loads;
+        if (!look(loads ? rearmost(*cell) : *cell, loads)) return Gathered::waits;
     }
     hub_.env().charge(cells_ * 64);
-    return Gathered::all;
+    // Not before: its window may take the place of one that others were still to find theirs in.
+    if (!pending) return Gathered::all;
+    const Found found = read(*pending, *this, true);
+    if (reading_) awaited_ = pending;
+    return reading_ || found == Found::no_stream ? Gathered::waits : Gathered::all;
 }
 
 // `turn`, which is read from flash, or whichever is read from a place before it, no farther off than one scan goes for both.
@@ -162,25 +183,24 @@ FetchCell& FetchPlan::rearmost(FetchCell& turn) const {
     return *found;
 }
 
-bool FetchPlan::read(FetchCell& cell, bool waits) {
+FetchPlan::Found FetchPlan::read(FetchCell& cell, store::ReadWaiter& waiter, bool waits) {
     store::Store& store = hub_.broker().store();
     store::Log* const found = store.find(cell.log);
     if (!found) {
         cell.error = by_id_ ? Error::unknown_topic_id : Error::unknown_topic_or_partition;
         failed_ = true;
-        return true;
+        return Found::done;
     }
-    if (cell.offset >= found->high_watermark() && cell.offset <= found->end) return true;
+    if (cell.offset >= found->high_watermark() && cell.offset <= found->end) return Found::done;
+    const bool alone = streams_ == 0 && !failed_;  // nothing else is answered
     Stream* const stream = hub_.take_stream();
     if (!stream) {
-        full_ = streams_ != 0 || failed_;
-        if (!full_) session->wait_for_stream();
-        return full_;
+        if (alone) session->wait_for_stream();
+        full_ = !alone;
+        return alone ? Found::no_stream : Found::done;
     }
-    store::ReadWaiter& waiter = *this;
     const std::size_t left = bytes_max_ - std::min(bytes_, bytes_max_);
-    // What nothing else is answered for is waited for, wherever it turns out to be.
-    waits |= streams_ == 0 && !failed_;
+    Found outcome = Found::done;
     switch (store.read(*found, cell.offset, std::min<std::size_t>(cell.bytes_max, left), stream->view, waiter, waits)) {
         case store::ReadOutcome::data:
             // The first batch comes whole whatever its size, but only one.
@@ -191,14 +211,15 @@ bool FetchPlan::read(FetchCell& cell, bool waits) {
             cell.stream = stream;
             bytes_ += stream->view.bytes;
             ++streams_;
-            return true;
+            return Found::done;
         case store::ReadOutcome::end:
             break;
         case store::ReadOutcome::pending:
             // It is loaded all the same, if it is the one to be loaded for.
-            full_ = streams_ != 0 || failed_;
-            if (full_) store.cancel(waiter);
-            else reading_ = true;
+            outcome = Found::pending;
+            full_ |= !alone;
+            reading_ = alone && waits;
+            if (!reading_) store.cancel(waiter);
             break;
         case store::ReadOutcome::out_of_range:
             cell.error = Error::offset_out_of_range;
@@ -206,7 +227,7 @@ bool FetchPlan::read(FetchCell& cell, bool waits) {
             break;
     }
     hub_.give_stream(*stream);
-    return !reading_;
+    return outcome;
 }
 
 bool FetchPlan::enough() const { return bytes_ >= bytes_min_ || failed_ || over_ || full_; }

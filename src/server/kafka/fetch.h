@@ -3,7 +3,8 @@
 // Bounds:   limits.fetch_partitions cells in all; streams_max partitions with batches and limits.inflight_bytes in one answer, at least one whole batch (KIP-74); the others answer that they have nothing now.
 // Guarantee: partitions are answered in the order of the request, all of them, and read in this order. But of those that are on flash the rearmost in the journal takes the turn of the
 //           first one, if it is near: something is loaded for it alone, the others join if they are at hand. So a client that lags in many partitions gets them by one scan. It waits
-//           for flash only while it holds nothing that others may wait for.
+//           for flash only while it holds nothing that others may wait for, and only when no partition has something at hand. What was loaded is read first by the one that it was loaded
+//           for, and the plan itself remembers how far that one looked: each load brings it forward, whatever the store forgets meanwhile.
 // Thread:   loop only.
 #pragma once
 
@@ -69,13 +70,14 @@ public:
 
 private:
     enum class Gathered : std::uint8_t { all, waits };
+    enum class Found : std::uint8_t { done, pending, no_stream };
 
     Progress start(Exchange& exchange, const wire::kafka::FetchRequest& request);
     void add_all(const wire::kafka::FetchRequest& request);
     Error judge(const broker::Topic* topic, FetchCell& cell) const;
     Gathered gather();
     FetchCell& rearmost(FetchCell& turn) const;
-    bool read(FetchCell& cell, bool waits);  // false: it waits
+    Found read(FetchCell& cell, store::ReadWaiter& waiter, bool waits);  // pending: on flash, being loaded if it `waits`
     bool enough() const;
     Progress answer(Exchange& exchange);
     void wait();                   // for data
@@ -91,6 +93,7 @@ private:
     FetchCell* first_ = nullptr;
     FetchCell* last_ = nullptr;
     FetchCell* cursor_ = nullptr;  // of the encoder
+    FetchCell* awaited_ = nullptr;  // flash is read for it; how far it looked stands in the ReadWaiter
     std::size_t cells_ = 0;
     std::size_t topics_ = 0;
     std::size_t bytes_min_ = 0;

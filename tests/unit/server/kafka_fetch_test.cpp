@@ -1,4 +1,5 @@
 // Fetches: in every version, what they wait for, their limits and errors, and the bytes that they get.
+#include <algorithm>
 #include <map>
 
 #include "server/kafka/fetch.h"
@@ -21,6 +22,32 @@ Buffer served_at(Buffer batch, std::int64_t base, Epoch epoch) {
 Epoch epoch_of(KafkaServed& served, std::string_view topic, std::uint32_t partition) {
     broker::Broker& broker = served.program->server->broker();
     return broker.partition(*broker.find_topic(topic), partition)->epoch;
+}
+
+// Fetches partitions of "wide" from those offsets on until all have come to `end`, the first one first or in turn. The bytes that came.
+std::size_t catch_up(KafkaClient& client, std::vector<std::int64_t>& at, std::int64_t end, bool rotates) {
+    const auto partitions = static_cast<std::int32_t>(at.size());
+    std::int32_t first = 0;
+    std::size_t got = 0;
+    for (int round = 0; round < 10'000 && *std::min_element(at.begin(), at.end()) < end; ++round) {
+        std::vector<FetchFrom> from;
+        for (std::int32_t i = 0; i < partitions; ++i) {
+            const std::int32_t p = (first + i) % partitions;
+            if (at[static_cast<std::size_t>(p)] < end) from.push_back({"wide", p, at[static_cast<std::size_t>(p)]});
+        }
+        if (rotates) first = (first + 1) % partitions;
+        const FetchAnswer answer = fetch(client, from, {.wait_ms = 5000});
+        for (const FetchedPartition& one : answer.partitions) {
+            REQUIRE(one.error == 0);
+            got += one.records.size();
+            for (const record::BatchHeader& header : batches_of(one.records)) {
+                std::int64_t& next = at[static_cast<std::size_t>(one.partition)];
+                CHECK(header.base_offset.value == next);
+                next = header.last_offset().value + 1;
+            }
+        }
+    }
+    return got;
 }
 
 }  // namespace
@@ -226,31 +253,31 @@ TEST_CASE("a client that lags in many partitions reads the journal about once, i
         std::vector<std::int64_t> at(partitions);
         // As far apart as a client leaves them that read one partition after the other.
         for (std::int32_t p = 0; p < partitions; ++p) at[static_cast<std::size_t>(p)] = (p * 5) % 11;
-        std::int32_t first = 0;
-        std::size_t got = 0;
-        for (int round = 0; round < 1000 && *std::min_element(at.begin(), at.end()) < batches; ++round) {
-            std::vector<FetchFrom> from;
-            for (std::int32_t i = 0; i < partitions; ++i) {
-                const std::int32_t p = (first + i) % partitions;
-                if (at[static_cast<std::size_t>(p)] < batches) from.push_back({"wide", p, at[static_cast<std::size_t>(p)]});
-            }
-            if (rotates) first = (first + 1) % partitions;
-            const FetchAnswer answer = fetch(client, from, {.wait_ms = 5000});
-            for (const FetchedPartition& one : answer.partitions) {
-                REQUIRE(one.error == 0);
-                got += one.records.size();
-                for (const record::BatchHeader& header : batches_of(one.records)) {
-                    std::int64_t& next = at[static_cast<std::size_t>(one.partition)];
-                    CHECK(header.base_offset.value == next);
-                    next = header.last_offset().value + 1;
-                }
-            }
-        }
+        const std::size_t got = catch_up(client, at, batches, rotates);
         for (const std::int64_t offset : at) CHECK(offset == batches);
         const store::Reader::Statistics& read = served.program->server->broker().store().read_statistics();
         CHECK(read.bytes_served > got / 2);  // most of it is on flash alone
         CHECK(read.bytes_read < 2 * got);
     }
+}
+
+TEST_CASE("a client that lags in more partitions than a window holds, in no order, gets an answer to each fetch") {
+    std::string config = kafka_config + "[topic.wide]\npartitions = 16\n";
+    config.replace(config.find("size = 2M"), 9, "size = 32M");
+    config.replace(config.find("read_windows = 2"), 16, "read_windows = 3");
+    config.replace(config.find("inflight_bytes = 32K"), 20, "inflight_bytes = 16K");
+    KafkaServed served(config);
+    KafkaClient& client = served.connect_kafka();
+    constexpr std::size_t partitions = 16, batches = 160;
+    std::vector<std::int32_t> order;
+    for (std::size_t i = 0; i < partitions * batches; ++i) order.push_back(static_cast<std::int32_t>(i % partitions));
+    sim::Random random = served.world.random("order");
+    for (std::size_t i = 0; i < order.size(); ++i) std::swap(order[i], order[std::min(order.size() - 1, i + random.below(24))]);
+    for (const std::int32_t p : order) REQUIRE(produce(client, {{"wide", {{p, big_batch(7000)}}}})[0].error == 0);
+    std::vector<std::int64_t> at(partitions);
+    const std::size_t got = catch_up(client, at, batches, true);
+    for (const std::int64_t offset : at) CHECK(offset == batches);
+    CHECK(served.program->server->broker().store().read_statistics().bytes_read < 6 * got);
 }
 
 TEST_CASE("a topic that is deleted while a fetch waits for it: 100 by id, 3 by name; the others wait on") {
