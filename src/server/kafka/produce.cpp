@@ -261,9 +261,10 @@ ProduceInHand::Step ProduceInHand::append(Hub& hub, Session& session, Batch& bat
 
 template <class Batch>
 Result<store::Appended> ProduceInHand::append_to(Hub& hub, store::Log& log, Batch& batch) {
+    // First: the stage may be empty, and the topic no longer compacted.
+    if (std::exchange(unpacking_, Unpacking::not_begun) == Unpacking::done) return unpacked_;
     broker::Broker& broker = hub.broker();
     if (!log.keys_required || validator_->header().compression() == record::Compression::none) return broker.append(log, batch);
-    if (std::exchange(unpacking_, Unpacking::not_begun) == Unpacking::done) return unpacked_;
     RIVULET_CHECK(stage_.active());
     // Not for nothing.
     if (broker.store().appends_held() || log.intake == store::Log::Intake::held) return rivulet::fail(Error::busy);
