@@ -267,7 +267,7 @@ Result<store::Appended> ProduceInHand::append_to(Hub& hub, store::Log& log, Batc
     if (!log.keys_required || validator_->header().compression() == record::Compression::none) return broker.append(log, batch);
     RIVULET_CHECK(stage_.active());
     // Not for nothing.
-    if (broker.store().appends_held() || log.intake == store::Log::Intake::held) return rivulet::fail(Error::busy);
+    RIVULET_TRY(broker.store().room_for(log, stage_.size()));
     unpacking_ = Unpacking::under_way;
     if (broker.unpack(*this, log.id, stage_)) return rivulet::fail(Error::busy);
     unpacking_ = Unpacking::not_begun;

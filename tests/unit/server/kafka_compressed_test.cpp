@@ -117,3 +117,18 @@ TEST_CASE("compressed batches on a compacted topic: one that is appended is answ
     CHECK(answer[0].base == 0);
     CHECK(broker.partition(topic, 0)->end == Offset(1));
 }
+
+TEST_CASE("compressed batches on a compacted topic: one that waits while appends are held is answered when the store goes offline") {
+    KafkaServed served(compacted_config("1280K"));
+    KafkaClient& client = served.connect_kafka();
+    broker::Broker& broker = served.program->server->broker();
+    act(served, [&] { broker.hold_appends(true); });
+    client.send_bytes(produce_bytes(client, {{"state", {{0, packed(of_key("a", 300))}}}}));
+    REQUIRE(served.until([&] { return broker.room_wanted(); }));
+    served.server_node->disk().fail_nth(sim::DiskOp::sync, 1);
+    act(served, [&] { REQUIRE(broker.delete_topic("fast").ok()); });
+    REQUIRE(served.until([&] { return broker.offline(); }));
+    const auto answer = placed(client, {}, 5 * ns_per_s);
+    REQUIRE(answer.size() == 1);
+    CHECK(answer[0].error == 56);
+}
