@@ -275,6 +275,11 @@ Result<store::Appended> ProduceInHand::append_to(Hub& hub, store::Log& log, Batc
 }
 
 void ProduceInHand::on_unpacked(const Result<store::Appended>& outcome) {
+    if (outcome.error() == Error::busy) {
+        // Now: there may be room again before the session's turn, and nobody says so twice.
+        unpacking_ = Unpacking::not_begun;
+        return session_->wait_for_room();
+    }
     unpacking_ = Unpacking::done;
     unpacked_ = outcome;
     session_->wake();

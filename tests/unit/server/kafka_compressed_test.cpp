@@ -132,3 +132,18 @@ TEST_CASE("compressed batches on a compacted topic: one that waits while appends
     REQUIRE(answer.size() == 1);
     CHECK(answer[0].error == 56);
 }
+
+TEST_CASE("compressed batches on a compacted topic: appends are held while one is opened, and no more before its connection is told") {
+    KafkaServed served(compacted_config("1280K"));
+    KafkaClient& client = served.connect_kafka();
+    broker::Broker& broker = served.program->server->broker();
+    const auto staged = [&] { return broker.store().state().staged_blocks; };
+    client.send_bytes(produce_bytes(client, {{"state", {{0, packed(of_key("a", 300))}}}}));
+    REQUIRE(served.until([&] { return staged() == 2; }));
+    act(served, [&] { broker.hold_appends(true); });
+    REQUIRE(served.until([&] { return staged() == 1; }));
+    act(served, [&] { broker.hold_appends(false); });
+    const auto answer = placed(client, {}, 5 * ns_per_s);
+    REQUIRE(answer.size() == 1);
+    CHECK(answer[0].error == 0);
+}
