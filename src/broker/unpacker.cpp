@@ -19,7 +19,12 @@ bool Unpacker::begin(UnpackWaiter& waiter, LogId log, store::Stage& stage) {
 
 void Unpacker::cancel(UnpackWaiter& waiter) {
     if (waiter.linked()) List<UnpackWaiter>::remove(waiter);
-    if (current_ == &waiter) current_ = nullptr;  // the job ends by itself
+    if (current_ != &waiter) return;
+    current_ = nullptr;
+    RoomWaiter& room = *this;
+    if (!room.linked()) return;  // the job ends by itself
+    Broker::cancel(room);
+    finish(fail(Error::busy));
 }
 
 void Unpacker::start_next() {
@@ -66,7 +71,7 @@ void Unpacker::on_opened(Error error) {
         return finish(fail(Error::unsupported_compression));
     }
     if (error != Error::none || keyless_) return finish(fail(Error::invalid_record));
-    if (stage_.active()) return finish(append());
+    if (stage_.active()) return append();
     if (const Status there = reserve(); !there) return finish(fail(there.error()));
     open();
 }
@@ -83,15 +88,19 @@ Status Unpacker::reserve() {
     return {};
 }
 
-Result<store::Appended> Unpacker::append() {
+void Unpacker::append() {
     store::Log* const log = broker_.store().find(current_->log_);
-    if (!log) return fail(Error::unknown_topic_or_partition);
+    if (!log) return finish(fail(Error::unknown_topic_or_partition));
     record::BatchHeader out = header;
     out.attributes &= static_cast<std::uint16_t>(~record::attribute_compression_mask);
     out.batch_length = static_cast<std::uint32_t>(stage_.size() - record::batch_length_end);
     out.crc = record::batch_crc(out, crc_, stage_.size() - record::batch_header_bytes);
     record::encode_header(out, stage_.header());
-    return broker_.append(*log, stage_);
+    const Result<store::Appended> done = broker_.append(*log, stage_);
+    const bool held = broker_.store().appends_held() || log->intake == store::Log::Intake::held;
+    // A commit makes room; what holds appends may wait for that of the stage.
+    if (done.error() == Error::busy && !held) return broker_.wait_for_room(*this);
+    finish(done);
 }
 
 void Unpacker::finish(const Result<store::Appended>& outcome) {

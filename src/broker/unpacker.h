@@ -1,9 +1,9 @@
 // Compressed batches for compacted topics: each is opened off the loop, and appended with its records uncompressed, as Kafka does where compression.type is uncompressed. So whatever such a
 // topic has, its cleaner can read.
 // Owns:     the stage of the batch in hand, as it came, and one for what becomes of it; the others, in line, keep theirs.
-// Bounds:   one batch at a time, opened twice: to count, and to write. The second stage is begun ahead of others' and held for no longer than that takes: if the batch cannot be appended
-//           then, it is given up, and the batch as it came is the waiter's again.
-// Errors:   to the waiter: those of store::Store::append, busy where there is no room now; invalid_record, where some record has no key or the batch is no sound one within; batch_too_large, where
+// Bounds:   one batch at a time, opened twice: to count, and to write. The second stage is begun ahead of others', and kept while a commit is to make room for it, but not while appends are
+//           held: then it is given up, and the batch as it came is the waiter's again.
+// Errors:   to the waiter: those of store::Store::append, busy where there is no room for the second stage, or appends are held; invalid_record, where some record has no key or the batch is no sound one within; batch_too_large, where
 //           it is more than max.message.bytes uncompressed; unsupported_compression, where limits.decode_bytes are too few to open it, which is told in the log once in a while.
 // Guarantee: a waiter may be cancelled at any time: its batch is not appended then.
 // Thread:   loop; what the opener calls in its job, which has both stages for itself.
@@ -12,7 +12,7 @@
 #include <optional>
 
 #include "broker/batch_opener.h"
-#include "store/store.h"
+#include "broker/waiters.h"
 
 namespace rivulet::broker {
 
@@ -32,7 +32,7 @@ private:
     store::Stage* staged_ = nullptr;
 };
 
-class Unpacker final : private BatchVisit {
+class Unpacker final : private BatchVisit, private RoomWaiter {
 public:
     static constexpr std::int64_t report_ns = 60 * ns_per_s;
 
@@ -49,10 +49,11 @@ private:
     bool goes_on() override { return current_ != nullptr; }
     bool refill() override { return false; }
     void on_opened(Error error) override;
+    void on_room() override { append(); }
     void start_next();
     void open();
     Status reserve();
-    Result<store::Appended> append();
+    void append();
     void finish(const Result<store::Appended>& outcome);
     void report();
 
