@@ -35,6 +35,8 @@ void Unpacker::start_next() {
     header = record::decode_header(packed_.header());
     content_ = 0;
     keyless_ = false;
+    const store::Log* const log = broker_.store().find(current_->log_);
+    limit_ = log ? broker_.store().batch_limit(*log) : broker_.store().state().options.batch_bytes_max;
     open();
 }
 
@@ -61,7 +63,7 @@ bool Unpacker::on_record(const record::DecodedRecord& record) {
     }
     content_ += record.raw.size();
     keyless_ = !record.record.has_key;
-    return !keyless_;
+    return !keyless_ && !too_large();
 }
 
 void Unpacker::on_opened(Error error) {
@@ -71,17 +73,15 @@ void Unpacker::on_opened(Error error) {
         return finish(fail(Error::unsupported_compression));
     }
     if (error != Error::none || keyless_) return finish(fail(Error::invalid_record));
+    if (too_large()) return finish(fail(Error::batch_too_large));
     if (stage_.active()) return append();
     if (const Status there = reserve(); !there) return finish(fail(there.error()));
     open();
 }
 
 Status Unpacker::reserve() {
-    const store::Log* const log = broker_.store().find(current_->log_);
-    if (!log) return fail(Error::unknown_topic_or_partition);
-    const std::uint64_t bytes = record::batch_header_bytes + content_;
-    if (bytes > broker_.store().batch_limit(*log)) return fail(Error::batch_too_large);
-    RIVULET_TRY(broker_.begin_stage(stage_, static_cast<std::size_t>(bytes), true));
+    if (!broker_.store().find(current_->log_)) return fail(Error::unknown_topic_or_partition);
+    RIVULET_TRY(broker_.begin_stage(stage_, record::batch_header_bytes + static_cast<std::size_t>(content_), true));
     const std::uint8_t room[record::batch_header_bytes] = {};
     stage_.put(room);
     crc_ = 0;

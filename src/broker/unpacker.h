@@ -1,10 +1,11 @@
 // Compressed batches for compacted topics: each is opened off the loop, and appended with its records uncompressed, as Kafka does where compression.type is uncompressed. So whatever such a
 // topic has, its cleaner can read.
 // Owns:     the stage of the batch in hand, as it came, and one for what becomes of it; the others, in line, keep theirs.
-// Bounds:   one batch at a time, opened twice: to count, and to write. The second stage is begun ahead of others', and kept while a commit is to make room for it, but not while appends are
-//           held: then it is given up, and the batch as it came is the waiter's again.
-// Errors:   to the waiter: those of store::Store::append, busy where there is no room for the second stage, or appends are held; invalid_record, where some record has no key or the batch is no sound one within; batch_too_large, where
-//           it is more than max.message.bytes uncompressed; unsupported_compression, where limits.decode_bytes are too few to open it, which is told in the log once in a while.
+// Bounds:   one batch at a time, opened twice: to count, no further than to where it is too large for certain, and to write. The second stage is begun ahead of others', and kept while a
+//           commit is to make room for it, but not while appends are held: then it is given up, and the batch as it came is the waiter's again.
+// Errors:   to the waiter: those of store::Store::append, busy where there is no room for the second stage, or appends are held; invalid_record, where some record has no key or the batch is
+//           no sound one within; batch_too_large, where it is more than max.message.bytes uncompressed; unsupported_compression, where limits.decode_bytes are too few to open it, which is
+//           told in the log once in a while.
 // Guarantee: a waiter may be cancelled at any time: its batch is not appended then.
 // Thread:   loop; what the opener calls in its job, which has both stages for itself.
 #pragma once
@@ -52,6 +53,7 @@ private:
     void on_room() override { append(); }
     void start_next();
     void open();
+    bool too_large() const { return record::batch_header_bytes + content_ > limit_; }
     Status reserve();
     void append();
     void finish(const Result<store::Appended>& outcome);
@@ -68,6 +70,7 @@ private:
     std::size_t skip_ = 0;        // of the first piece: the header
     bool keyless_ = false;
     std::uint64_t content_ = 0;   // bytes of its records
+    std::uint64_t limit_ = 0;     // of the batch
     std::uint32_t crc_ = 0;       // of these
     std::uint64_t refused_ = 0;
     Instant report_due_{0};

@@ -256,4 +256,18 @@ TEST_CASE("unpacking: what waits for room is given up when appends are held, whe
     CHECK(c.staged() == 0);
 }
 
+TEST_CASE("unpacking: one that is more than its topic takes is refused as soon as that is certain") {
+    Compacted c(64, opening_broker());
+    REQUIRE(c.create("state", "compact", "max.message.bytes", "4096") == Error::none);
+    const Buffer sound = packed(pack(std::vector<record::Reading>(60, reading(1, "k", std::string(1000, 'v')))));
+    REQUIRE(sound.size() < 4096);
+    // The end is not looked at.
+    const Buffer cut = seal(record::decode_header(sound), Bytes(body_of(sound)).first(body_of(sound).size() - 1));
+    Sender sender(c);
+    CHECK(sender.append("state", cut) == Error::batch_too_large);
+    CHECK(sender.append("state", sound) == Error::batch_too_large);
+    CHECK(c.log("state").end == Offset(0));
+    CHECK(c.broker().store().state().staged_blocks == 0);
+}
+
 }  // namespace rivulet::test
