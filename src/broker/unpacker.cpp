@@ -36,7 +36,9 @@ void Unpacker::start_next() {
     content_ = 0;
     keyless_ = false;
     const store::Log* const log = broker_.store().find(current_->log_);
-    limit_ = log ? broker_.store().batch_limit(*log) : broker_.store().state().options.batch_bytes_max;
+    // An idempotent producer's may have been stored under a larger limit: append() tells.
+    const bool known = log && header.producer_id < 0;
+    limit_ = known ? broker_.store().batch_limit(*log) : broker_.store().state().options.batch_bytes_max;
     open();
 }
 

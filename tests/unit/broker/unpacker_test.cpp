@@ -270,4 +270,23 @@ TEST_CASE("unpacking: one that is more than its topic takes is refused as soon a
     CHECK(c.broker().store().state().staged_blocks == 0);
 }
 
+TEST_CASE("unpacking: what was stored under a larger limit stays stored") {
+    Compacted c(64, opening_broker());
+    REQUIRE(c.create("state", "compact") == Error::none);
+    record::BatchHeader header = record::decode_header(packed(pack({reading(1, "k", std::string(3000, 'v'))})));
+    const auto of = [&](std::int32_t sequence) {
+        header.producer_id = 77;
+        header.producer_epoch = 1;
+        header.base_sequence = sequence;
+        return seal(header, body_of(packed(pack({reading(1, "k", std::string(3000, 'v'))}))));
+    };
+    Sender sender(c);
+    REQUIRE(sender.append("state", of(0)) == Error::none);
+    REQUIRE(c.alter("state", {{"max.message.bytes", "1024"}}) == Error::none);
+    CHECK(sender.append("state", of(0)) == Error::none);
+    CHECK(sender.base == 0);
+    CHECK(sender.append("state", of(1)) == Error::batch_too_large);
+    CHECK(c.log("state").end == Offset(1));
+}
+
 }  // namespace rivulet::test
