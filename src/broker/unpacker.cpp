@@ -44,17 +44,7 @@ void Unpacker::start_next() {
 
 void Unpacker::open() {
     pieces_.emplace(packed_);
-    skip_ = record::batch_header_bytes;
     opener_.open(*this);
-}
-
-Bytes Unpacker::next_piece() {
-    for (;;) {
-        const Bytes piece = pieces_->next();
-        const std::size_t skipped = skip_ < piece.size() ? skip_ : piece.size();
-        skip_ -= skipped;
-        if (piece.empty() || skipped != piece.size()) return piece.subspan(skipped);
-    }
 }
 
 bool Unpacker::on_record(const record::DecodedRecord& record) {
@@ -115,11 +105,9 @@ void Unpacker::finish(const Result<store::Appended>& outcome) {
 }
 
 void Unpacker::report() {
-    ++refused_;
     env::Env& env = broker_.env();
-    if (env.now() < report_due_) return;
-    report_due_ = env.now() + report_ns;
-    env::LogLine(env, env::LogLevel::warning) << "a compressed batch for a compacted topic is refused: it needs more than limits.decode_bytes to be opened; " << refused_ << " since the start";
+    if (!closed_.add(env.now())) return;
+    env::LogLine(env, env::LogLevel::warning) << "a compressed batch for a compacted topic is refused: it needs more than limits.decode_bytes to be opened; " << closed_.total() << " since the start";
 }
 
 }  // namespace rivulet::broker

@@ -35,8 +35,6 @@ private:
 
 class Unpacker final : private BatchVisit, private RoomWaiter {
 public:
-    static constexpr std::int64_t report_ns = 60 * ns_per_s;
-
     Unpacker(Broker& broker, BatchOpener& opener) : broker_(broker), opener_(opener) {}
 
     // A whole batch of a producer, valid as far as that can be told from outside. on_unpacked() comes later, never from within the call; until then the stage is not to be touched.
@@ -45,7 +43,7 @@ public:
     void cancel(UnpackWaiter& waiter);
 
 private:
-    Bytes next_piece() override;
+    Bytes next_piece() override { return pieces_->next(); }
     bool on_record(const record::DecodedRecord& record) override;
     bool goes_on() override { return current_ != nullptr; }
     bool refill() override { return false; }
@@ -67,13 +65,11 @@ private:
     store::Stage packed_;
     store::Stage stage_;          // active: it is being written
     std::optional<store::Stage::Pieces> pieces_;
-    std::size_t skip_ = 0;        // of the first piece: the header
     bool keyless_ = false;
     std::uint64_t content_ = 0;   // bytes of its records
     std::uint64_t limit_ = 0;     // of the batch
     std::uint32_t crc_ = 0;       // of these
-    std::uint64_t refused_ = 0;
-    Instant report_due_{0};
+    ClosedCount closed_;
 };
 
 }  // namespace rivulet::broker
