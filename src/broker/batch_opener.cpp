@@ -4,6 +4,13 @@
 
 namespace rivulet::broker {
 
+bool ClosedCount::add(Instant now) {
+    ++total_;
+    if (now < due_) return false;
+    due_ = now + report_ns;
+    return true;
+}
+
 void BatchOpener::open(BatchVisit& visit) {
     RIVULET_CHECK(possible_);
     line_.push_back(visit);
@@ -15,6 +22,7 @@ void BatchOpener::start_next() {
     busy_ = current_ != nullptr;
     if (!current_) return;
     decoder_.begin(current_->header, current_->what, content_bytes_max);
+    skip_ = record::batch_header_bytes;
     fed_ = enough_ = false;
     env_.submit(*this);
 }
@@ -25,7 +33,10 @@ void BatchOpener::run(env::Disk&) {
         if (!fed_) {
             const Bytes piece = current_->next_piece();
             if (piece.empty()) return;
-            decoder_.feed(piece);
+            const std::size_t skipped = skip_ < piece.size() ? skip_ : piece.size();
+            skip_ -= skipped;
+            if (skipped == piece.size()) continue;
+            decoder_.feed(piece.subspan(skipped));
             fed_ = true;
         }
         while (const auto record = decoder_.next()) {

@@ -16,13 +16,13 @@ namespace rivulet::broker {
 // Embedded by whoever has batches opened, and lives as long as the opener.
 class BatchVisit : public ListNode<BatchVisit> {
 public:
-    // In the job: the next bytes of the body, as far as they are at hand; they stay until the next call. Empty: refill().
+    // In the job: the next bytes of the batch, from its header on, as far as they are at hand; they stay until the next call. Empty: refill().
     virtual Bytes next_piece() = 0;
     // In the job. False: that was enough.
     virtual bool on_record(const record::DecodedRecord& record) = 0;
     // Between jobs. False: it is of no use any more; on_opened() comes.
     virtual bool goes_on() { return true; }
-    // False: there is no more of the body.
+    // False: there is no more of the batch.
     virtual bool refill() = 0;
     // The last call. Error::none: all records were seen, or enough of them.
     virtual void on_opened(Error error) = 0;
@@ -32,6 +32,20 @@ public:
 
 protected:
     ~BatchVisit() = default;
+};
+
+// Batches that could not be opened: all are counted, and told in the log once in a while.
+class ClosedCount {
+public:
+    static constexpr std::int64_t report_ns = 60 * ns_per_s;
+
+    // One more. True: it is to be told.
+    bool add(Instant now);
+    std::uint64_t total() const { return total_; }
+
+private:
+    std::uint64_t total_ = 0;
+    Instant due_{0};
 };
 
 class BatchOpener final : private env::Job {
@@ -60,6 +74,7 @@ private:
     BatchVisit* current_ = nullptr;
     bool busy_ = false;
     // The job's.
+    std::size_t skip_ = 0;  // of the batch: what is left of its header
     bool fed_ = false;     // a piece that is not used up
     bool enough_ = false;
 };

@@ -147,7 +147,7 @@ public:
     // A compressed batch on a log of a compacted topic: see Unpacker::begin.
     bool unpack(UnpackWaiter& waiter, LogId log, store::Stage& stage) { return unpacker_.begin(waiter, log, stage); }
     void cancel(UnpackWaiter& waiter) { unpacker_.cancel(waiter); }
-    const RecordSearch::Statistics& search_statistics() const { return record_search_.statistics(); }
+    RecordSearch::Statistics search_statistics() const { return record_search_.statistics(); }
 
     // Until there is more of this log, or it goes: then the watch fires, once, on a later turn. LogWatches::cancel() before.
     void watch(const store::Log& log, LogWatch& watch) { watches_.watch(log.slot, watch); }

@@ -45,20 +45,13 @@ void RecordSearch::on_fetched(Failure outcome) {
     from_at_ = current_->sought.from;
     at_ = current_->sought.at;
     piece_ = 0;
-    skip_ = record::batch_header_bytes;
     found_ = gone_ = false;
     state_ = State::decoding;
     opener_.open(*this);
 }
 
 Bytes RecordSearch::next_piece() {
-    while (piece_ < view.piece_count) {
-        const Bytes piece = view.pieces[piece_++];
-        const std::size_t skipped = skip_ < piece.size() ? skip_ : piece.size();
-        skip_ -= skipped;
-        if (skipped != piece.size()) return piece.subspan(skipped);
-    }
-    return {};
+    return piece_ < view.piece_count ? view.pieces[piece_++] : Bytes();
 }
 
 bool RecordSearch::on_record(const record::DecodedRecord& record) {
@@ -82,7 +75,7 @@ void RecordSearch::on_opened(Error error) {
         report(*current_, error);
         return settle(RecordWaiter::Outcome::closed);
     }
-    ++statistics_.opened;
+    ++opened_;
     if (!found_) return settle(RecordWaiter::Outcome::none);
     current_->sought.offset = found_offset_;
     current_->sought.time = found_time_;
@@ -98,15 +91,13 @@ void RecordSearch::settle(RecordWaiter::Outcome outcome) {
 }
 
 void RecordSearch::report(const RecordWaiter& waiter, Error error) {
-    ++statistics_.closed;
     env::Env& env = broker_.env();
-    if (env.now() < report_due_) return;
-    report_due_ = env.now() + report_ns;
+    if (!closed_.add(env.now())) return;
     const store::Log* const searched = broker_.store().find(waiter.sought.log);
     env::LogLine line(env, env::LogLevel::warning);
     line << "a compressed batch was not opened for a search by time, which gives its first record: ";
     if (searched) line << broker_.topics().at_slot(searched->owner).name.view() << ", ";
-    line << "offset " << waiter.sought.batch.value << ": " << error_info(error).name << "; " << statistics_.closed << " since the start";
+    line << "offset " << waiter.sought.batch.value << ": " << error_info(error).name << "; " << closed_.total() << " since the start";
 }
 
 }  // namespace rivulet::broker

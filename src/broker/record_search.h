@@ -36,8 +36,6 @@ protected:
 
 class RecordSearch final : private Fetch, private BatchVisit {
 public:
-    static constexpr std::int64_t report_ns = 60 * ns_per_s;
-
     RecordSearch(Broker& broker, BatchOpener& opener) : broker_(broker), opener_(opener) {}
 
     // on_searched() comes later, never from within the call. False: there is no memory to open anything.
@@ -47,7 +45,7 @@ public:
         std::uint64_t opened = 0;
         std::uint64_t closed = 0;  // of all batches those that could not be opened
     };
-    const Statistics& statistics() const { return statistics_; }
+    Statistics statistics() const { return {opened_, closed_.total()}; }
 
 private:
     enum class State : std::uint8_t { idle, reading, decoding };
@@ -71,13 +69,12 @@ private:
     Offset from_at_{0};
     Timestamp at_{0};
     std::size_t piece_ = 0;
-    std::size_t skip_ = 0;   // of the first piece: the header
     bool gone_ = false;      // there was no more of the batch
     bool found_ = false;
     Offset found_offset_{0};
     Timestamp found_time_{-1};
-    Statistics statistics_;
-    Instant report_due_{0};
+    std::uint64_t opened_ = 0;
+    ClosedCount closed_;
 };
 
 }  // namespace rivulet::broker

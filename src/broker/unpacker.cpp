@@ -19,7 +19,12 @@ bool Unpacker::begin(UnpackWaiter& waiter, LogId log, store::Stage& stage) {
 
 void Unpacker::cancel(UnpackWaiter& waiter) {
     if (waiter.linked()) List<UnpackWaiter>::remove(waiter);
-    if (current_ == &waiter) current_ = nullptr;  // the job ends by itself
+    if (current_ != &waiter) return;
+    current_ = nullptr;
+    RoomWaiter& room = *this;
+    if (!room.linked()) return;  // the job ends by itself
+    Broker::cancel(room);
+    finish(fail(Error::busy));
 }
 
 void Unpacker::start_next() {
@@ -30,22 +35,16 @@ void Unpacker::start_next() {
     header = record::decode_header(packed_.header());
     content_ = 0;
     keyless_ = false;
+    const store::Log* const log = broker_.store().find(current_->log_);
+    // An idempotent producer's may have been stored under a larger limit: append() tells.
+    const bool known = log && header.producer_id < 0;
+    limit_ = known ? broker_.store().batch_limit(*log) : broker_.store().state().options.batch_bytes_max;
     open();
 }
 
 void Unpacker::open() {
     pieces_.emplace(packed_);
-    skip_ = record::batch_header_bytes;
     opener_.open(*this);
-}
-
-Bytes Unpacker::next_piece() {
-    for (;;) {
-        const Bytes piece = pieces_->next();
-        const std::size_t skipped = skip_ < piece.size() ? skip_ : piece.size();
-        skip_ -= skipped;
-        if (piece.empty() || skipped != piece.size()) return piece.subspan(skipped);
-    }
 }
 
 bool Unpacker::on_record(const record::DecodedRecord& record) {
@@ -56,7 +55,7 @@ bool Unpacker::on_record(const record::DecodedRecord& record) {
     }
     content_ += record.raw.size();
     keyless_ = !record.record.has_key;
-    return !keyless_;
+    return !keyless_ && !too_large();
 }
 
 void Unpacker::on_opened(Error error) {
@@ -66,32 +65,34 @@ void Unpacker::on_opened(Error error) {
         return finish(fail(Error::unsupported_compression));
     }
     if (error != Error::none || keyless_) return finish(fail(Error::invalid_record));
-    if (stage_.active()) return finish(append());
+    if (too_large()) return finish(fail(Error::batch_too_large));
+    if (stage_.active()) return append();
     if (const Status there = reserve(); !there) return finish(fail(there.error()));
     open();
 }
 
 Status Unpacker::reserve() {
-    const store::Log* const log = broker_.store().find(current_->log_);
-    if (!log) return fail(Error::unknown_topic_or_partition);
-    const std::uint64_t bytes = record::batch_header_bytes + content_;
-    if (bytes > broker_.store().batch_limit(*log)) return fail(Error::batch_too_large);
-    RIVULET_TRY(broker_.begin_stage(stage_, static_cast<std::size_t>(bytes), true));
+    if (!broker_.store().find(current_->log_)) return fail(Error::unknown_topic_or_partition);
+    RIVULET_TRY(broker_.begin_stage(stage_, record::batch_header_bytes + static_cast<std::size_t>(content_), true));
     const std::uint8_t room[record::batch_header_bytes] = {};
     stage_.put(room);
     crc_ = 0;
     return {};
 }
 
-Result<store::Appended> Unpacker::append() {
+void Unpacker::append() {
     store::Log* const log = broker_.store().find(current_->log_);
-    if (!log) return fail(Error::unknown_topic_or_partition);
+    if (!log) return finish(fail(Error::unknown_topic_or_partition));
     record::BatchHeader out = header;
     out.attributes &= static_cast<std::uint16_t>(~record::attribute_compression_mask);
     out.batch_length = static_cast<std::uint32_t>(stage_.size() - record::batch_length_end);
     out.crc = record::batch_crc(out, crc_, stage_.size() - record::batch_header_bytes);
     record::encode_header(out, stage_.header());
-    return broker_.append(*log, stage_);
+    const Result<store::Appended> done = broker_.append(*log, stage_);
+    const bool held = broker_.store().appends_held() || log->intake == store::Log::Intake::held;
+    // A commit makes room; what holds appends may wait for that of the stage.
+    if (done.error() == Error::busy && !held) return broker_.wait_for_room(*this);
+    finish(done);
 }
 
 void Unpacker::finish(const Result<store::Appended>& outcome) {
@@ -104,11 +105,9 @@ void Unpacker::finish(const Result<store::Appended>& outcome) {
 }
 
 void Unpacker::report() {
-    ++refused_;
     env::Env& env = broker_.env();
-    if (env.now() < report_due_) return;
-    report_due_ = env.now() + report_ns;
-    env::LogLine(env, env::LogLevel::warning) << "a compressed batch for a compacted topic is refused: it needs more than limits.decode_bytes to be opened; " << refused_ << " since the start";
+    if (!closed_.add(env.now())) return;
+    env::LogLine(env, env::LogLevel::warning) << "a compressed batch for a compacted topic is refused: it needs more than limits.decode_bytes to be opened; " << closed_.total() << " since the start";
 }
 
 }  // namespace rivulet::broker

@@ -245,6 +245,13 @@ Status Store::ensure_ceiling(Log& log, std::int64_t records) {
     return log.end + records > log.ceiling ? Status(fail(Error::busy)) : Status();
 }
 
+Status Store::room_for(const Log& log, std::uint64_t bytes) {
+    RIVULET_TRY(writable(log));
+    if (log.intake == Log::Intake::held || appends_held_) return busy(fail(Error::busy));
+    if (Status status = room_to_wait(bytes); !status) return busy(status.failure());
+    return {};
+}
+
 // Batch: Bytes or Stage.
 template <class Batch>
 Result<Appended> Store::append_batch(Log& log, Batch& batch, std::size_t bytes, record::BatchHeader header, const AppendTime& time) {
@@ -257,8 +264,7 @@ Result<Appended> Store::append_batch(Log& log, Batch& batch, std::size_t bytes, 
     }
     if (bytes > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));
     if (log.intake == Log::Intake::refused) return fail(Error::limit_reached);
-    if (log.intake == Log::Intake::held || appends_held_) return busy(fail(Error::busy));
-    if (Status status = room_to_wait(bytes); !status) return busy(status.failure());
+    RIVULET_TRY(room_for(log, bytes));
     if (Status status = ensure_ceiling(log, std::int64_t{header.last_offset_delta} + 1); !status) return busy(status.failure());
     if (idempotent) {
         const Status room = state_.producers.make_room(header.producer_id, log.id, committer_.durable_ticket());

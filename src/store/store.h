@@ -91,6 +91,8 @@ public:
     // batch is a duplicate. On failure the stage stays as it is, to be tried again (busy) or dropped.
     Status begin_stage(Stage& stage, std::size_t bytes, bool ahead = false);
     Result<Appended> append(Log& log, Stage& stage, const AppendTime& time = {});
+    // What append() says to all batches of so many bytes that are not stored yet: store_offline, shutting_down, busy.
+    Status room_for(const Log& log, std::uint64_t bytes);
     void drop(Stage& stage) { ring_.drop(stage); }
     void fit(Stage& stage) { ring_.fit(stage); }
     // For a producer that asks for an id: never given out before by this store, and never again. limit_reached: 2^32 in one run.

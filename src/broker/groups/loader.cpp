@@ -1,7 +1,7 @@
 #include "broker/groups/loader.h"
 
-#include "broker/groups/coordinator.h"
 #include "broker/broker.h"
+#include "broker/groups/coordinator.h"
 #include "broker/view_cursor.h"
 #include "env/log.h"
 

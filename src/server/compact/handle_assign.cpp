@@ -144,7 +144,7 @@ Session::Progress Session::change_topics(Membership& member, const frames::Assig
 }
 
 Session::Progress Session::release_slots(Membership& member, const frames::Assign& wanted) {
-    if (names_too_many(member, wanted.slots.size())) return fail(rivulet::fail(Error::invalid_argument), "release: a slot twice");
+    if (names_too_many(member, wanted.slots.size())) return fail(rivulet::fail(Error::invalid_argument), "release: more slots than the member has");
     // First all are looked at: what is committed on the way is committed for all of them.
     GroupSlot* slot = nullptr;
     for (const frames::Slot& number : wanted.slots) {
@@ -190,7 +190,7 @@ Session::Progress Session::seek(Membership& member, const frames::Assign& wanted
 
 Session::Progress Session::credit_member(Membership& member, const frames::Credit& credit) {
     if (member.over) return Progress::done;
-    if (names_too_many(member, credit.positions.size())) return fail(rivulet::fail(Error::invalid_argument), "processed: a slot twice");
+    if (names_too_many(member, credit.positions.size())) return fail(rivulet::fail(Error::invalid_argument), "processed: more slots than the member has");
     GroupSlot* slot = nullptr;
     for (const frames::Position& position : credit.positions) {
         slot = find_slot(member, position.slot, slot);
@@ -222,7 +222,7 @@ Session::Progress Session::handle_commit(const frames::FrameView& frame) {
     if (wanted->by_slot) {
         member = find_membership(wanted->member);
         if (!member || member->over || !member->is_member()) return answer_failure(frame, rivulet::fail(Error::unknown_member));
-        if (names_too_many(*member, wanted->slots.size())) return answer_failure(frame, rivulet::fail(Error::invalid_argument), "COMMIT: a slot twice");
+        if (names_too_many(*member, wanted->slots.size())) return answer_failure(frame, rivulet::fail(Error::invalid_argument), "COMMIT: more slots than the member has");
         scope = groups.begin_commit(*member);
     } else {
         if (const Status status = groups.prepare(); !status) return answer_failure(frame, status.failure());

@@ -261,12 +261,13 @@ ProduceInHand::Step ProduceInHand::append(Hub& hub, Session& session, Batch& bat
 
 template <class Batch>
 Result<store::Appended> ProduceInHand::append_to(Hub& hub, store::Log& log, Batch& batch) {
+    // First: the stage may be empty, and the topic no longer compacted.
+    if (std::exchange(unpacking_, Unpacking::not_begun) == Unpacking::done) return unpacked_;
     broker::Broker& broker = hub.broker();
     if (!log.keys_required || validator_->header().compression() == record::Compression::none) return broker.append(log, batch);
-    if (std::exchange(unpacking_, Unpacking::not_begun) == Unpacking::done) return unpacked_;
     RIVULET_CHECK(stage_.active());
     // Not for nothing.
-    if (broker.store().appends_held() || log.intake == store::Log::Intake::held) return rivulet::fail(Error::busy);
+    RIVULET_TRY(broker.store().room_for(log, stage_.size()));
     unpacking_ = Unpacking::under_way;
     if (broker.unpack(*this, log.id, stage_)) return rivulet::fail(Error::busy);
     unpacking_ = Unpacking::not_begun;
@@ -274,6 +275,11 @@ Result<store::Appended> ProduceInHand::append_to(Hub& hub, store::Log& log, Batc
 }
 
 void ProduceInHand::on_unpacked(const Result<store::Appended>& outcome) {
+    if (outcome.error() == Error::busy) {
+        // Now: there may be room again before the session's turn, and nobody says so twice.
+        unpacking_ = Unpacking::not_begun;
+        return session_->wait_for_room();
+    }
     unpacking_ = Unpacking::done;
     unpacked_ = outcome;
     session_->wake();

@@ -70,6 +70,26 @@ Buffer batch_of(Compacted& c, const std::vector<std::string>& keys, std::size_t 
     return packed(pack(readings));
 }
 
+// With others that take all room that a commit makes.
+struct Crowded : Compacted {
+    Crowded() : Compacted(64, opening_broker()) {
+        REQUIRE(create("state", "compact") == Error::none);
+        REQUIRE(create("other", "delete") == Error::none);
+    }
+    std::uint32_t staged() { return broker().store().state().staged_blocks; }
+    bool until(const std::function<bool()>& condition) {
+        const auto there = [&] {
+            if (condition()) return true;
+            // Not the room for what is opened.
+            if (staged() == 2) while (act([&] { return broker().append(log("other"), filler).error(); }) == Error::none) {}
+            return condition();
+        };
+        return world.run_until(there, world.now() + 30 * ns_per_s);
+    }
+    const Buffer batch = packed(pack({reading(1, "k", std::string(3000, 'v'))}));
+    const Buffer filler = pack({reading(1, "k", std::string(1000, 'o'))});
+};
+
 }  // namespace
 
 TEST_CASE("unpacking: compressed batches give up old values, over many revolutions of the ring and power cuts") {
@@ -194,6 +214,78 @@ TEST_CASE("unpacking: while appends are held, the batch is the waiter's again an
     CHECK(c.broker().store().state().staged_blocks == 1);
     c.act([&] { return c.log("state").intake = store::Log::Intake::open, 0; });
     CHECK(sender.append("state", batch) == Error::none);
+    CHECK(c.log("state").end == Offset(1));
+}
+
+TEST_CASE("unpacking: what is opened waits for room as it is, behind none that come later") {
+    Crowded c;
+    for (int i = 0; i < 10; ++i) {
+        Sender sender(c);
+        REQUIRE(sender.begin("state", c.batch));
+        REQUIRE(c.until([&] { return c.broker().room_wanted() || sender.done; }));
+        CHECK_FALSE(sender.done);
+        REQUIRE(c.until([&] { return sender.done; }));
+        CHECK(sender.error == Error::none);
+        CHECK(c.log("state").end == Offset(i + 1));
+    }
+    CHECK(c.staged() == 0);
+}
+
+TEST_CASE("unpacking: what waits for room is given up when appends are held, when its sender goes, and when the store goes offline") {
+    Crowded c;
+    Sender sender(c), second(c);
+    REQUIRE(sender.begin("state", c.batch));
+    REQUIRE(c.until([&] { return c.broker().room_wanted(); }));
+    c.act([&] { return c.broker().hold_appends(true), 0; });
+    CHECK(sender.wait() == Error::busy);
+    CHECK(c.staged() == 1);
+    CHECK_FALSE(c.broker().room_wanted());
+    c.act([&] { return c.broker().hold_appends(false), 0; });
+    REQUIRE(sender.begin("state", c.batch));
+    REQUIRE(c.until([&] { return c.broker().room_wanted(); }));
+    REQUIRE(second.begin("state", c.batch));
+    sender.drop();
+    CHECK_FALSE(c.broker().room_wanted());
+    CHECK(second.wait() == Error::none);
+    CHECK(c.log("state").end == Offset(1));
+    REQUIRE(sender.begin("state", c.batch));
+    REQUIRE(c.until([&] { return c.broker().room_wanted(); }));
+    c.node.disk().fail_nth(sim::DiskOp::sync, 1);
+    CHECK(sender.wait() == Error::store_offline);
+    sender.drop();
+    CHECK(c.staged() == 0);
+}
+
+TEST_CASE("unpacking: one that is more than its topic takes is refused as soon as that is certain") {
+    Compacted c(64, opening_broker());
+    REQUIRE(c.create("state", "compact", "max.message.bytes", "4096") == Error::none);
+    const Buffer sound = packed(pack(std::vector<record::Reading>(60, reading(1, "k", std::string(1000, 'v')))));
+    REQUIRE(sound.size() < 4096);
+    // The end is not looked at.
+    const Buffer cut = seal(record::decode_header(sound), Bytes(body_of(sound)).first(body_of(sound).size() - 1));
+    Sender sender(c);
+    CHECK(sender.append("state", cut) == Error::batch_too_large);
+    CHECK(sender.append("state", sound) == Error::batch_too_large);
+    CHECK(c.log("state").end == Offset(0));
+    CHECK(c.broker().store().state().staged_blocks == 0);
+}
+
+TEST_CASE("unpacking: what was stored under a larger limit stays stored") {
+    Compacted c(64, opening_broker());
+    REQUIRE(c.create("state", "compact") == Error::none);
+    record::BatchHeader header = record::decode_header(packed(pack({reading(1, "k", std::string(3000, 'v'))})));
+    const auto of = [&](std::int32_t sequence) {
+        header.producer_id = 77;
+        header.producer_epoch = 1;
+        header.base_sequence = sequence;
+        return seal(header, body_of(packed(pack({reading(1, "k", std::string(3000, 'v'))}))));
+    };
+    Sender sender(c);
+    REQUIRE(sender.append("state", of(0)) == Error::none);
+    REQUIRE(c.alter("state", {{"max.message.bytes", "1024"}}) == Error::none);
+    CHECK(sender.append("state", of(0)) == Error::none);
+    CHECK(sender.base == 0);
+    CHECK(sender.append("state", of(1)) == Error::batch_too_large);
     CHECK(c.log("state").end == Offset(1));
 }
 

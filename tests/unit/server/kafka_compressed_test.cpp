@@ -20,6 +20,12 @@ Buffer of_key(std::string_view key, std::size_t value_bytes, int records = 1) {
     return pack(std::vector<record::Reading>(static_cast<std::size_t>(records), reading(1000, key, value)));
 }
 
+template <class Call>
+void act(KafkaServed& served, Call call) {
+    sim::NodeEnv& env = *served.server_node->env();
+    env.turn(sim::EventKind::harness, [&] { env.call([&] { call(); }); });
+}
+
 }  // namespace
 
 TEST_CASE("compressed batches of any size on a compacted topic: acknowledged in their order, and kept uncompressed") {
@@ -88,4 +94,56 @@ TEST_CASE("compressed batches on a compacted topic: a connection that ends meanw
     KafkaClient& client = served.connect_kafka();
     CHECK(produce(client, {{"state", {{0, packed(of_key("a", 300))}}}})[0].error == 0);
     CHECK(served.program->server->broker().store().state().staged_blocks == 0);
+}
+
+TEST_CASE("compressed batches on a compacted topic: one that is appended is answered so, though the topic is no longer compacted") {
+    KafkaServed served(compacted_config("1280K"));
+    KafkaClient& client = served.connect_kafka();
+    broker::Broker& broker = served.program->server->broker();
+    broker::Topic& topic = *broker.find_topic("state");
+    client.send_bytes(produce_bytes(client, {{"state", {{0, packed(of_key("a", 300))}}}}));
+    // Its connection is not told yet.
+    REQUIRE(served.until([&] { return broker.partition(topic, 0)->end == Offset(1); }));
+    act(served, [&] {
+        char buffer[300];
+        Text why(buffer);
+        config::TopicConfig config = topic.config;
+        REQUIRE(config::set(config, "cleanup.policy", "delete", why));
+        REQUIRE(broker.alter_topic(topic, config, topic.partitions, why).ok());
+    });
+    const auto answer = placed(client);
+    REQUIRE(answer.size() == 1);
+    CHECK(answer[0].error == 0);
+    CHECK(answer[0].base == 0);
+    CHECK(broker.partition(topic, 0)->end == Offset(1));
+}
+
+TEST_CASE("compressed batches on a compacted topic: one that waits while appends are held is answered when the store goes offline") {
+    KafkaServed served(compacted_config("1280K"));
+    KafkaClient& client = served.connect_kafka();
+    broker::Broker& broker = served.program->server->broker();
+    act(served, [&] { broker.hold_appends(true); });
+    client.send_bytes(produce_bytes(client, {{"state", {{0, packed(of_key("a", 300))}}}}));
+    REQUIRE(served.until([&] { return broker.room_wanted(); }));
+    served.server_node->disk().fail_nth(sim::DiskOp::sync, 1);
+    act(served, [&] { REQUIRE(broker.delete_topic("fast").ok()); });
+    REQUIRE(served.until([&] { return broker.offline(); }));
+    const auto answer = placed(client, {}, 5 * ns_per_s);
+    REQUIRE(answer.size() == 1);
+    CHECK(answer[0].error == 56);
+}
+
+TEST_CASE("compressed batches on a compacted topic: appends are held while one is opened, and no more before its connection is told") {
+    KafkaServed served(compacted_config("1280K"));
+    KafkaClient& client = served.connect_kafka();
+    broker::Broker& broker = served.program->server->broker();
+    const auto staged = [&] { return broker.store().state().staged_blocks; };
+    client.send_bytes(produce_bytes(client, {{"state", {{0, packed(of_key("a", 300))}}}}));
+    REQUIRE(served.until([&] { return staged() == 2; }));
+    act(served, [&] { broker.hold_appends(true); });
+    REQUIRE(served.until([&] { return staged() == 1; }));
+    act(served, [&] { broker.hold_appends(false); });
+    const auto answer = placed(client, {}, 5 * ns_per_s);
+    REQUIRE(answer.size() == 1);
+    CHECK(answer[0].error == 0);
 }

@@ -285,6 +285,9 @@ TEST_CASE("commits by hand are answered when they are durable, and the next memb
     CHECK(member.commit({}) == Error::none);
     CHECK(member.commit(std::vector<frames::SlotCommit>(5, {member.slot_of(1), Offset(0), ""})) == Error::invalid_argument);
     CHECK(committed(served, "temps", 1) == 1);
+    // Of a slot that comes twice the later rules.
+    CHECK(member.commit({{member.slot_of(1), Offset(6), ""}, {member.slot_of(2), Offset(3), ""}, {member.slot_of(1), Offset(1), ""}}) == Error::none);
+    CHECK(committed(served, "temps", 1) == 1);
     // Others may not commit for a group with members.
     CHECK(member.commit("g", {{"temps", 3, Offset(5), Epoch(-1), ""}}) == Error::unknown_member);
     member.credit(0, {}, true);
