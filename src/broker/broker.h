@@ -194,7 +194,9 @@ private:
     Status check_logs(std::uint32_t more, const Topic& planned, Text& why);
     Status check_policy(const config::TopicConfig& config, Text& why) const;
     Status check_room(const Topic& topic, const Topic& planned, Text& why) const;
+    static Status check_goes_together(const Topic& topic, Text& why);
     Status check_followed(const Topic& topic, const Topic& planned, Text& why);
+    void keep_policy(Topic& topic, const config::TopicConfig& before, std::string_view why);
     Status plan_growth(Topic& planned, std::uint32_t partitions, Text& why);
     Status check_catalogue(std::size_t added, std::size_t removed, Text& why) const;
     Status restore_topic(Bytes entry);

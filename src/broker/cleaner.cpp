@@ -18,7 +18,7 @@ constexpr std::int64_t retry_ns = 10 * ns_per_ms;
 
 Cleaner::Cleaner(Broker& broker, Arena& arena, std::uint32_t keys_max) : broker_(broker), keys_max_(keys_max), keys_(arena, keys_max) {}
 
-bool Cleaner::keeps(const Topic& topic) { return topic.config.outlives_ring() && !Coordinator::is_internal(topic.name.view()); }
+bool Cleaner::keeps(const Topic& topic) { return topic.config.outlives_ring() && topic.config.durability != config::Durability::memory && !Coordinator::is_internal(topic.name.view()); }
 bool Cleaner::cleans(const Topic& topic) { return keeps(topic) && topic.config.cleanup_policy != config::CleanupPolicy::remove; }
 bool Cleaner::pins(const Topic& topic) { return keeps(topic) && !cleans(topic); }
 bool Cleaner::refuses(const Topic& topic) { return pins(topic) && topic.config.overflow == config::Overflow::reject; }

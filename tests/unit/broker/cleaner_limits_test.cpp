@@ -1,0 +1,80 @@
+// Cleaning where something stands in its way: defaults that contradict a topic, passes that fail, no room to write, a start that moves meanwhile; and what passes then cost.
+#include "unit/broker/compacted.h"
+
+namespace rivulet::test {
+
+namespace {
+
+LogId cleaning(Compacted& c) {
+    const store::State& state = c.broker().store().state();
+    const store::Log* const made = state.making.value != 0 ? c.broker().store().find(state.making) : nullptr;
+    return made ? made->clean_of : LogId(0);
+}
+
+config::TopicConfig& config_of(Compacted& c, std::string_view name) { return c.broker().find_topic(name)->config; }
+
+void boot_with(Compacted& c, const config::TopicConfig& defaults) {
+    c.run(ns_per_s);
+    c.options.defaults.config = defaults;
+    c.node.power_cut();
+    c.node.boot();
+    REQUIRE(c.program().opened == Error::none);
+    c.run(2 * ns_per_s);
+}
+
+// So many records with keys of their own, a batch for each.
+Error put(Compacted& c, std::string_view name, int batches, int& key) {
+    for (int i = 0; i < batches; ++i)
+        if (const Error error = c.append(name, pack({reading(c.now_ms(), "key-" + std::to_string(key++), std::string(1000, 'x'))})); error != Error::none) return error;
+    return Error::none;
+}
+
+}  // namespace
+
+TEST_CASE("compaction: a start with defaults that contradict a topic leaves it what it has set itself, as a reload does") {
+    Compacted c(64);
+    REQUIRE(c.create_with("kept", {{"pinned", "true"}}) == Error::none);
+    REQUIRE(c.create_with("fast", {{"durability", "memory"}}) == Error::none);
+    REQUIRE(c.create_with("other", {{"cleanup.policy", "delete"}}) == Error::none);
+    REQUIRE(c.add("kept", 20) == Error::none);
+    config::TopicConfig compact = c.options.defaults.config;
+    compact.cleanup_policy = config::CleanupPolicy::compact;
+    boot_with(c, compact);
+    CHECK(config_of(c, "kept").pinned);
+    CHECK(config_of(c, "kept").cleanup_policy == config::CleanupPolicy::remove);
+    CHECK(config_of(c, "fast").cleanup_policy == config::CleanupPolicy::remove);
+    CHECK_FALSE(c.log("fast").keys_required);
+    config::TopicSection defaults = c.options.defaults;
+    c.act([&] { return c.broker().reload(defaults, ns_per_s, config::ClockTrust::always), 0; });
+    CHECK(config_of(c, "kept").cleanup_policy == config::CleanupPolicy::remove);
+    CHECK(config_of(c, "fast").cleanup_policy == config::CleanupPolicy::remove);
+    c.others(2000);
+    CHECK(c.check_all("kept") == "");
+    CHECK(c.log("kept").start == Offset(0));
+    config::TopicConfig pinned = compact;
+    pinned.cleanup_policy = config::CleanupPolicy::remove;
+    pinned.pinned = true;
+    boot_with(c, pinned);
+    CHECK_FALSE(config_of(c, "fast").pinned);
+    CHECK(config_of(c, "other").pinned);
+    CHECK(c.check_all("kept") == "");
+}
+
+TEST_CASE("compaction: a memory topic that follows defaults of compact does not stand before those that are compacted") {
+    Compacted c(64);
+    REQUIRE(c.create_with("fast", {{"durability", "memory"}}) == Error::none);
+    REQUIRE(c.create_with("state", {{"cleanup.policy", "compact"}}) == Error::none);
+    REQUIRE(c.create_with("other", {{"cleanup.policy", "delete"}}) == Error::none);
+    config::TopicConfig compact = c.options.defaults.config;
+    compact.cleanup_policy = config::CleanupPolicy::compact;
+    boot_with(c, compact);
+    int key = 0;
+    REQUIRE(put(c, "fast", 40, key) == Error::none);
+    c.update(30, 40);
+    c.others(2000);
+    CHECK(c.check() == "");
+    CHECK(c.log("state").start == Offset(0));
+    CHECK(c.statistics().passes > 0);
+}
+
+}  // namespace rivulet::test
