@@ -86,9 +86,7 @@ void Cleaner::decide_cleaned(const Topic& topic, const store::Log& part, const s
     const bool worth = parts.own_bytes >= journal_bytes() / least_share;
     const bool dirty = worth && parts.own_bytes * 1000 >= all * topic.config.min_cleanable_dirty_permille;
     const bool crowded = worth && 2 * (counted_all_.alive + counted_all_.refusing) > 3 * share();
-    // Records were deleted: that makes room, where it is more than a part of a batch.
-    const bool cut = intake_ == store::Log::Intake::refused && all >= broker_.store().alive_bytes(part) + journal_bytes() / least_share;
-    if ((!dirty && !crowded && !cut) || parts.own_bytes < due_own_bytes_) return;
+    if ((!dirty && !crowded) || parts.own_bytes < due_own_bytes_) return;
     due_ = part.id;
     due_own_bytes_ = parts.own_bytes;
 }

@@ -77,4 +77,21 @@ TEST_CASE("compaction: a memory topic that follows defaults of compact does not 
     CHECK(c.statistics().passes > 0);
 }
 
+TEST_CASE("compaction: retention that makes room at the limit costs no pass by itself") {
+    broker::BrokerOptions options = small_broker(0);
+    options.retention_check_ns = ns_per_s;
+    Compacted c(4096, options);
+    REQUIRE(c.create("state", "compact,delete", "retention.ms", "120000") == Error::none);
+    int key = 0;
+    int refused = 0;
+    for (int second = 0; second < 900; ++second) {
+        const Error error = put(c, "state", 3, key);
+        REQUIRE((error == Error::none || error == Error::limit_reached));
+        refused += error != Error::none;
+        c.run(ns_per_s);
+    }
+    CHECK(refused > 0);
+    CHECK(c.statistics().written_bytes < static_cast<std::uint64_t>(key) * 2000);
+}
+
 }  // namespace rivulet::test
