@@ -198,6 +198,8 @@ void Cleaner::try_finish() {
     if (!cleaned || broker_.store().state().making.value == 0) return give_up();
     Result<std::uint64_t> done = cleaned->start_ticket;
     // What of a pinned topic is more than its share.
+    // Records were deleted meanwhile, all that it has gone through.
+    if (end_ <= cleaned->start) return give_up(false);
     if (start_ > cleaned->start) {
         done = broker_.store().set_start(*cleaned, start_);
         if (done) tell_dropped(*cleaned, counted_ - quota_);

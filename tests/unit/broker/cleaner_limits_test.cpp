@@ -94,4 +94,21 @@ TEST_CASE("compaction: retention that makes room at the limit costs no pass by i
     CHECK(c.statistics().written_bytes < static_cast<std::uint64_t>(key) * 2000);
 }
 
+TEST_CASE("compaction: a start that moves beyond what a pass has gone through leaves no clean part") {
+    for (int wait = 0; wait < 60; ++wait) {
+        CAPTURE(wait);
+        Compacted c(64);
+        REQUIRE(c.create("state", "compact") == Error::none);
+        c.update(20, 20);
+        REQUIRE(c.world.run_until([&] { return cleaning(c).value != 0; }, c.world.now() + 10 * ns_per_s));
+        const std::uint32_t logs = c.broker().store().log_count() - 1;
+        c.run(wait * ns_per_ms / 4);
+        REQUIRE(c.act([&] { return c.broker().delete_records(c.log("state"), Offset(-1)).error(); }) == Error::none);
+        c.run(ns_per_s);
+        CHECK(c.log("state").start == c.log("state").end);
+        CHECK(c.log("state").clean.value == 0);
+        CHECK(c.broker().store().log_count() == logs);
+    }
+}
+
 }  // namespace rivulet::test
