@@ -117,6 +117,7 @@ private:
     Step copy_on();
     Step end_batch(bool sound);
     Mapped map_record(ViewCursor& in);
+    void count_batch();
     bool copy_record(ViewCursor& in);
     bool copy_body(ViewCursor& in, std::uint64_t bytes, SipHash128* hash);
     Step append();

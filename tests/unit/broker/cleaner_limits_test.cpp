@@ -111,4 +111,26 @@ TEST_CASE("compaction: a start that moves beyond what a pass has gone through le
     }
 }
 
+TEST_CASE("compaction: records of a batch that waits for room count once") {
+    Compacted c(64);
+    REQUIRE(c.create("state", "compact") == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    // More than may wait to be written.
+    c.update(80, 40, 2000);
+    c.run(5 * ns_per_s);
+    std::uint64_t passes = c.statistics().passes;
+    std::uint64_t kept = c.statistics().records_kept;
+    const Buffer block = pack({reading(1, "k", std::string(2000, 'o'))});
+    for (int i = 0; i < 6000; ++i) {
+        while (c.act([&] { return c.broker().append(c.log("other"), block).error(); }) == Error::none) {}
+        c.run(ns_per_ms / 2);
+        if (c.statistics().passes == passes) continue;
+        REQUIRE(c.statistics().passes == passes + 1);
+        passes = c.statistics().passes;
+        CHECK(c.statistics().records_kept - kept == c.latest.size());
+        kept = c.statistics().records_kept;
+    }
+    CHECK(c.check() == "");
+}
+
 }  // namespace rivulet::test
