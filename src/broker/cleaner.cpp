@@ -120,8 +120,10 @@ void Cleaner::give_up(bool failed) {
     broker_.drop(stage_);
     broker_.store().drop_clean();
     if (failed) {
-        failed_ = log;
-        again_at_ = broker_.env().now() + again_ns;
+        Failed& first = *std::ranges::min_element(failed_, {}, &Failed::again_at);
+        // With more of them than there are places all wait, until the first of these is free.
+        begin_at_ = std::max(begin_at_, first.again_at);
+        first = {log, broker_.env().now() + again_ns};
     }
     // Others may be as near to the tail, and appends are held for them.
     look();
@@ -196,10 +198,10 @@ void Cleaner::end_copying() {
 void Cleaner::try_finish() {
     store::Log* const cleaned = broker_.store().find(log);
     if (!cleaned || broker_.store().state().making.value == 0) return give_up();
-    Result<std::uint64_t> done = cleaned->start_ticket;
-    // What of a pinned topic is more than its share.
     // Records were deleted meanwhile, all that it has gone through.
     if (end_ <= cleaned->start) return give_up(false);
+    Result<std::uint64_t> done = cleaned->start_ticket;
+    // What of a pinned topic is more than its share.
     if (start_ > cleaned->start) {
         done = broker_.store().set_start(*cleaned, start_);
         if (done) tell_dropped(*cleaned, counted_ - quota_);

@@ -60,12 +60,16 @@ void Cleaner::count() {
     }
 }
 
+bool Cleaner::waits(LogId part) const {
+    return std::ranges::any_of(failed_, [&](const Failed& one) { return one.log == part && broker_.env().now() < one.again_at; });
+}
+
 void Cleaner::look_at(const Topic& topic, store::Log& part) {
     if (cleans(topic) && keys_max_ == 0) return;
     store::Store::Parts parts = broker_.store().parts_of(part);
-    const bool failed = part.id == failed_ && broker_.env().now() < again_at_;
-    if (!failed && pins(topic)) decide_pinned(topic, part, parts);
-    if (!failed && cleans(topic)) decide_cleaned(topic, part, parts);
+    const bool may = !waits(part.id);
+    if (may && pins(topic)) decide_pinned(topic, part, parts);
+    if (may && cleans(topic)) decide_cleaned(topic, part, parts);
     least_left_ = std::min(least_left_, parts.segments_left);
 }
 

@@ -94,6 +94,29 @@ TEST_CASE("compaction: retention that makes room at the limit costs no pass by i
     CHECK(c.statistics().written_bytes < static_cast<std::uint64_t>(key) * 2000);
 }
 
+TEST_CASE("compaction: partitions whose passes fail wait, each of them, and those whose passes do not are cleaned") {
+    Compacted c(64);
+    REQUIRE(c.create("a", "compact") == Error::none);
+    REQUIRE(c.create("b", "compact") == Error::none);
+    REQUIRE(c.create("last", "compact") == Error::none);
+    // The most comes first.
+    for (const auto& [name, batches] : {std::pair("a", 20), std::pair("b", 15), std::pair("last", 10)})
+        for (int i = 0; i < batches; ++i) REQUIRE(c.append(name, pack({reading(1, "k", std::string(1000, 'x'))})) == Error::none);
+    int failures = 0;
+    for (int step = 0; step < 20'000; ++step) {
+        c.run(ns_per_ms / 4);
+        const LogId now = cleaning(c);
+        if (now.value == 0 || now == c.log("last").id) continue;
+        ++failures;
+        c.act([&] { return c.broker().store().drop_clean(), 0; });
+    }
+    CHECK(failures == 2);
+    CHECK(c.log("last").clean.value != 0);
+    c.run(20 * ns_per_s);
+    CHECK(c.log("a").clean.value != 0);
+    CHECK(c.log("b").clean.value != 0);
+}
+
 TEST_CASE("compaction: a start that moves beyond what a pass has gone through leaves no clean part") {
     for (int wait = 0; wait < 60; ++wait) {
         CAPTURE(wait);
