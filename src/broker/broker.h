@@ -152,7 +152,7 @@ public:
     // Until there is more of this log, or it goes: then the watch fires, once, on a later turn. LogWatches::cancel() before.
     void watch(const store::Log& log, LogWatch& watch) { watches_.watch(log.slot, watch); }
 
-    // Of the logs of compacted topics.
+    // Of the logs of compacted and pinned topics.
     void set_intake();
     // Appends find the store busy, or do no more.
     void hold_appends(bool hold);

@@ -22,7 +22,7 @@ class Broker;
 
 class Cleaner final : private Fetch, private RoomWaiter {
 public:
-    // Of the ring, that records of compacted topics may take for good: one part in so many.
+    // Of the ring, that records of compacted and of pinned topics may take for good: one part in so many.
     static constexpr std::uint64_t live_share = 6;
 
     Cleaner(Broker& broker, Arena& arena, std::uint32_t keys_max);
@@ -117,8 +117,8 @@ private:
     Step begin_batch();
     Step copy_on();
     Step end_batch(bool sound);
-    Mapped map_record(ViewCursor& in);
     void count_batch();
+    Mapped map_record(ViewCursor& in);
     bool copy_record(ViewCursor& in);
     bool copy_body(ViewCursor& in, std::uint64_t bytes, SipHash128* hash);
     Step append();
