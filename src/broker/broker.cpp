@@ -1,5 +1,6 @@
 #include "broker/broker.h"
 
+#include "broker/groups/coordinator.h"
 #include "env/log.h"
 
 namespace rivulet::broker {
@@ -40,12 +41,20 @@ Result<store::OpenReport> Broker::open() {
         return fail(Error::limit_reached);
     }
     for (std::uint32_t rank = 0; rank < topics_.count(); ++rank) {
-        const Topic& topic = topics_.at(rank);
+        Topic& topic = topics_.at(rank);
+        char buffer[240];
+        Text why(buffer);
+        if (!check_goes_together(topic, why)) {
+            // As what the defaults were before is not known.
+            config::TopicConfig own = topic.config;
+            config::follow(own, config::TopicConfig());
+            keep_policy(topic, own, why.view());
+        }
         if (Cleaner::cleans(topic) && !cleaner_.possible()) {
             env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << " has cleanup.policy = compact, and limits.compact_keys is 0";
             return fail(Error::limit_reached);
         }
-        apply_config(topics_.at(rank));
+        apply_config(topic);
     }
     return report;
 }
@@ -77,21 +86,30 @@ void Broker::reload(const config::TopicSection& defaults, std::int64_t retention
         planned.config.durability = durability;
         char buffer[240];
         Text why(buffer);
-        if (!check_followed(topic, planned, why)) {
-            env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << " keeps its cleanup.policy, pinned and overflow: " << why.view();
-            planned.config.cleanup_policy = topic.config.cleanup_policy;
-            planned.config.pinned = topic.config.pinned;
-            planned.config.overflow = topic.config.overflow;
-        }
+        if (!check_followed(topic, planned, why)) keep_policy(planned, topic.config, why.view());
         topic.config = planned.config;
         apply_config(topic);
     }
 }
 
+// Which records stay, as it was.
+void Broker::keep_policy(Topic& topic, const config::TopicConfig& before, std::string_view why) {
+    env::LogLine(env_, env::LogLevel::error) << "topic " << topic.name.view() << " does not follow [defaults] in cleanup.policy, pinned and overflow: " << why;
+    topic.config.cleanup_policy = before.cleanup_policy;
+    topic.config.pinned = before.pinned;
+    topic.config.overflow = before.overflow;
+}
+
+// What the topic has set itself, and what it has from the defaults.
+Status Broker::check_goes_together(const Topic& topic, Text& why) {
+    if (Coordinator::is_internal(topic.name.view()) || !topic.config.outlives_ring()) return {};
+    return config::check_contradictions(topic.config, why);
+}
+
 // Whether a topic can be what it would be by other defaults.
 Status Broker::check_followed(const Topic& topic, const Topic& planned, Text& why) {
+    RIVULET_TRY(check_goes_together(planned, why));
     if (!Cleaner::keeps(planned)) return {};
-    RIVULET_TRY(config::check_contradictions(planned.config, why));
     RIVULET_TRY(check_policy(planned.config, why));
     if (!Cleaner::keeps(topic)) RIVULET_TRY(check_logs(0, planned, why));
     return check_room(topic, planned, why);

@@ -152,7 +152,7 @@ public:
     // Until there is more of this log, or it goes: then the watch fires, once, on a later turn. LogWatches::cancel() before.
     void watch(const store::Log& log, LogWatch& watch) { watches_.watch(log.slot, watch); }
 
-    // Of the logs of compacted topics.
+    // Of the logs of compacted and pinned topics.
     void set_intake();
     // Appends find the store busy, or do no more.
     void hold_appends(bool hold);
@@ -194,7 +194,9 @@ private:
     Status check_logs(std::uint32_t more, const Topic& planned, Text& why);
     Status check_policy(const config::TopicConfig& config, Text& why) const;
     Status check_room(const Topic& topic, const Topic& planned, Text& why) const;
+    static Status check_goes_together(const Topic& topic, Text& why);
     Status check_followed(const Topic& topic, const Topic& planned, Text& why);
+    void keep_policy(Topic& topic, const config::TopicConfig& before, std::string_view why);
     Status plan_growth(Topic& planned, std::uint32_t partitions, Text& why);
     Status check_catalogue(std::size_t added, std::size_t removed, Text& why) const;
     Status restore_topic(Bytes entry);

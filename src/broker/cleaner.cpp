@@ -18,7 +18,7 @@ constexpr std::int64_t retry_ns = 10 * ns_per_ms;
 
 Cleaner::Cleaner(Broker& broker, Arena& arena, std::uint32_t keys_max) : broker_(broker), keys_max_(keys_max), keys_(arena, keys_max) {}
 
-bool Cleaner::keeps(const Topic& topic) { return topic.config.outlives_ring() && !Coordinator::is_internal(topic.name.view()); }
+bool Cleaner::keeps(const Topic& topic) { return topic.config.outlives_ring() && topic.config.durability != config::Durability::memory && !Coordinator::is_internal(topic.name.view()); }
 bool Cleaner::cleans(const Topic& topic) { return keeps(topic) && topic.config.cleanup_policy != config::CleanupPolicy::remove; }
 bool Cleaner::pins(const Topic& topic) { return keeps(topic) && !cleans(topic); }
 bool Cleaner::refuses(const Topic& topic) { return pins(topic) && topic.config.overflow == config::Overflow::reject; }
@@ -120,8 +120,10 @@ void Cleaner::give_up(bool failed) {
     broker_.drop(stage_);
     broker_.store().drop_clean();
     if (failed) {
-        failed_ = log;
-        again_at_ = broker_.env().now() + again_ns;
+        Failed& first = *std::ranges::min_element(failed_, {}, &Failed::again_at);
+        // With more of them than there are places all wait, until the first of these is free.
+        begin_at_ = std::max(begin_at_, first.again_at);
+        first = {log, broker_.env().now() + again_ns};
     }
     // Others may be as near to the tail, and appends are held for them.
     look();
@@ -196,6 +198,8 @@ void Cleaner::end_copying() {
 void Cleaner::try_finish() {
     store::Log* const cleaned = broker_.store().find(log);
     if (!cleaned || broker_.store().state().making.value == 0) return give_up();
+    // Records were deleted meanwhile, all that it has gone through.
+    if (end_ <= cleaned->start) return give_up(false);
     Result<std::uint64_t> done = cleaned->start_ticket;
     // What of a pinned topic is more than its share.
     if (start_ > cleaned->start) {

@@ -22,7 +22,7 @@ class Broker;
 
 class Cleaner final : private Fetch, private RoomWaiter {
 public:
-    // Of the ring, that records of compacted topics may take for good: one part in so many.
+    // Of the ring, that records of compacted and of pinned topics may take for good: one part in so many.
     static constexpr std::uint64_t live_share = 6;
 
     Cleaner(Broker& broker, Arena& arena, std::uint32_t keys_max);
@@ -79,6 +79,7 @@ private:
     // cleaner_look.cpp
     void look();
     void count();
+    bool waits(LogId part) const;
     void look_at(const Topic& topic, store::Log& part);
     void decide_cleaned(const Topic& topic, const store::Log& part, const store::Store::Parts& parts);
     void decide_pinned(const Topic& topic, store::Log& part, store::Store::Parts& parts);
@@ -116,6 +117,7 @@ private:
     Step begin_batch();
     Step copy_on();
     Step end_batch(bool sound);
+    void count_batch();
     Mapped map_record(ViewCursor& in);
     bool copy_record(ViewCursor& in);
     bool copy_body(ViewCursor& in, std::uint64_t bytes, SipHash128* hash);
@@ -194,8 +196,12 @@ private:
     Instant dropped_again_at_{INT64_MIN};
     std::uint64_t dropped_untold_ = 0;
     Instant begin_at_{INT64_MIN};  // no pass before
-    LogId failed_{0};              // whose last pass was given up, and not begun again before
-    Instant again_at_{INT64_MIN};
+    struct Failed {
+        LogId log{0};
+        Instant again_at{INT64_MIN};
+    };
+    static constexpr std::size_t failed_max = 4;
+    Failed failed_[failed_max];    // whose passes were given up, and not begun again before; no other's either where there are more
     Statistics statistics_;
 };
 

@@ -60,12 +60,16 @@ void Cleaner::count() {
     }
 }
 
+bool Cleaner::waits(LogId part) const {
+    return std::ranges::any_of(failed_, [&](const Failed& one) { return one.log == part && broker_.env().now() < one.again_at; });
+}
+
 void Cleaner::look_at(const Topic& topic, store::Log& part) {
     if (cleans(topic) && keys_max_ == 0) return;
     store::Store::Parts parts = broker_.store().parts_of(part);
-    const bool failed = part.id == failed_ && broker_.env().now() < again_at_;
-    if (!failed && pins(topic)) decide_pinned(topic, part, parts);
-    if (!failed && cleans(topic)) decide_cleaned(topic, part, parts);
+    const bool may = !waits(part.id);
+    if (may && pins(topic)) decide_pinned(topic, part, parts);
+    if (may && cleans(topic)) decide_cleaned(topic, part, parts);
     least_left_ = std::min(least_left_, parts.segments_left);
 }
 
@@ -86,9 +90,7 @@ void Cleaner::decide_cleaned(const Topic& topic, const store::Log& part, const s
     const bool worth = parts.own_bytes >= journal_bytes() / least_share;
     const bool dirty = worth && parts.own_bytes * 1000 >= all * topic.config.min_cleanable_dirty_permille;
     const bool crowded = worth && 2 * (counted_all_.alive + counted_all_.refusing) > 3 * share();
-    // Records were deleted: that makes room, where it is more than a part of a batch.
-    const bool cut = intake_ == store::Log::Intake::refused && all >= broker_.store().alive_bytes(part) + journal_bytes() / least_share;
-    if ((!dirty && !crowded && !cut) || parts.own_bytes < due_own_bytes_) return;
+    if ((!dirty && !crowded) || parts.own_bytes < due_own_bytes_) return;
     due_ = part.id;
     due_own_bytes_ = parts.own_bytes;
 }

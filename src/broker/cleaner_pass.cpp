@@ -271,14 +271,11 @@ Cleaner::Step Cleaner::end_batch(bool sound) {
         step = Step::again;
         horizon_for_ = header_.base_offset;
     }
-    if (step == Step::more) {
-        statistics_.batches_closed += whole_ && !pinned_;
-        statistics_.records_kept += whole_ ? 0 : static_cast<std::uint64_t>(out_.record_count);
-        statistics_.records_dropped += records_dropped_;
-    }
     if (step == Step::again || out_.record_count == 0) {
         broker_.drop(stage_);
-        return step == Step::again ? step : leave();
+        if (step == Step::again) return step;
+        count_batch();
+        return leave();
     }
     out_.batch_length = static_cast<std::uint32_t>(stage_.size() - record::batch_length_end);
     out_.crc = record::batch_crc(out_, body_crc_, stage_.size() - batch_header_bytes);
@@ -286,10 +283,17 @@ Cleaner::Step Cleaner::end_batch(bool sound) {
     broker_.store().fit(stage_);
     step = append();
     if (step != Step::done) return step;
+    count_batch();
     last_ = out_.last_offset();
     deletes_kept_ = deletes_kept_ || (out_.attributes & attribute_delete_horizon) != 0;
     closed_kept_ = closed_kept_ || (whole_ && !header_.control());
     return leave();
+}
+
+void Cleaner::count_batch() {
+    statistics_.batches_closed += whole_ && !pinned_;
+    statistics_.records_kept += whole_ ? 0 : static_cast<std::uint64_t>(out_.record_count);
+    statistics_.records_dropped += records_dropped_;
 }
 
 bool Cleaner::copy_record(ViewCursor& in) {

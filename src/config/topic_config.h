@@ -13,7 +13,7 @@
 //           5       pack.ms                 milliseconds
 //           6       durability              0 disk, 1 memory
 //           7       overflow                0 drop-oldest, 1 reject
-//           8       cleanup.policy          0 delete, 1 compact
+//           8       cleanup.policy          0 delete, 1 compact, 2 both
 //           9       min.insync.replicas     count
 //           10      message.timestamp.type  0 CreateTime, 1 LogAppendTime
 //           11      compression.type        0 producer

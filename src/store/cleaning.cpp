@@ -78,7 +78,7 @@ Store::Parts Store::parts_of(const Log& log) {
     const std::uint64_t head = state_.geometry.sequence(state_.head.previous_end - 1);
     Lsn oldest{0};
     if (const Log* const clean = state_.clean_of(log)) {
-        parts.clean_bytes = clean->bytes;
+        parts.clean_bytes = clean_bytes(state_, log);
         const Offset alive = std::max(log.start, clean->start);
         if (alive < log.clean_end && alive < clean->durable_end) oldest = state_.index.find(*clean, alive, state_.geometry, head);
     }

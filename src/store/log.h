@@ -109,7 +109,7 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     std::uint32_t batch_bytes_before = 0;  // the limit before it was lowered last; 0: not since the start
     std::int64_t retention_ms = -1;
     std::int64_t retention_bytes = -1;
-    bool keys_required = false;  // of readings
+    bool keys_required = false;  // of readings and of batches' records
     bool deletes_kept = true;    // what a cleaning pass has kept may have tombstones with a delete horizon
     enum class Intake : std::uint8_t { open, held, refused };
     Intake intake = Intake::open;  // held: appends find it busy; refused: batches are refused, and readings held

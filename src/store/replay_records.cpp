@@ -185,9 +185,11 @@ Status Replay::apply_retire(const RetireRecord& record) {
         Log* log = state_.logs.find(entry.log);
         if (!log) continue;
         Offset& begin = log->clean.value != 0 ? log->clean_end : log->start;
-        if (begin >= entry.start) continue;
-        begin = entry.start;
-        state_.fences.raise_start(log->id, log->start);
+        if (begin < entry.start) {
+            begin = entry.start;
+            state_.fences.raise_start(log->id, log->start);
+        }
+        // Also where a checkpoint has seen the clean log's new start: it captured the log before.
         state_.follow_start(*log);
     }
     return entries.ok() ? Status() : Status(fail(Error::corrupt));

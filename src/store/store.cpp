@@ -187,15 +187,19 @@ void Store::forget_logs(LogId first, std::uint32_t count) {
         if (Log* const log = state_.logs.find(first + i)) state_.remove_log(*log);
 }
 
+void Store::move_start(Log& log, Offset start) {
+    log.start = start;
+    state_.fences.raise_start(log.id, start);
+    if (start >= log.clean_end) drop_clean_of(log);
+}
+
 Result<std::uint64_t> Store::set_start(Log& log, Offset start) {
     if (start > log.high_watermark()) return fail(Error::offset_out_of_range, start.value);
     RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
     if (start <= log.start) return log.start_ticket;
     encode(LogStartRecord{log.id, start}, *records);
-    log.start = start;
+    move_start(log, start);
     log.start_ticket = committer_.open_ticket();
-    state_.fences.raise_start(log.id, start);
-    if (start >= log.clean_end) drop_clean_of(log);
     committer_.note_records(log.commit_interval_ns);
     return committer_.open_ticket();
 }
@@ -387,7 +391,7 @@ void Store::apply_retention(std::int64_t now_ms) {
         if (log.retention_ms < 0 && log.retention_bytes < 0) continue;
         const Offset start = retention_start(state_, log, now_ms);
         // Without room for the record the start moves in RAM only, and again at the next pass after a restart.
-        if (start > log.start && !set_start(log, start)) log.start = start;
+        if (start > log.start && !set_start(log, start)) move_start(log, start);
     }
     env_.charge(state_.logs.count() * 64);
 }

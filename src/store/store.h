@@ -207,6 +207,7 @@ private:
     void close_memory_packs();
     void write_clock();
     void delete_log(Log& log);
+    void move_start(Log& log, Offset start);
     void drop_clean_of(Log& log);
     Offset find_time(const Log& log, std::uint32_t seconds);
 

@@ -51,4 +51,15 @@ inline std::uint64_t alive_bytes(State& state, const Log& log) {
     return bytes;
 }
 
+// Of these, what its clean part has.
+inline std::uint64_t clean_bytes(State& state, const Log& log) {
+    std::uint64_t bytes = 0;
+    visit_stretches(state, log, [&](const Stretch& stretch) {
+        if (stretch.from >= log.clean_end) return false;
+        bytes += stretch.bytes;
+        return true;
+    });
+    return bytes;
+}
+
 }  // namespace rivulet::store

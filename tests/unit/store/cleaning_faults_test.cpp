@@ -19,8 +19,8 @@ struct Cleaned {
         REQUIRE(h.boot());
         for (std::uint32_t i = 0; i < logs; ++i) REQUIRE(h.settle(d.create(1)));
     }
-    void fill(LogId id, int batches) {
-        for (int i = 0; i < batches; ++i) REQUIRE(d.append_patiently(id, 2, 300) != 0);
+    void fill(LogId id, int batches, std::size_t bytes = 300) {
+        for (int i = 0; i < batches; ++i) REQUIRE(d.append_patiently(id, 2, bytes) != 0);
         REQUIRE(h.settle());
     }
     StoreHarness h;
@@ -61,6 +61,40 @@ void forge(StoreHarness& h, const Buffer& record, const Buffer& other) {
     std::copy(std::begin(sealed), std::end(sealed), journal.begin() + static_cast<std::ptrdiff_t>(page));
     std::copy(rewritten.begin(), rewritten.end(), journal.begin() + static_cast<std::ptrdiff_t>(page + store::group_header_bytes));
     h.disk().overwrite("store/journal", page, Bytes(journal).subspan(page, header->total_bytes));
+}
+
+// Has the newer checkpoint say that it saw the clean log of `id` after its start had moved, and the log itself before.
+void forge_checkpoint(StoreHarness& h, LogId id, Offset clean_end, Offset start) {
+    constexpr std::size_t page_bytes = store::page_bytes;
+    std::string newest;
+    store::CheckpointHeader header;
+    for (const char* const name : {"store/checkpoint.0", "store/checkpoint.1"}) {
+        const Buffer file = h.disk().contents(name);
+        const Result<store::CheckpointHeader> found = store::decode_checkpoint_header(std::span<const std::uint8_t, page_bytes>(file.data(), page_bytes));
+        if (!found || (!newest.empty() && found->sequence < header.sequence)) continue;
+        newest = name;
+        header = *found;
+    }
+    REQUIRE_FALSE(newest.empty());
+    Buffer body = h.disk().contents(newest);
+    body.erase(body.begin(), body.begin() + page_bytes);
+    body.resize(header.body_bytes);
+    Buffer image(16);
+    Writer out(image);
+    out.varint(id.value);
+    out.varint(static_cast<std::uint64_t>(clean_end.value) + 1);
+    out.varint(h.log(id).clean.value);
+    out.u8(0);
+    const std::size_t bytes = out.size();
+    const auto at = std::search(body.begin(), body.end(), image.begin(), image.begin() + static_cast<std::ptrdiff_t>(bytes)) + static_cast<std::ptrdiff_t>(bytes);
+    REQUIRE(at < body.end());
+    REQUIRE(*at == 0);
+    *at = static_cast<std::uint8_t>(start.value);
+    header.body_crc = crc32c(body);
+    std::uint8_t page[page_bytes];
+    store::encode_checkpoint_header(header, page);
+    h.disk().overwrite(newest, 0, page);
+    h.disk().overwrite(newest, page_bytes, body);
 }
 
 }  // namespace
@@ -124,6 +158,23 @@ TEST_CASE("store cleaning: the unfinished clean log of a topic that was deleted 
         CHECK(c.h.store().log_count() == logs);
         for (std::uint32_t i = 0; i < logs; ++i) CHECK(c.h.log(late + i).end == Offset(1));
     }
+}
+
+TEST_CASE("store cleaning: a start that the ring has moved stays, though the checkpoint saw it in the clean log alone") {
+    Cleaned c;
+    c.fill(first, 40, 900);
+    const std::uint64_t ticket = c.d.clean(first, [](std::size_t) { return true; });
+    REQUIRE(c.h.settle(ticket));
+    c.fill(first, 2);
+    const Offset clean_end = c.h.log(first).clean_end;
+    for (int i = 0; i < 400 && c.h.log(first).start == Offset(0); ++i) c.fill(LogId(17), 1, 1500);
+    const Offset start = c.h.log(first).start;
+    REQUIRE(start > Offset(0));
+    REQUIRE(start < clean_end);
+    forge_checkpoint(c.h, first, clean_end, start);
+    c.h.cut();
+    REQUIRE(c.h.boot());
+    CHECK(c.h.log(first).start == start);
 }
 
 }  // namespace rivulet::test

@@ -205,6 +205,25 @@ TEST_CASE("store cleaning: where the ring takes what was kept, the log starts at
     CHECK(c.log().start >= clean_end);
 }
 
+TEST_CASE("store cleaning: a start that retention moves without room for its record takes the clean part with it") {
+    Cleaned c;
+    c.fill(first, 10);
+    c.clean(2);
+    c.fill(first, 2);
+    for (const std::size_t bytes : {512, 0}) {
+        const Buffer block(bytes);
+        Error error = Error::none;
+        for (int i = 0; i < 1000 && error == Error::none; ++i)
+            error = c.h.act([&] { return c.h.store().append_record(store::RecordType::topic, block); }).error();
+        REQUIRE(error == Error::busy);
+    }
+    c.h.log(first).retention_ms = 1;
+    c.h.act([&] { c.h.store().apply_retention(std::int64_t{1} << 41); });
+    CHECK(c.log().start >= c.log().clean_end);
+    CHECK(c.log().clean == LogId(0));
+    CHECK(c.h.store().log_count() == 2);
+}
+
 TEST_CASE("store cleaning: a memory log is not cleaned") {
     Cleaned c(0);
     REQUIRE(c.h.settle(c.d.create(1, true)));
