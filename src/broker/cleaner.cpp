@@ -70,7 +70,7 @@ void Cleaner::begin(store::Log& cleaned) {
     too_old_ = Timestamp(ages ? broker_.wall().value - config.retention_ms : -1);
     pass_bytes_ = parts.clean_bytes + parts.own_bytes;
     pressed_ = parts.segments_left < reach();
-    appended_ = own_bytes_ = skip_ = 0;
+    appended_ = own_bytes_ = skip_ = wanted_bytes_ = 0;
     horizon_for_ = whole_for_ = last_ = Offset(-1);
     start_ = cleaned.start;
     end_ = all_end_ = cleaned.durable_end;
@@ -153,9 +153,20 @@ void Cleaner::wait_for_room() {
     broker_.env().arm(retry_, broker_.env().now() + retry_ns);
 }
 
+// For the batch that found none, before a view is taken: what that holds cannot make room.
+bool Cleaner::make_room() {
+    if (wanted_bytes_ == 0) return true;
+    const Status begun = broker_.begin_stage(stage_, wanted_bytes_, true);
+    if (!begun && begun.error() == Error::busy) return false;
+    if (begun) broker_.drop(stage_);
+    wanted_bytes_ = 0;
+    return true;
+}
+
 void Cleaner::on_retry() {
     if (in_) return go_on();
     if (std::exchange(view_due_, false)) {
+        if (!make_room()) return wait_for_room();
         bytes_max = slice_bytes;
         return broker_.fetch(*this);
     }

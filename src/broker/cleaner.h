@@ -97,6 +97,7 @@ private:
     void begin_pinned(const store::Log& cleaned);
     void next_view();
     void wait_for_room();
+    bool make_room();
     void give_up(bool failed = true);
     void end_copying();
     void try_finish();
@@ -142,6 +143,7 @@ private:
     std::uint64_t quota_ = 0;    // pinned: how much may
     std::uint64_t counted_ = 0;  // pinned, and about more than the quota: how much there is
     std::uint64_t skip_ = 0;     // of that, what goes and is still to come
+    std::size_t wanted_bytes_ = 0;     // of the batch that found no room for its stage; 0: none
     std::uint64_t pass_bytes_ = 0;     // that it has to write at most
     std::uint64_t appended_ = 0;
     std::int64_t delete_retention_ms_ = 0;

@@ -221,7 +221,9 @@ Cleaner::Step Cleaner::begin_batch() {
     const std::size_t growth = static_cast<std::size_t>(header_.record_count) * time_growth_max;
     const bool grows = horizon_for_ == header_.base_offset && header_.total_bytes() + growth <= state.options.batch_bytes_max;
     // Whoever is held keeps a stage meanwhile, and all of them may have what stages may have.
-    const Status begun = broker_.begin_stage(stage_, header_.total_bytes() + (grows ? growth : 0), true);
+    const std::size_t bytes = header_.total_bytes() + (grows ? growth : 0);
+    const Status begun = broker_.begin_stage(stage_, bytes, true);
+    if (!begun && begun.error() == Error::busy) wanted_bytes_ = bytes;
     if (!begun) return begun.error() == Error::busy ? Step::wait : Step::failed;
     const std::uint8_t room[batch_header_bytes] = {};
     stage_.put(room);

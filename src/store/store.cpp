@@ -263,7 +263,11 @@ Result<Appended> Store::append_batch(Log& log, Batch& batch, std::size_t bytes, 
     const bool idempotent = header.producer_id >= 0;
     if (idempotent) {
         // What was stored under a larger limit stays stored.
-        RIVULET_TRY_ASSIGN(const ProducerBatch* known, state_.producers.judge(header, log.id));
+        const Result<const ProducerBatch*> judged = state_.producers.judge(header, log.id);
+        // What follows a batch that was refused is refused like it: a gap would be the end of a producer.
+        if (!judged && judged.error() == Error::out_of_order_sequence && log.intake == Log::Intake::refused) return fail(Error::limit_reached);
+        if (!judged) return judged.failure();
+        const ProducerBatch* const known = *judged;
         if (known) return Appended{known->base, known->base + std::int64_t{known->span}, known->ticket, Timestamp(-1), true};
     }
     if (bytes > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));

@@ -159,7 +159,7 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
     record::ValidateOptions options;
     options.framed_bytes = records_left_;
     options.batch_bytes_max = broker.store().batch_limit(*log);
-    options.key_required = log->keys_required;
+    options.key_required = keys_required_ = log->keys_required;
     options.zstd_allowed = header_.version >= produce_zstd_from;
     if (records_left_ > options.batch_bytes_max) return refuse(hub, Error::batch_too_large);
     if (records_left_ <= direct_max && bytes.size() < records_left_) return more(records_left_);
@@ -264,6 +264,8 @@ Result<store::Appended> ProduceInHand::append_to(Hub& hub, store::Log& log, Batc
     // First: the stage may be empty, and the topic no longer compacted.
     if (std::exchange(unpacking_, Unpacking::not_begun) == Unpacking::done) return unpacked_;
     broker::Broker& broker = hub.broker();
+    // It was made a compacted one meanwhile: whoever sends the batch again has its keys looked for.
+    if (log.keys_required && !keys_required_) return rivulet::fail(Error::not_leader);
     if (!log.keys_required || validator_->header().compression() == record::Compression::none) return broker.append(log, batch);
     RIVULET_CHECK(stage_.active());
     // Not for nothing.

@@ -2,7 +2,7 @@
 // Owns:     the stage of the batch in hand, until that is appended or dropped.
 // Bounds:   a head (of request, topic or partition) fits a receive buffer; a batch max.message.bytes. The answer grows with the partitions that were met, in the output buffer, up to
 //           limits.kafka_response_bytes: then the connection ends.
-// Errors:   per partition: corrupt_batch, invalid_record, batch_too_large, unsupported_compression, unknown_topic_or_partition, those of idempotent producers, store_offline; its bytes are passed over then.
+// Errors:   per partition: corrupt_batch, invalid_record, batch_too_large, unsupported_compression, unknown_topic_or_partition, those of idempotent producers, not_leader (sent again, it is judged by the topic's new policy), store_offline; its bytes are passed over then.
 // Guarantee: a batch is appended once it is valid, whole; for a compacted topic a compressed one is opened first (broker/unpacker.h); acks = 0 gets no answer, and an error ends the connection (rule of Kafka's protocol).
 // Thread:   loop only. Format: Kafka's protocol, Produce, key 0; one batch of magic 2 for each partition (KIP-98).
 #pragma once
@@ -92,6 +92,7 @@ private:
     At at_ = At::head;
     bool answers_ = true;          // acks is not 0
     bool memory_ = false;          // the log in hand: readable, and acknowledged, at once
+    bool keys_required_ = false;   // as its batch was validated
     Error request_error_ = Error::none;  // of all partitions
     Error error_ = Error::none;    // of the partition in hand
     Error worst_ = Error::none;    // with acks = 0: ends the connection

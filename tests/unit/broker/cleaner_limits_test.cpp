@@ -156,4 +156,21 @@ TEST_CASE("compaction: records of a batch that waits for room count once") {
     CHECK(c.check() == "");
 }
 
+TEST_CASE("compaction: a pass over a log that has all blocks of RAM makes room for what it writes, though its own view has the oldest of them") {
+    broker::BrokerOptions options = small_broker(64);
+    options.store.size = 32 * options.store.segment_bytes;
+    options.store.logs_max = 24;
+    options.store.index_samples_max = 400;
+    Compacted c(64, options);
+    REQUIRE(c.create_with("state", {{"cleanup.policy", "compact"}, {"min.cleanable.dirty.ratio", "1"}}) == Error::none);
+    for (int i = 0; i < 36; ++i) REQUIRE(c.append("state", pack({reading(c.now_ms(), "key-" + std::to_string(i), std::string(4000, 'x'))})) == Error::none);
+    c.run(ns_per_s);
+    const std::uint64_t passes = c.statistics().passes;
+    REQUIRE(c.alter("state", {{"min.cleanable.dirty.ratio", "0.01"}}) == Error::none);
+    c.run(5 * ns_per_s);
+    CHECK(c.statistics().passes > passes);
+    CHECK(cleaning(c).value == 0);
+    CHECK(c.statistics().read_bytes < 2'000'000);
+}
+
 }  // namespace rivulet::test

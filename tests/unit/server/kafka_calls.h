@@ -11,6 +11,13 @@ namespace rivulet::test {
 
 // ---- produce ----
 
+// On a turn of the server.
+template <class Call>
+void act(KafkaServed& served, Call call) {
+    sim::NodeEnv& env = *served.server_node->env();
+    env.turn(sim::EventKind::harness, [&] { env.call([&] { call(); }); });
+}
+
 struct PartitionBatch {
     std::int32_t partition = 0;
     Buffer batch;

@@ -63,6 +63,45 @@ TEST_CASE("compacted topics: records without a key are 87, compressed batches 76
     CHECK(log_of(served, "state").end.value == 3);
 }
 
+TEST_CASE("a batch without keys whose topic becomes compacted before all of it is there is sent again, and refused then") {
+    KafkaServed served(compacted_config);
+    KafkaClient& client = served.connect_kafka();
+    const std::string value(20000, 'v');
+    record::Reading nameless = reading(1000, "", value);
+    nameless.has_key = false;
+    const Buffer batch = pack({nameless});
+    const Buffer request = produce_bytes(client, {{"temps", {{0, batch}}}});
+    const std::size_t half = request.size() / 2;
+    client.send_bytes(Bytes(request).first(half));
+    REQUIRE(served.until([&] { return broker_of(served).store().state().staged_blocks != 0; }));
+    act(served, [&] {
+        char buffer[300];
+        Text why(buffer);
+        broker::Topic& topic = *broker_of(served).find_topic("temps");
+        config::TopicConfig config = topic.config;
+        REQUIRE(config::set(config, "cleanup.policy", "compact", why));
+        REQUIRE(broker_of(served).alter_topic(topic, config, topic.partitions, why).ok());
+    });
+    client.send_bytes(Bytes(request).subspan(half));
+    CHECK(placed(client)[0].error == 6);
+    CHECK(produce(client, {{"temps", {{0, batch}}}})[0].error == 87);
+    CHECK(log_of(served, "temps").end == Offset(0));
+}
+
+TEST_CASE("at the share an idempotent producer hears 44 for what follows a refused batch, too, and repeats are known") {
+    KafkaServed served(compacted_config);
+    KafkaClient& client = served.connect_kafka();
+    const auto send = [&](std::int32_t sequence) { return produce(client, {{"temps", {{0, idempotent_batch(1000, 1, sequence)}}}})[0].error; };
+    CHECK(send(0) == 0);
+    log_of(served, "temps").intake = store::Log::Intake::refused;
+    CHECK(send(1) == 44);
+    CHECK(send(2) == 44);
+    CHECK(send(0) == 0);
+    log_of(served, "temps").intake = store::Log::Intake::open;
+    CHECK(send(2) == 45);
+    CHECK(send(1) == 0);
+}
+
 TEST_CASE("a compacted partition is read to its end while its clean part is on flash alone and the log itself has these offsets in RAM") {
     // A ring that turns round more slowly than the one in RAM.
     std::string text = compacted_config;

@@ -20,12 +20,6 @@ Buffer of_key(std::string_view key, std::size_t value_bytes, int records = 1) {
     return pack(std::vector<record::Reading>(static_cast<std::size_t>(records), reading(1000, key, value)));
 }
 
-template <class Call>
-void act(KafkaServed& served, Call call) {
-    sim::NodeEnv& env = *served.server_node->env();
-    env.turn(sim::EventKind::harness, [&] { env.call([&] { call(); }); });
-}
-
 }  // namespace
 
 TEST_CASE("compressed batches of any size on a compacted topic: acknowledged in their order, and kept uncompressed") {
