@@ -46,7 +46,7 @@ ProduceInHand::Step ProduceInHand::take(Hub& hub, Session& session, Bytes bytes,
 
 ProduceInHand::Step ProduceInHand::step(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
     switch (at_) {
-        case At::head: return take_head(session, bytes, direct_max);
+        case At::head: return take_head(hub, session, bytes, direct_max);
         case At::topic: return take_topic(hub, session, bytes, direct_max);
         case At::partition: return take_partition(bytes, direct_max);
         case At::records: return take_records(hub, session, bytes, direct_max);
@@ -91,7 +91,18 @@ ProduceInHand::Step ProduceInHand::room(Session& session, std::size_t bytes) {
     return session.reserve(bytes) ? Step::done : Step::blocked;
 }
 
-ProduceInHand::Step ProduceInHand::take_head(Session& session, Bytes bytes, std::size_t direct_max) {
+// Those that wait for the blocks of a batch leave half of the output buffers to the others.
+bool ProduceInHand::must_wait_outside(Hub& hub, Session& session, std::size_t direct_max) const {
+    broker::Broker& broker = hub.broker();
+    if (left_ <= direct_max || session.outbox().has_buffer() || !broker.blocks_wanted() || broker.store().state().staged_blocks == 0) return false;
+    return 2 * hub.output_pool().lent() >= hub.output_pool().count();
+}
+
+ProduceInHand::Step ProduceInHand::take_head(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
+    if (must_wait_outside(hub, session, direct_max)) {
+        session.wait_for_room();
+        return Step::blocked;
+    }
     if (!session.reserve(Session::answer_room)) return Step::blocked;
     ProduceRequestHead head;
     const Step taken = take_part(head, bytes, direct_max);

@@ -43,6 +43,7 @@ public:
     std::size_t take_places(Hub& hub, std::size_t bytes);
     std::size_t consumed() const { return consumed_; }
     std::size_t wanted() const { return wanted_; }
+    std::size_t left() const { return left_; }  // bytes of the request that are not consumed
     Failure failure() const { return failure_; }
 
     bool holds_blocks() const { return stage_.active(); }
@@ -54,7 +55,8 @@ private:
     enum class At : std::uint8_t { head, topic, partition, records, staging, discarding, partition_end, topic_end, end };
 
     Step step(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
-    Step take_head(Session& session, Bytes bytes, std::size_t direct_max);
+    bool must_wait_outside(Hub& hub, Session& session, std::size_t direct_max) const;
+    Step take_head(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
     Step take_topic(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);
     Step take_partition(Bytes bytes, std::size_t direct_max);
     Step take_records(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max);

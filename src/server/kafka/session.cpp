@@ -178,6 +178,7 @@ Progress Session::handle(Bytes frame) {
 }
 
 Progress Session::take_produce(Budget& budget) {
+    set_incomplete(false);
     const Bytes bytes = unread();
     const ProduceInHand::Step step = produce_->take(hub_, *this, bytes, hub_.receive_pool().small_buffers().bytes());
     const std::size_t taken = produce_->consumed();
@@ -194,6 +195,8 @@ Progress Session::take_produce(Budget& budget) {
             await_more(produce_->wanted());
             return Progress::more;
         case ProduceInHand::Step::blocked:
+            // Of a request that is not there whole: in a crowd of such its buffer is for others.
+            if (!receive_.empty() && produce_->left() > unread().size()) set_incomplete(hub_.receive_pool().is_small(receive_));
             return Progress::blocked;
         case ProduceInHand::Step::failed:
         case ProduceInHand::Step::further:

@@ -54,6 +54,26 @@ TEST_CASE("halves of produce requests do not keep all output buffers from the ot
     CHECK(still_serves(served, 3 * ns_per_s));
 }
 
+TEST_CASE("halves of large batches that wait for blocks leave output buffers to the others") {
+    std::string text = with_connections(64);
+    for (const std::string_view key : {"max.message.bytes = 64K", "batch_bytes = 64K"}) text.replace(text.find(key), key.size(), std::string(key.substr(0, key.size() - 3)) + "192K");
+    text.replace(text.find("total = 6M"), 10, "total = 5700K");
+    bool few_buffers = false;
+    SUBCASE("with receive buffers for all") { text.replace(text.find("kafka_receive_bytes = 64K"), 25, "kafka_receive_bytes = 512K"); }
+    SUBCASE("with fewer receive buffers than connections") { few_buffers = true; }
+    KafkaServed served(text);
+    const Buffer batch = big_batch(180'000);
+    for (int i = 0; i < 50; ++i) {
+        KafkaClient& client = served.connect_kafka();
+        const Buffer request = produce_bytes(client, {{"temps", {{0, batch}}}});
+        client.send_bytes(head_of(request, request.size() / 2));
+    }
+    served.run(ns_per_s / 10);
+    CHECK(served.program->server->broker().blocks_wanted());
+    CHECK_FALSE(served.program->server->kafka().output_starving());
+    CHECK(still_serves(served, few_buffers ? 2 * ns_per_s : ns_per_s / 2));
+}
+
 TEST_CASE("a produce request that comes drop by drop keeps an output buffer from nobody for long") {
     KafkaServed served(with_connections(48));
     std::vector<KafkaClient*> slow;
