@@ -272,7 +272,7 @@ TEST_CASE("a client that lags in more partitions than a window holds, in no orde
     std::vector<std::int32_t> order;
     for (std::size_t i = 0; i < partitions * batches; ++i) order.push_back(static_cast<std::int32_t>(i % partitions));
     sim::Random random = served.world.random("order");
-    for (std::size_t i = 0; i < order.size(); ++i) std::swap(order[i], order[std::min(order.size() - 1, i + random.below(24))]);
+    for (std::size_t i = 0; i < order.size(); ++i) std::swap(order[i], order[std::min<std::uint64_t>(order.size() - 1, i + random.below(24))]);
     for (const std::int32_t p : order) REQUIRE(produce(client, {{"wide", {{p, big_batch(7000)}}}})[0].error == 0);
     std::vector<std::int64_t> at(partitions);
     const std::size_t got = catch_up(client, at, batches, true);
