@@ -315,7 +315,7 @@ suite_names := tidy unit golden platform smoke fuzz-corpus size crash mutants si
 header_stamps := $(header_files:%=$(out)/headers/%.ok)
 # What does not compile is reported by tidy, among the rest that it finds.
 build-tidy: $(header_stamps)
-	-@$(MAKE) -k objects $(products) $(if $(sim_run_files),$(out)/sim_run) $(if $(unit_files),$(out)/unit_test)
+	-@$(MAKE) -k objects $(products) $(if $(sim_run_files),$(out)/sim_run) $(if $(unit_files),$(out)/unit_test) $(call objects,$(bench_files))
 run-tidy:
 	@CXX='$(CXX)' python3 tests/tidy/tidy.py --out $(out) --nm $(NM)
 # Each header compiled alone. A failure leaves its text in .err and no stamp; tidy reports it.

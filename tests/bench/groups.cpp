@@ -10,8 +10,8 @@
 
 #include "bench/connection.h"
 #include "bench/options.h"
+#include "support/kafka_consumer_protocol.h"
 #include "wire/kafka/apis.h"
-#include "wire/kafka/consumer_protocol.h"
 #include "wire/kafka/heartbeat.h"
 #include "wire/kafka/join_group.h"
 #include "wire/kafka/leave_group.h"
