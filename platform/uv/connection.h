@@ -65,7 +65,7 @@ private:
     bool connecting_ : 1 = false;
     bool sending_ : 1 = false;
     bool paused_ : 1 = false;   // by the handler: a call, or an empty buffer
-    bool held_ : 1 = false;     // inside receive_buffer() or on_accept(): reading starts, stops and closes afterwards
+    bool held_ : 1 = false;     // inside receive_buffers() or on_accept(): reading starts, stops and closes afterwards
     bool closing_ : 1 = false;
     bool shut_ : 1 = false;     // no more sending
     bool in_pieces_ : 1 = false;  // read so, which on_read() hears of at once

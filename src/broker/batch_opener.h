@@ -1,4 +1,4 @@
-// Opens compressed batches off the loop, one after the other, in one piece of memory: for searches by time, for keys at their arrival, for cleaning.
+// Opens compressed batches off the loop, one after the other, in one piece of memory: for searches by time, and for compacted topics at their arrival.
 // Owns:     the memory for decoding, a job; memory_bytes() from the arena.
 // Bounds:   one batch at a time, the others wait in line; a job decodes turn_bytes, or to the end of a record that is larger, and goes on after a turn of the loop. One batch has at most
 //           content_bytes_max of content.

@@ -124,9 +124,9 @@ void Broker::apply_config(Topic& topic) {
         log->pack_interval_ns = topic.config.pack_ms * ns_per_ms;
         store_.set_batch_limit(*log, topic.config.max_message_bytes);
         const bool cleaned = Cleaner::cleans(topic);
-        const bool retained = cleaned && topic.config.cleanup_policy == config::CleanupPolicy::compact;
-        log->retention_ms = retained ? -1 : topic.config.retention_ms;
-        log->retention_bytes = retained ? -1 : topic.config.retention_bytes;
+        const bool for_good = cleaned && topic.config.cleanup_policy == config::CleanupPolicy::compact;
+        log->retention_ms = for_good ? -1 : topic.config.retention_ms;
+        log->retention_bytes = for_good ? -1 : topic.config.retention_bytes;
         log->keys_required = cleaned;
         log->intake = cleaner_.intake_of(topic);
         log->owner = topics_.slot(topic);

@@ -53,7 +53,7 @@ void Cleaner::on_tick() {
     if (!broker_.offline()) look();
 }
 
-void Cleaner::begin(store::Log& cleaned) {
+void Cleaner::begin(store::Log& cleaned, std::uint64_t quota) {
     const Status begun = broker_.store().begin_clean(cleaned);
     if (!begun) {
         begin_at_ = broker_.env().now() + again_ns;
@@ -84,6 +84,7 @@ void Cleaner::begin(store::Log& cleaned) {
     phase_ = cleaned.deletes_kept && broker_.clock_trusted() && start_ < mark_end_ ? Phase::marking : Phase::mapping;
     offset = phase_ == Phase::marking ? start_ : mark_end_;
     pinned_ = pins(topic);
+    quota_ = quota;
     if (pinned_) begin_pinned(cleaned);
     next_view();
 }
@@ -91,7 +92,6 @@ void Cleaner::begin(store::Log& cleaned) {
 // All of it stays. Where it is more than may, a first reading tells how much that is, to the byte.
 void Cleaner::begin_pinned(const store::Log& cleaned) {
     const std::uint64_t alive = broker_.store().alive_bytes(cleaned);
-    quota_ = due_quota_;
     counted_ = 0;
     pass_bytes_ = std::min(alive, quota_);
     offset = start_;
@@ -153,12 +153,11 @@ void Cleaner::wait_for_room() {
     broker_.env().arm(retry_, broker_.env().now() + retry_ns);
 }
 
-// For the batch that found none, before a view is taken: what that holds cannot make room.
+// For the batch that found none, before a view is taken: what that holds cannot make room. The stage is kept for it.
 bool Cleaner::make_room() {
     if (wanted_bytes_ == 0) return true;
     const Status begun = broker_.begin_stage(stage_, wanted_bytes_, true);
     if (!begun && begun.error() == Error::busy) return false;
-    if (begun) broker_.drop(stage_);
     wanted_bytes_ = 0;
     return true;
 }
@@ -167,7 +166,7 @@ void Cleaner::on_retry() {
     if (in_) return go_on();
     if (std::exchange(view_due_, false)) {
         if (!make_room()) return wait_for_room();
-        bytes_max = slice_bytes;
+        bytes_max = turn_bytes;
         return broker_.fetch(*this);
     }
     if (phase_ == Phase::durable) return try_finish();
@@ -186,6 +185,7 @@ void Cleaner::end_copying() {
     store::Log* const cleaned = broker_.store().find(log);
     if (!cleaned || broker_.store().state().making.value == 0) return give_up();
     if (end_ <= cleaned->start) return give_up(false);
+    broker_.drop(stage_);
     if (last_ < end_ - 1) {
         // Nothing of the last batch is alive: one without records, as Kafka keeps it, holds the place, so that readers come to the end.
         record::BatchHeader header;

@@ -61,10 +61,19 @@ public:
 
 private:
     enum class Phase : std::uint8_t { idle, marking, mapping, copying, durable };
-    static constexpr std::size_t slice_bytes = 32U << 10;
-    // more: goes on at once; turn: on the next turn; done, again: with what is read next, which begins with the batch at hand once more if that is not done.
-    enum class Step : std::uint8_t { more, turn, done, again, wait, failed };
+    // more: goes on at once; turn: on the next turn; done: with what is read next, which begins with the batch at hand once more if that is not done.
+    enum class Step : std::uint8_t { more, turn, done, wait, failed };
     enum class Mapped : std::uint8_t { done, full, bad };
+
+    // What a look finds.
+    struct Look {
+        store::Log* due = nullptr;               // to be cleaned, by how pressing it is
+        std::uint64_t due_left = UINT64_MAX;     // its segments to the tail, if that is near
+        std::uint64_t due_own_bytes = 0;
+        std::uint64_t quota = UINT64_MAX;        // if it is pinned: what may stay
+        std::uint64_t least_left = UINT64_MAX;   // segments, of what is nearest to the tail
+        std::uint64_t pressing = 0;              // bytes of all that is near
+    };
 
     struct Retry final : env::Timer {
         explicit Retry(Cleaner& cleaner) : cleaner_(cleaner) {}
@@ -80,10 +89,10 @@ private:
     void look();
     void count();
     bool waits(LogId part) const;
-    void look_at(const Topic& topic, store::Log& part);
-    void decide_cleaned(const Topic& topic, const store::Log& part, const store::Store::Parts& parts);
-    void decide_pinned(const Topic& topic, store::Log& part, store::Store::Parts& parts);
-    void want(const store::Log& part, const store::Store::Parts& parts, std::uint64_t bytes, std::uint64_t quota);
+    void look_at(const Topic& topic, store::Log& part, Look& found);
+    void decide_cleaned(const Topic& topic, store::Log& part, const store::Store::Parts& parts, Look& found) const;
+    void decide_pinned(const Topic& topic, store::Log& part, store::Store::Parts& parts, Look& found);
+    void want(store::Log& part, const store::Store::Parts& parts, std::uint64_t bytes, std::uint64_t quota, Look& found) const;
     std::uint64_t quota_of(const Topic& topic, std::uint64_t alive) const;
     std::uint64_t drop_front(store::Log& part, store::Store::Parts& parts, std::uint64_t alive, std::uint64_t quota);
     void tell_dropped(const store::Log& part, std::uint64_t bytes);
@@ -92,8 +101,8 @@ private:
     std::uint64_t margin() const;
     std::uint64_t reach() const;
     std::uint64_t remaining() const { return pass_bytes_ > appended_ ? pass_bytes_ - appended_ : 0; }
-    void hold(std::uint64_t segments_left, std::uint64_t bytes);
-    void begin(store::Log& cleaned);
+    void hold(const Look& found);
+    void begin(store::Log& cleaned, std::uint64_t quota);
     void begin_pinned(const store::Log& cleaned);
     void next_view();
     void wait_for_room();
@@ -110,10 +119,9 @@ private:
     Step leave();
     bool turn_is_over() const;
     Offset limit() const { return phase_ == Phase::marking ? mark_end_ : end_; }
-    Step mark_on();
+    Step read_on();
     Step end_marking();
     Mapped mark_record(ViewCursor& in);
-    Step map_on();
     Step end_mapping();
     Step begin_batch();
     Step copy_on();
@@ -175,14 +183,8 @@ private:
     bool horizons_ = false;          // the clock can tell one
     std::uint32_t body_crc_ = 0;
     std::uint64_t head_ = 0;     // segment at the last look
-    // What a look has found: the partition to be cleaned, by how pressing it is.
-    LogId due_{0};
-    std::uint64_t due_left_ = 0;
-    std::uint64_t due_own_bytes_ = 0;
-    std::uint64_t due_quota_ = 0;
-    std::uint64_t least_left_ = 0;      // segments, of what is nearest to the tail
-    std::uint64_t pressing_ = 0;        // bytes of all that is near
-    struct Counted {
+    // What outlives the ring, as of the last look.
+    struct Stock {
         std::uint64_t alive = 0;         // of compacted topics, at most
         std::uint64_t kept = 0;          // of these, what passes have kept
         std::uint64_t refusing = 0;      // of pinned topics that refuse more
@@ -190,7 +192,7 @@ private:
         std::uint32_t yielding_parts = 0;
         std::uint32_t parts = 0;
     };
-    Counted counted_all_;
+    Stock stock_;
     store::Log::Intake intake_ = store::Log::Intake::open;
     bool room_told_ = false;
     bool refusal_told_ = false;

@@ -21,41 +21,38 @@ void Cleaner::look() {
     if (state.index_loaded_from > state.head.first_live || broker_.stopping()) return;
     head_ = state.geometry.sequence(state.head.previous_end - 1);
     count();
-    take_in(counted_all_.kept + counted_all_.refusing > share()                                        ? store::Log::Intake::refused
-            : counted_all_.alive + counted_all_.refusing > 2 * share() && phase_ != Phase::idle ? store::Log::Intake::held
+    take_in(stock_.kept + stock_.refusing > share()                                        ? store::Log::Intake::refused
+            : stock_.alive + stock_.refusing > 2 * share() && phase_ != Phase::idle ? store::Log::Intake::held
                                                                                                        : store::Log::Intake::open);
-    due_ = LogId(0);
-    due_left_ = least_left_ = UINT64_MAX;
-    due_own_bytes_ = 0;
-    pressing_ = phase_ != Phase::idle ? remaining() : 0;
+    Look found;
+    if (phase_ != Phase::idle) found.pressing = remaining();
     for (std::uint32_t rank = 0; rank < broker_.topics().count(); ++rank) {
         const Topic& topic = broker_.topics().at(rank);
         for (std::uint32_t p = 0; keeps(topic) && p < topic.partitions; ++p)
-            if (store::Log* const part = broker_.partition(topic, p); part && part->start < part->durable_end) look_at(topic, *part);
+            if (store::Log* const part = broker_.partition(topic, p); part && part->start < part->durable_end) look_at(topic, *part, found);
     }
-    broker_.env().charge(counted_all_.parts * 1024 + broker_.topics().count() * 16);
-    if (phase_ == Phase::idle && due_.value != 0 && broker_.env().now() >= begin_at_)
-        if (store::Log* const chosen = broker_.store().find(due_)) begin(*chosen);
-    hold(least_left_, pressing_);
+    broker_.env().charge(stock_.parts * 1024 + broker_.topics().count() * 16);
+    if (phase_ == Phase::idle && found.due && broker_.env().now() >= begin_at_) begin(*found.due, found.quota);
+    hold(found);
 }
 
 void Cleaner::count() {
-    counted_all_ = {};
+    stock_ = {};
     for (std::uint32_t rank = 0; rank < broker_.topics().count(); ++rank) {
         const Topic& topic = broker_.topics().at(rank);
         for (std::uint32_t p = 0; keeps(topic) && p < topic.partitions; ++p) {
             const store::Log* const part = broker_.partition(topic, p);
             if (!part || part->start >= part->durable_end) continue;
-            ++counted_all_.parts;
+            ++stock_.parts;
             if (cleans(topic)) {
                 const store::Store::Parts parts = broker_.store().parts_of(*part);
-                counted_all_.alive += parts.clean_bytes + parts.own_bytes;
-                counted_all_.kept += parts.clean_bytes;
+                stock_.alive += parts.clean_bytes + parts.own_bytes;
+                stock_.kept += parts.clean_bytes;
                 continue;
             }
             const std::uint64_t alive = broker_.store().alive_bytes(*part);
-            if (refuses(topic)) counted_all_.refusing += alive;
-            else counted_all_.yielding += alive, ++counted_all_.yielding_parts;
+            if (refuses(topic)) stock_.refusing += alive;
+            else stock_.yielding += alive, ++stock_.yielding_parts;
         }
     }
 }
@@ -64,53 +61,53 @@ bool Cleaner::waits(LogId part) const {
     return std::ranges::any_of(failed_, [&](const Failed& one) { return one.log == part && broker_.env().now() < one.again_at; });
 }
 
-void Cleaner::look_at(const Topic& topic, store::Log& part) {
+void Cleaner::look_at(const Topic& topic, store::Log& part, Look& found) {
     if (cleans(topic) && keys_max_ == 0) return;
     store::Store::Parts parts = broker_.store().parts_of(part);
     const bool may = !waits(part.id);
-    if (may && pins(topic)) decide_pinned(topic, part, parts);
-    if (may && cleans(topic)) decide_cleaned(topic, part, parts);
-    least_left_ = std::min(least_left_, parts.segments_left);
+    if (may && pins(topic)) decide_pinned(topic, part, parts, found);
+    if (may && cleans(topic)) decide_cleaned(topic, part, parts, found);
+    found.least_left = std::min(found.least_left, parts.segments_left);
 }
 
 // The nearer to the ring's tail, the more pressing.
-void Cleaner::want(const store::Log& part, const store::Store::Parts& parts, std::uint64_t bytes, std::uint64_t quota) {
-    if (phase_ == Phase::idle || part.id != log) pressing_ += bytes;
-    if (parts.segments_left >= due_left_) return;
-    due_ = part.id;
-    due_left_ = parts.segments_left;
-    due_quota_ = quota;
+void Cleaner::want(store::Log& part, const store::Store::Parts& parts, std::uint64_t bytes, std::uint64_t quota, Look& found) const {
+    if (phase_ == Phase::idle || part.id != log) found.pressing += bytes;
+    if (parts.segments_left >= found.due_left) return;
+    found.due = &part;
+    found.due_left = parts.segments_left;
+    found.quota = quota;
 }
 
 // Near the tail; else if there is enough to clean, and the more the sooner.
-void Cleaner::decide_cleaned(const Topic& topic, const store::Log& part, const store::Store::Parts& parts) {
+void Cleaner::decide_cleaned(const Topic& topic, store::Log& part, const store::Store::Parts& parts, Look& found) const {
     const std::uint64_t all = parts.clean_bytes + parts.own_bytes;
-    if (parts.segments_left < reach()) return want(part, parts, all, UINT64_MAX);
-    if (due_left_ != UINT64_MAX) return;
+    if (parts.segments_left < reach()) return want(part, parts, all, UINT64_MAX, found);
+    if (found.due_left != UINT64_MAX) return;
     const bool worth = parts.own_bytes >= journal_bytes() / least_share;
     const bool dirty = worth && parts.own_bytes * 1000 >= all * topic.config.min_cleanable_dirty_permille;
-    const bool crowded = worth && 2 * (counted_all_.alive + counted_all_.refusing) > 3 * share();
-    if ((!dirty && !crowded) || parts.own_bytes < due_own_bytes_) return;
-    due_ = part.id;
-    due_own_bytes_ = parts.own_bytes;
+    const bool crowded = worth && 2 * (stock_.alive + stock_.refusing) > 3 * share();
+    if ((!dirty && !crowded) || parts.own_bytes < found.due_own_bytes) return;
+    found.due = &part;
+    found.due_own_bytes = parts.own_bytes;
 }
 
 // Moved when the tail comes, and not before. What is more than its share goes then, as without being pinned.
-void Cleaner::decide_pinned(const Topic& topic, store::Log& part, store::Store::Parts& parts) {
+void Cleaner::decide_pinned(const Topic& topic, store::Log& part, store::Store::Parts& parts, Look& found) {
     const bool at_hand = phase_ != Phase::idle && part.id == log;
     if (parts.segments_left >= reach() || at_hand) return;
     std::uint64_t alive = broker_.store().alive_bytes(part);
     const std::uint64_t quota = quota_of(topic, alive);
     if (alive > quota) alive = drop_front(part, parts, alive, quota);
-    if (parts.segments_left < reach()) want(part, parts, std::min(alive, quota), quota);
+    if (parts.segments_left < reach()) want(part, parts, std::min(alive, quota), quota, found);
 }
 
 // What a partition may keep that has so much: what the others leave, but at least its equal part.
 std::uint64_t Cleaner::quota_of(const Topic& topic, std::uint64_t alive) const {
     if (refuses(topic)) return UINT64_MAX;
-    const std::uint64_t others = counted_all_.yielding - std::min(counted_all_.yielding, alive);
+    const std::uint64_t others = stock_.yielding - std::min(stock_.yielding, alive);
     const std::uint64_t left = room();
-    return std::max(left / std::max<std::uint32_t>(1, counted_all_.yielding_parts), left > others ? left - others : 0);
+    return std::max(left / std::max<std::uint32_t>(1, stock_.yielding_parts), left > others ? left - others : 0);
 }
 
 // Whole segments' worth, as long as the oldest is near and enough is left. Returns what is left.
@@ -123,7 +120,7 @@ std::uint64_t Cleaner::drop_front(store::Log& part, store::Store::Parts& parts, 
         dropped += front.bytes;
         parts = broker_.store().parts_of(part);
     }
-    counted_all_.yielding -= std::min(counted_all_.yielding, dropped);
+    stock_.yielding -= std::min(stock_.yielding, dropped);
     if (dropped != 0) tell_dropped(part, dropped);
     return alive;
 }
@@ -148,7 +145,7 @@ std::uint64_t Cleaner::alive_bytes_of(const Topic& topic) const {
 }
 
 std::uint64_t Cleaner::room() const {
-    const std::uint64_t firm = counted_all_.kept + counted_all_.refusing;
+    const std::uint64_t firm = stock_.kept + stock_.refusing;
     return share() > firm ? share() - firm : 0;
 }
 
@@ -164,7 +161,7 @@ void Cleaner::take_in(store::Log::Intake intake) {
     if (refused && broker_.env().now() >= refusal_again_at_) {
         refusal_told_ = true;
         refusal_again_at_ = broker_.env().now() + told_again_ns;
-        env::LogLine(broker_.env(), env::LogLevel::error) << "compacted topics and those with overflow = reject have " << counted_all_.kept + counted_all_.refusing << " bytes that stay, more than a "
+        env::LogLine(broker_.env(), env::LogLevel::error) << "compacted topics and those with overflow = reject have " << stock_.kept + stock_.refusing << " bytes that stay, more than a "
                                                           << live_share << "th of storage.size: they take no more until some of it is deleted, or retention takes it";
     }
     if (!refused && std::exchange(refusal_told_, false)) env::LogLine(broker_.env(), env::LogLevel::info) << "compacted topics and those with overflow = reject take records again";
@@ -181,14 +178,14 @@ std::uint64_t Cleaner::margin() const {
 // All that stays may have to be written anew before the tail comes.
 std::uint64_t Cleaner::reach() const {
     const store::Geometry& geometry = broker_.store().state().geometry;
-    const std::uint64_t stays = counted_all_.alive + counted_all_.refusing + std::min(counted_all_.yielding, room());
+    const std::uint64_t stays = stock_.alive + stock_.refusing + std::min(stock_.yielding, room());
     return std::min<std::uint64_t>(geometry.segment_count / 2, margin() + 2 + stays / geometry.segment_bytes);
 }
 
 // While a pass runs: whatever is that near is written, one pass after the other, before the nearest may go.
-void Cleaner::hold(std::uint64_t segments_left, std::uint64_t bytes) {
+void Cleaner::hold(const Look& found) {
     const std::uint64_t segment_bytes = broker_.store().state().geometry.segment_bytes;
-    broker_.hold_appends(phase_ != Phase::idle && segments_left < margin() + (bytes + segment_bytes - 1) / segment_bytes);
+    broker_.hold_appends(phase_ != Phase::idle && found.least_left < margin() + (found.pressing + segment_bytes - 1) / segment_bytes);
 }
 
 }  // namespace rivulet::broker

@@ -86,7 +86,7 @@ Cleaner::Step Cleaner::go_through() {
     turn_end_ = begin + turn_bytes;
     turn_left_ = turn_records;
     Step step = Step::more;
-    while (step == Step::more) step = !inside_ ? enter() : phase_ == Phase::marking ? mark_on() : phase_ == Phase::mapping ? map_on() : copy_on();
+    while (step == Step::more) step = !inside_ ? enter() : phase_ == Phase::copying ? copy_on() : read_on();
     broker_.env().charge((in_->taken() - begin) * 4 + (turn_records - turn_left_) * record_work);
     return step;
 }
@@ -128,18 +128,19 @@ Cleaner::Step Cleaner::leave() {
     return Step::more;
 }
 
-// ---- which keys are deleted ----
-
-// A tombstone goes once it was told for long enough, and with it all that its key had before: a pass that had no room for the key has kept that, and mapping reads only what came since.
-Cleaner::Step Cleaner::mark_on() {
+// To the end of the batch: marking or mapping.
+Cleaner::Step Cleaner::read_on() {
+    const bool marks = phase_ == Phase::marking;
     for (; records_left_ > 0; --records_left_, --turn_left_) {
         if (turn_is_over()) return Step::turn;
-        const Mapped marked = mark_record(*in_);
-        if (marked == Mapped::full) return end_marking();
-        if (marked == Mapped::bad) break;
+        const Mapped mapped = marks ? mark_record(*in_) : map_record(*in_);
+        if (mapped == Mapped::full) return marks ? end_marking() : end_mapping();
+        if (mapped == Mapped::bad) break;
     }
     return leave();
 }
+
+// ---- which keys are deleted ----
 
 // The others are for the next passes: what comes since needs room in the table.
 Cleaner::Step Cleaner::end_marking() {
@@ -148,6 +149,7 @@ Cleaner::Step Cleaner::end_marking() {
     return Step::done;
 }
 
+// A tombstone goes once it was told for long enough, and with it all that its key had before: a pass that had no room for the key has kept that, and mapping reads only what came since.
 Cleaner::Mapped Cleaner::mark_record(ViewCursor& in) {
     RecordHead head;
     if (!read_head(in, head) || head.key_bytes < 0) return Mapped::bad;
@@ -165,16 +167,6 @@ Cleaner::Mapped Cleaner::mark_record(ViewCursor& in) {
 }
 
 // ---- which keys come again ----
-
-Cleaner::Step Cleaner::map_on() {
-    for (; records_left_ > 0; --records_left_, --turn_left_) {
-        if (turn_is_over()) return Step::turn;
-        const Mapped mapped = map_record(*in_);
-        if (mapped == Mapped::full) return end_mapping();
-        if (mapped == Mapped::bad) break;
-    }
-    return leave();
-}
 
 // The table is full. Keys of this batch that it has are no mistake: the batch stays, wherever it lies.
 Cleaner::Step Cleaner::end_mapping() {
@@ -222,9 +214,12 @@ Cleaner::Step Cleaner::begin_batch() {
     const bool grows = horizon_for_ == header_.base_offset && header_.total_bytes() + growth <= state.options.batch_bytes_max;
     // Whoever is held keeps a stage meanwhile, and all of them may have what stages may have.
     const std::size_t bytes = header_.total_bytes() + (grows ? growth : 0);
-    const Status begun = broker_.begin_stage(stage_, bytes, true);
-    if (!begun && begun.error() == Error::busy) wanted_bytes_ = bytes;
-    if (!begun) return begun.error() == Error::busy ? Step::wait : Step::failed;
+    if (stage_.room() < bytes) {
+        broker_.drop(stage_);
+        const Status begun = broker_.begin_stage(stage_, bytes, true);
+        if (!begun && begun.error() == Error::busy) wanted_bytes_ = bytes;
+        if (!begun) return begun.error() == Error::busy ? Step::wait : Step::failed;
+    }
     const std::uint8_t room[batch_header_bytes] = {};
     stage_.put(room);
     out_ = header_;
@@ -265,17 +260,13 @@ Cleaner::Step Cleaner::copy_on() {
 
 // It is in the stage, as far as it is kept. Not sound: what it has are no records.
 Cleaner::Step Cleaner::end_batch(bool sound) {
-    Step step = Step::more;
-    if (!sound) {
-        step = Step::again;
-        whole_for_ = header_.base_offset;
-    } else if (wants_horizon_ && horizon_for_ != header_.base_offset) {
-        step = Step::again;
-        horizon_for_ = header_.base_offset;
+    const bool horizon = sound && wants_horizon_ && horizon_for_ != header_.base_offset;
+    if (!sound || horizon || out_.record_count == 0) broker_.drop(stage_);
+    if (!sound || horizon) {
+        (sound ? horizon_for_ : whole_for_) = header_.base_offset;
+        return Step::done;
     }
-    if (step == Step::again || out_.record_count == 0) {
-        broker_.drop(stage_);
-        if (step == Step::again) return step;
+    if (out_.record_count == 0) {
         count_batch();
         return leave();
     }
@@ -283,8 +274,7 @@ Cleaner::Step Cleaner::end_batch(bool sound) {
     out_.crc = record::batch_crc(out_, body_crc_, stage_.size() - batch_header_bytes);
     record::encode_header(out_, stage_.header());
     broker_.store().fit(stage_);
-    step = append();
-    if (step != Step::done) return step;
+    if (const Step step = append(); step != Step::done) return step;
     count_batch();
     last_ = out_.last_offset();
     deletes_kept_ = deletes_kept_ || (out_.attributes & attribute_delete_horizon) != 0;

@@ -115,6 +115,7 @@ void Checker::check_contradictions(SectionId section, const TopicConfig& config,
     const auto said = [&](Ref a, Ref b, Ref c) { return section == SectionId::topic && origin_of(a) == origin_default && origin_of(b) == origin_default && origin_of(c) == origin_default; };
     require(said(pinned, policy, policy) || !contradicts(config, Contradiction::pinned_compact), pinned, "contradicts", policy);
     require(said(overflow, pinned, policy) || !contradicts(config, Contradiction::reject_alone), overflow, "takes pinned = true or cleanup.policy = compact, not", pinned);
+    require(said(policy, policy, policy) || config.cleanup_policy == CleanupPolicy::remove || config_.limits.compact_keys != 0, policy, "is refused with", ref(SectionId::limits, "compact_keys"));
     require(said(kept, durability, durability) || !contradicts(config, Contradiction::memory), kept, "not done with", durability);
 }
 

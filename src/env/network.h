@@ -23,8 +23,8 @@ public:
     virtual void on_connected() {}
     // Bytes have arrived: lend a buffer for them. An empty one pauses reading until Connection::resume_reading().
     virtual MutableBytes receive_buffer() = 0;
-    // The same in pieces, none of them empty, which are filled in order by one read; returns how many of `pieces`, receive_pieces_max of them, are lent. 0 pauses. A
-    // Connection asks in this way.
+    // The same in pieces, none of them empty, which are filled in order by one read; returns how many of `pieces`, receive_pieces_max of them, are lent. 0 pauses. The
+    // network's connections ask in this way.
     virtual std::size_t receive_buffers(std::span<MutableBytes> pieces) {
         pieces[0] = receive_buffer();
         return pieces[0].empty() ? 0 : 1;

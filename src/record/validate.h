@@ -31,6 +31,7 @@ public:
     // The header has arrived; it is to be trusted after finish() alone.
     bool has_header() const { return position_ >= batch_header_bytes; }
     const BatchHeader& header() const { return header_; }
+    const ValidateOptions& options() const { return options_; }
     // Of the records of an uncompressed batch: producers do not always set the header's field right. -1 = none.
     Timestamp max_timestamp() const { return max_timestamp_; }
 

@@ -131,7 +131,7 @@ void Server::on_timer() {
 }
 
 Server::Totals Server::totals() const {
-    return {hub_.statistics(), kafka_.statistics(), broker_.store().commit_statistics(), broker_.store().checkpoint_bytes()};
+    return {hub_.statistics(), kafka_.statistics(), broker_.store().commit_statistics(), broker_.store().checkpoint_bytes(), broker_.cleaner().statistics()};
 }
 
 void Server::report(Instant now) {
@@ -144,6 +144,8 @@ void Server::report(Instant now) {
     const std::uint64_t fetched = at.hub.fetched_bytes - reported_.hub.fetched_bytes + at.kafka.fetched_bytes - reported_.kafka.fetched_bytes;
     const std::uint64_t commits = at.commits.commits - reported_.commits.commits;
     const std::uint64_t refused = at.hub.refused - reported_.hub.refused + at.kafka.refused - reported_.kafka.refused;
+    const std::uint64_t passes = at.cleaning.passes - reported_.cleaning.passes;
+    const std::uint64_t moved = at.cleaning.written_bytes - reported_.cleaning.written_bytes;
     reported_ = at;
     if (readings == 0 && fetched == 0 && flash == 0) return;
     LogLine line(env_, LogLevel::info);
@@ -153,6 +155,7 @@ void Server::report(Instant now) {
         const std::uint64_t hundredths = flash * 100 / payload;
         line << ", " << hundredths / 100 << '.' << hundredths / 10 % 10 << hundredths % 10 << " bytes per payload byte";
     }
+    if (passes != 0) line << "; " << moved << " bytes written anew in " << passes << " cleaning passes";
     if (refused != 0) line << "; " << refused << " refused";
 }
 

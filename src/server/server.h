@@ -82,6 +82,7 @@ private:
         kafka::HubStatistics kafka;
         store::Committer::Statistics commits;
         std::uint64_t checkpoint_bytes = 0;
+        broker::Cleaner::Statistics cleaning;
     };
     Totals totals() const;
 

@@ -85,7 +85,6 @@ Status Ring::begin(Stage& stage, std::size_t bytes, bool ahead) {
     stage.blocks_ = count;
     stage.bytes_ = bytes;
     stage.size_ = 0;
-    stage.lent_ = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
         const BlockIndex block = state_.blocks.take();
         RIVULET_CHECK(block != no_block);
@@ -115,7 +114,7 @@ void Ring::end_stage(Stage& stage) {
     state_.staged_blocks -= stage.blocks_;
     stages_wanted_ = false;
     stage.first_ = stage.last_ = no_block;
-    stage.blocks_ = 0;
+    stage.blocks_ = stage.lent_ = 0;
     stage.bytes_ = stage.size_ = 0;
 }
 

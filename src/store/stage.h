@@ -3,7 +3,7 @@
 //           come before the stage goes away.
 // Bounds:   all blocks that the batch will need are taken at once, so that two halves cannot wait for each other; Ring::stage_blocks_max() for all stages together, but for one that is begun ahead of them.
 // Guarantee: readers and commits see nothing of a stage before it is appended. The batch's header is contiguous.
-// Thread:   loop only.
+// Thread:   loop; a job that has it for itself may put(), and read its Pieces.
 #pragma once
 
 #include <utility>

@@ -42,6 +42,7 @@ Outcome decode(Bytes body, const BatchHeader& header, std::size_t memory_bytes, 
             require(found->offset.value > last && found->offset.value <= header.last_offset().value);
             last = found->offset.value;
             out.times.push_back(found->time.value);
+            require((what == BatchDecoder::What::times) == found->raw.empty());
             HeaderReader headers(found->record);
             while (headers.next()) {}
             require(headers.error() == Error::none);

@@ -2,6 +2,7 @@
 several times and that is killed in between. The last line is `N passed, M failed`. With names of tests as arguments: those alone.
 """
 
+import functools
 import json
 import os
 import random
@@ -10,16 +11,10 @@ import sys
 import time
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
-from _cli import Broker, Client, Failed, expect, free_port, main, rivulet, test, wait_for
+from _cli import Broker, Client, Failed, expect, free_port, main, rivulet, test, wait_for, with_broker
+from _kafka import CODECS, codecs_stored, debian
 
-# Debian's packages are for Debian's Python alone.
-try:
-    import confluent_kafka
-    import kafka
-except ImportError:
-    if sys.executable != "/usr/bin/python3":
-        os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
-    raise
+confluent_kafka, kafka = debian("confluent_kafka", "kafka")
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 RING = 8 << 20
@@ -29,7 +24,8 @@ INVALID_CONFIG, POLICY_VIOLATION, INVALID_RECORD = 40, 44, 87
 
 class KafkaBroker(Broker):
     def __init__(self, folder, *more):
-        self.kafka = f"127.0.0.1:{free_port()}"
+        self.kafka_port = free_port()
+        self.kafka = f"127.0.0.1:{self.kafka_port}"
         super().__init__(folder, "--set", f"listener.kafka.bind={self.kafka}", "--set", f"storage.size={RING}", "--set", "storage.segment_bytes=256K", "--set", "limits.batch_bytes=128K", "--set", "defaults.max.message.bytes=100K", "--set", "clock.trust=always",
                          "--set", "defaults.commit.interval.ms=10", *more)
         self.admin = AdminClient({**QUIET, "bootstrap.servers": self.kafka})
@@ -40,16 +36,7 @@ class KafkaBroker(Broker):
         self.admin.create_topics([NewTopic(topic, partitions, 1, config=named)])[topic].result(20)
 
 
-def with_kafka(function, *more):
-    def run(folder):
-        broker = KafkaBroker(folder, *more)
-        try:
-            function(broker)
-        finally:
-            broker.stop()
-
-    run.__name__ = function.__name__
-    return test(run)
+with_kafka = functools.partial(with_broker, make=KafkaBroker, give=lambda broker: broker)
 
 
 def code_of(act):
@@ -371,6 +358,17 @@ def without_room_for_keys_the_policy_is_refused(folder):
         expect(run.code == 2 and "compact_keys" in run.err, f"exit {run.code}: {run.err}")
     finally:
         broker.stop()
+
+
+@with_kafka
+def compressed_batches_are_stored_uncompressed(broker):
+    broker.create("packed", cleanup_policy="compact")
+    for codec in CODECS[1:]:
+        producer = confluent_kafka.Producer({**QUIET, "bootstrap.servers": broker.kafka, "compression.type": codec, "linger.ms": 50})
+        for i in range(20):
+            producer.produce("packed", pad(codec, 400), f"{codec}{i}")
+        expect(producer.flush(20) == 0, codec)
+    expect(codecs_stored(broker.kafka_port, "packed") == ({"none"}, 20 * len(CODECS[1:])), "stored compressed, or not all")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,12 @@ def headers_alone(root, build):
     return problems
 
 
+def benchmarks_compile(root, build):
+    """The benchmarks, which no other suite builds."""
+    return [Problem(source.path, 1, "does not compile (or `make build-tidy` was not run)") for source in tree(root, (".cpp",), "tests/bench")
+            if source.path.count("/") == 2 and not os.path.exists(os.path.join(root, build.out, "obj", os.path.splitext(source.path)[0] + ".o"))]
+
+
 _DATA = re.compile(r"^\.(?:data|bss|tdata|tbss)(?!\.rel\.ro)")
 
 
@@ -87,4 +93,4 @@ def same_objects(root, build):
     return problems
 
 
-CHECKS = [headers_alone, no_globals, same_objects]
+CHECKS = [headers_alone, benchmarks_compile, no_globals, same_objects]

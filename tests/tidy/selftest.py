@@ -98,6 +98,9 @@ def _build_cases(nm):
                       "out/sim_run.map": "LOAD out/obj/src/base/a.o\nLOAD other/obj/src/base/b.o\nLOAD out/obj/tests/sim/w.o\n",
                       "out/unit_test.map": "LOAD out/obj/tests/unit/a.o\n"})
         yield "same_objects", _verdict(build_checks.same_objects(root, build_checks.Build("out", nm)), 2)
+    with tempfile.TemporaryDirectory() as root:
+        _write(root, {"tests/bench/good.cpp": "", "tests/bench/bad.cpp": "", "tests/bench/rdkafka/client.cpp": "", "out/obj/tests/bench/good.o": ""})
+        yield "benchmarks_compile", _verdict(build_checks.benchmarks_compile(root, build_checks.Build("out", nm)), 1)
 
 
 def run(nm):

@@ -51,6 +51,7 @@ void Coordinator::on_loaded() {
     }
     for (Member& member : groups_.members())
         if (member.group) keep_alive(member);
+    arm_next();
 }
 
 void Coordinator::stop() {
@@ -136,7 +137,9 @@ void Coordinator::on_tick() {
 
 void Coordinator::arm_next() {
     arm(sweep_due_);
-    if (!joined_.empty() || !synced_.empty() || !told_.empty() || topics_look_ < groups_.groups().size()) return arm(now());
+    // While they are loaded nobody looks at topics.
+    const bool looks = topics_look_ < groups_.groups().size() && !loading();
+    if (!joined_.empty() || !synced_.empty() || !told_.empty() || looks) return arm(now());
     for (const Member& member : groups_.members())
         if (member.group) arm(member.deadline);
     for (const Group& group : groups_.groups()) {

@@ -153,8 +153,13 @@ Session::Progress Session::release_slots(Membership& member, const frames::Assig
     }
     commit_processed(member);
     if (member.over) return Progress::done;
-    for (const frames::Slot& number : wanted.slots)
-        if (GroupSlot* const released = find_slot(member, number.number)) give_slot(*released);
+    slot = nullptr;
+    for (const frames::Slot& number : wanted.slots) {
+        GroupSlot* const released = slot && slot->number == number.number ? slot : find_slot(member, number.number);
+        if (!released) continue;
+        slot = member.slots.next(*released);
+        give_slot(*released);
+    }
     for (slot = member.slots.front(); slot; slot = member.slots.next(*slot))
         if (slot->revoked) return Progress::done;
     hub_.groups().release(member);

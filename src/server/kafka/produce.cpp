@@ -170,7 +170,7 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
     record::ValidateOptions options;
     options.framed_bytes = records_left_;
     options.batch_bytes_max = broker.store().batch_limit(*log);
-    options.key_required = keys_required_ = log->keys_required;
+    options.key_required = log->keys_required;
     options.zstd_allowed = header_.version >= produce_zstd_from;
     if (records_left_ > options.batch_bytes_max) return refuse(hub, Error::batch_too_large);
     if (records_left_ <= direct_max && bytes.size() < records_left_) return more(records_left_);
@@ -179,12 +179,10 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
     session_ = &session;
     if (records_left_ > direct_max) return stage(hub, session);
     Bytes batch = bytes.first(records_left_);
-    validator_->feed(batch);
     // One that is to be opened first stays for longer than its receive buffer.
-    if (log->keys_required && validator_->has_header() && validator_->header().compression() != record::Compression::none) {
-        validator_.emplace(options);
-        return stage(hub, session);
-    }
+    const bool opened = log->keys_required && batch.size() >= record::batch_header_bytes && record::decode_header(batch).compression() != record::Compression::none;
+    if (opened) return stage(hub, session);
+    validator_->feed(batch);
     return append(hub, session, batch);
 }
 
@@ -276,10 +274,10 @@ Result<store::Appended> ProduceInHand::append_to(Hub& hub, store::Log& log, Batc
     if (std::exchange(unpacking_, Unpacking::not_begun) == Unpacking::done) return unpacked_;
     broker::Broker& broker = hub.broker();
     // It was made a compacted one meanwhile: whoever sends the batch again has its keys looked for.
-    if (log.keys_required && !keys_required_) return rivulet::fail(Error::not_leader);
+    if (log.keys_required && !validator_->options().key_required) return rivulet::fail(Error::not_leader);
     if (!log.keys_required || validator_->header().compression() == record::Compression::none) return broker.append(log, batch);
     RIVULET_CHECK(stage_.active());
-    // Not for nothing.
+    // Opening costs much: only where it can be appended then.
     RIVULET_TRY(broker.store().room_for(log, stage_.size()));
     unpacking_ = Unpacking::under_way;
     if (broker.unpack(*this, log.id, stage_)) return rivulet::fail(Error::busy);

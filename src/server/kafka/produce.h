@@ -94,7 +94,6 @@ private:
     At at_ = At::head;
     bool answers_ = true;          // acks is not 0
     bool memory_ = false;          // the log in hand: readable, and acknowledged, at once
-    bool keys_required_ = false;   // as its batch was validated
     Error request_error_ = Error::none;  // of all partitions
     Error error_ = Error::none;    // of the partition in hand
     Error worst_ = Error::none;    // with acks = 0: ends the connection

@@ -6,7 +6,7 @@ use FindBin;
 use lib $FindBin::Bin;
 use rivulet_client;
 use rivulet_groups;
-use constant DEADLINE => 180 * ($ENV{FACTOR} // 1);
+use constant DEADLINE => 170 * ($ENV{FACTOR} // 1);
 use Time::HiRes qw(sleep time);
 my ($BIN, $PAGE) = (shift // 'build/native-release/rivulet', shift // 'src/wire/compact/PROTOCOL.md');
 my ($DIR, $PORT, $PID, $good, @bad) = (($ENV{TMPDIR} // '/tmp') . "/store.$$", undef, undef, 0);

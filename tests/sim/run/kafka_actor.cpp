@@ -1,5 +1,9 @@
 #include "sim/run/kafka_actor.h"
 
+#include "base/crc32c.h"
+#include "record/batch.h"
+#include "wire/kafka/init_producer_id.h"
+
 namespace rivulet::sim {
 
 KafkaActor::KafkaActor(NodeEnv& env, History& history, const Plan& plan, std::string name, std::uint64_t life, std::int64_t tick_ns)
@@ -47,6 +51,29 @@ void KafkaActor::ask_metadata(KafkaLink& link, std::function<void()> then) {
         known_ = told == plan_.topics.size();
         then();
     });
+}
+
+void KafkaActor::ask_producer_id(KafkaLink& link, ProducerId& own) {
+    kafka::InitProducerIdRequest request;
+    link.call<kafka::InitProducerIdResponse>(Api::init_producer_id, some_version(random_, Api::init_producer_id, 0), request, [this, &link, &own](const kafka::InitProducerIdResponse& response) {
+        if (response.error_code != 0) {
+            if (!passes(response.error_code)) link.broken("InitProducerId: error " + std::to_string(response.error_code));
+            return link.hang_up();
+        }
+        own = {response.producer_id, response.producer_epoch};
+        history_.given_producer_id(own.id);
+    });
+}
+
+void KafkaActor::seal(record::BatchHeader header, const ProducerId& own, std::int32_t first, std::vector<std::uint8_t>& batch) {
+    if (own.id >= 0) {
+        header.producer_id = own.id;
+        header.producer_epoch = own.epoch;
+        header.base_sequence = first;
+    }
+    const Bytes body = Bytes(batch).subspan(record::batch_header_bytes);
+    header.crc = record::batch_crc(header, crc32c(body), body.size());
+    record::encode_header(header, batch);
 }
 
 }  // namespace rivulet::sim

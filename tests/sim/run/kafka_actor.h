@@ -24,6 +24,14 @@ protected:
     // Partitions and ids of all topics of the plan, in partitions_ and ids_.
     void ask_metadata(KafkaLink& link, std::function<void()> then);
     bool known() const { return known_; }
+    // Of an idempotent producer; -1: it has none yet, or is not idempotent.
+    struct ProducerId {
+        std::int64_t id = -1;
+        std::int16_t epoch = -1;
+    };
+    void ask_producer_id(KafkaLink& link, ProducerId& own);
+    // A batch that was packed behind room for its header, as it is sent; first: the sequence of its first record.
+    static void seal(record::BatchHeader header, const ProducerId& own, std::int32_t first, std::vector<std::uint8_t>& batch);
     std::size_t topic_index(std::string_view name) const;  // plan_.topics.size(): none
     const std::string& topic_name(std::size_t topic) const { return plan_.topics[topic].name; }
 

@@ -1,7 +1,6 @@
 #include "sim/run/kafka_producer.h"
 
 #include "record/pack.h"
-#include "wire/kafka/init_producer_id.h"
 
 namespace rivulet::sim {
 
@@ -38,18 +37,7 @@ std::string KafkaProducer::state() const {
 
 void KafkaProducer::on_link_up(KafkaLink&) {
     some_refused_ = false;
-    if (own_.idempotent && id_ < 0) {
-        kafka::InitProducerIdRequest request;
-        link_.call<kafka::InitProducerIdResponse>(Api::init_producer_id, some_version(random_, Api::init_producer_id, 0), request, [this](const kafka::InitProducerIdResponse& response) {
-            if (response.error_code != 0) {
-                if (!passes(response.error_code)) link_.broken("InitProducerId: error " + std::to_string(response.error_code));
-                return link_.hang_up();
-            }
-            id_ = response.producer_id;
-            epoch_ = response.producer_epoch;
-            history_.given_producer_id(id_);
-        });
-    }
+    if (own_.idempotent && producer_.id < 0) ask_producer_id(link_, producer_);
     ask_metadata(link_, [this] { ready_ = known(); });
 }
 
@@ -60,7 +48,7 @@ void KafkaProducer::on_link_down(KafkaLink&) {
 
 void KafkaProducer::on_tick() {
     link_.tick();
-    if (!ready_ || !link_.up() || (own_.idempotent && id_ < 0)) return;
+    if (!ready_ || !link_.up() || (own_.idempotent && producer_.id < 0)) return;
     if (!finishing_ && random_.chance(1, 600)) return link_.hang_up();
     if (random_.chance(1, 200)) ask_metadata(link_, [] {});
     std::uint64_t n = finishing_ ? std::min<std::uint64_t>(more_left_, 1) : random_.below(own_.batches_max + 1);
@@ -97,16 +85,8 @@ void KafkaProducer::make_batch(Place place, Queue& queue) {
         RIVULET_CHECK(pack.add(reading, out));
         ++batch.count;
     }
-    record::BatchHeader header = pack.close();
-    if (own_.idempotent) {
-        header.producer_id = id_;
-        header.producer_epoch = epoch_;
-        header.base_sequence = batch.sequence;
-    }
     batch.bytes.resize(out.size());
-    const Bytes body = Bytes(batch.bytes).subspan(record::batch_header_bytes);
-    header.crc = record::batch_crc(header, crc32c(body), body.size());
-    record::encode_header(header, batch.bytes);
+    seal(pack.close(), producer_, batch.sequence, batch.bytes);
     queue.sequence = static_cast<std::int32_t>((static_cast<std::uint32_t>(queue.sequence) + batch.count) & 0x7fffffffU);
     queue.batches.push_back(std::move(batch));
 }

@@ -47,8 +47,7 @@ private:
     KafkaLink link_;
     bool ready_ = false;          // on this connection
     bool some_refused_ = false;   // likewise
-    std::int64_t id_ = -1;
-    std::int16_t epoch_ = -1;
+    ProducerId producer_;
     std::map<Place, Queue> queues_;
     std::uint32_t more_left_ = 0;
 };

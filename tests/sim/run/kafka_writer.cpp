@@ -1,7 +1,6 @@
 #include "sim/run/kafka_writer.h"
 
 #include "record/pack.h"
-#include "wire/kafka/init_producer_id.h"
 
 namespace rivulet::sim {
 
@@ -30,24 +29,15 @@ std::string KafkaWriter::state() const { return name_ + ": " + (link_.up() ? "co
 void KafkaWriter::on_link_up(KafkaLink&) {
     some_refused_ = false;
     connected_at_ = world_.now();
-    if (!own_.idempotent || id_ >= 0) return;
-    kafka::InitProducerIdRequest request;
-    link_.call<kafka::InitProducerIdResponse>(Api::init_producer_id, some_version(random_, Api::init_producer_id, 0), request, [this](const kafka::InitProducerIdResponse& response) {
-        if (response.error_code != 0) {
-            if (!passes(response.error_code)) link_.broken("InitProducerId: error " + std::to_string(response.error_code));
-            return link_.hang_up();
-        }
-        id_ = response.producer_id;
-        epoch_ = response.producer_epoch;
-        history_.given_producer_id(id_);
-    });
+    if (!own_.idempotent || producer_.id >= 0) return;
+    ask_producer_id(link_, producer_);
 }
 
 void KafkaWriter::on_link_down(KafkaLink&) { in_flight_ = 0; }
 
 void KafkaWriter::on_tick() {
     link_.tick();
-    if (!link_.up() || (own_.idempotent && id_ < 0)) return;
+    if (!link_.up() || (own_.idempotent && producer_.id < 0)) return;
     if (!finishing_ && random_.chance(1, 600)) return link_.hang_up();
     make_batches();
     send();
@@ -93,17 +83,9 @@ void KafkaWriter::close_batch(std::size_t partition, std::vector<ReadingId> read
             batch.readings.push_back(readings[at]);
         }
         RIVULET_CHECK(!batch.readings.empty());
-        record::BatchHeader header = pack.close();
-        if (own_.idempotent) {
-            header.producer_id = id_;
-            header.producer_epoch = epoch_;
-            header.base_sequence = sequences_[partition];
-            sequences_[partition] += static_cast<std::int32_t>(batch.readings.size());
-        }
         batch.bytes.resize(out.size());
-        const Bytes body = Bytes(batch.bytes).subspan(record::batch_header_bytes);
-        header.crc = record::batch_crc(header, crc32c(body), body.size());
-        record::encode_header(header, batch.bytes);
+        seal(pack.close(), producer_, sequences_[partition], batch.bytes);
+        sequences_[partition] += static_cast<std::int32_t>(batch.readings.size());
         batches_.push_back(std::move(batch));
     }
 }

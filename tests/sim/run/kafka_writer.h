@@ -39,8 +39,7 @@ private:
     std::uint16_t number_;
     std::uint8_t incarnation_;
     KafkaLink link_;
-    std::int64_t id_ = -1;
-    std::int16_t epoch_ = -1;
+    ProducerId producer_;
     std::int64_t connected_at_ = 0;
     bool some_refused_ = false;     // on this connection
     std::uint32_t next_ = 1;

@@ -4,14 +4,13 @@
 #include <doctest/doctest.h>
 
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "broker/broker.h"
 #include "broker/view_cursor.h"
-#include "sim/node_env.h"
 #include "record/batch_decoder.h"
+#include "sim/node_env.h"
 #include "sim/world.h"
 #include "unit/record/batches.h"
 
@@ -49,11 +48,10 @@ public:
         broker->serve(*this);
     }
     void on_offline(Failure) override {}
-    void on_stopped(Status) override { stopped = true; }
+    void on_stopped(Status) override {}
 
     broker::Broker* broker = nullptr;
     Error opened = Error::unknown;
-    bool stopped = false;
 
 private:
     std::vector<std::uint8_t> memory_;
@@ -99,20 +97,12 @@ struct Compacted {
         return std::move(*value);
     }
     void run(std::int64_t ns) { world.run_for(ns); }
-    Error create(std::string_view name, std::string_view policy, std::string_view more = {}, std::string_view value = {}) {
-        char buffer[300];
-        Text text(buffer);
-        broker::Broker::TopicRequest request;
-        request.name = name;
-        request.partitions = 1;
-        request.config = broker().default_config();
-        REQUIRE(config::set(request.config, "cleanup.policy", policy, text));
-        if (!more.empty()) REQUIRE(config::set(request.config, more, value, text));
-        const Error error = act([&] { return broker().create_topic(request, text).error(); });
-        why = text.view();
-        return error;
-    }
     using Settings = std::vector<std::pair<std::string_view, std::string_view>>;
+    Error create(std::string_view name, std::string_view policy, std::string_view more = {}, std::string_view value = {}) {
+        Settings settings{{"cleanup.policy", policy}};
+        if (!more.empty()) settings.emplace_back(more, value);
+        return create_with(name, settings);
+    }
     Error create_with(std::string_view name, const Settings& settings, std::int64_t partitions = 1) {
         char buffer[300];
         Text text(buffer);

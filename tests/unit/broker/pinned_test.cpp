@@ -264,6 +264,12 @@ TEST_CASE("pinned: switched off the ring takes it, switched on it stays from the
     CHECK(c.log("kept").start == start);
     CHECK(c.check_all("kept") == "");
     // Off, in the middle of a pass.
+    const auto making = [&] { return c.broker().store().state().making.value != 0; };
+    for (int i = 0; i < 4000 && !making(); ++i) {
+        REQUIRE(c.append("other", pack({reading(1, "k", std::string(4000, 'o'))})) == Error::none);
+        c.run(ns_per_ms);
+    }
+    REQUIRE(making());
     REQUIRE(c.alter("kept", {{"pinned", "off"}}) == Error::none);
     REQUIRE(c.alter("kept", {{"pinned", "on"}}) == Error::none);
     c.others(2000);

@@ -111,6 +111,7 @@ TEST_CASE("settings of a topic that contradict each other") {
     CHECK(problems_of("[topic.a]\npinned = yes\n") == "r.conf:2: topic.a.pinned = yes: must be false, true, off or on");
     CHECK(problems_of("[topic.a]\noverflow = reject\n") ==
           "r.conf:2: topic.a.overflow = reject: takes pinned = true or cleanup.policy = compact, not topic.a.pinned = false, the default");
+    CHECK(problems_of("[limits]\ncompact_keys = 0\n[topic.a]\ncleanup.policy = compact\n") == "r.conf:4: topic.a.cleanup.policy = compact: is refused with limits.compact_keys = 0");
     CHECK(problems_of("[topic.a]\npinned = true\ncleanup.policy = compact\n") == "r.conf:2: topic.a.pinned = true: contradicts topic.a.cleanup.policy = compact");
     CHECK(problems_of("[topic.a]\npinned = true\ndurability = memory\n") == "r.conf:2: topic.a.pinned = true: not done with topic.a.durability = memory");
     CHECK(problems_of("[topic.a]\ncleanup.policy = compact\ndurability = memory\n") == "r.conf:2: topic.a.cleanup.policy = compact: not done with topic.a.durability = memory");

@@ -5,27 +5,11 @@
 
 #include "base/crc32c.h"
 #include "store/group.h"
-#include "support/log_model.h"
-#include "unit/store/store_calls.h"
+#include "unit/store/cleaned.h"
 
 namespace rivulet::test {
 
 namespace {
-
-constexpr LogId first{16};
-
-struct Cleaned {
-    explicit Cleaned(std::uint32_t logs = 2) : h(1, small_store()), d(h) {
-        REQUIRE(h.boot());
-        for (std::uint32_t i = 0; i < logs; ++i) REQUIRE(h.settle(d.create(1)));
-    }
-    void fill(LogId id, int batches, std::size_t bytes = 300) {
-        for (int i = 0; i < batches; ++i) REQUIRE(d.append_patiently(id, 2, bytes) != 0);
-        REQUIRE(h.settle());
-    }
-    StoreHarness h;
-    Driver d;
-};
 
 // Changes a record that lies in the journal, with all CRCs as if it had been written so. The ring has not gone round yet.
 void forge(StoreHarness& h, const Buffer& record, const Buffer& other) {

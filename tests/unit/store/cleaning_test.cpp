@@ -1,52 +1,9 @@
 // Logs of two parts: what a cleaning pass keeps, where it lies, and that it outlives the ring, the checkpoint and the power.
 #include <doctest/doctest.h>
 
-#include "support/log_model.h"
-#include "unit/store/store_calls.h"
+#include "unit/store/cleaned.h"
 
 namespace rivulet::test {
-
-namespace {
-
-constexpr LogId first{16};
-
-struct Cleaned {
-    explicit Cleaned(std::uint32_t logs = 2) : h(1, small_store()), d(h) {
-        REQUIRE(h.boot());
-        for (std::uint32_t i = 0; i < logs; ++i) REQUIRE(h.settle(d.create(1)));
-    }
-    void fill(LogId id, int batches, std::size_t bytes = 300) {
-        for (int i = 0; i < batches; ++i) REQUIRE(d.append_patiently(id, 2, bytes) != 0);
-        REQUIRE(h.settle());
-    }
-    void clean(std::size_t every = 3) {
-        const std::uint64_t ticket = d.clean(first, [every](std::size_t n) { return n % every == 0; });
-        REQUIRE(ticket != 0);
-        REQUIRE(h.settle(ticket));
-    }
-    std::string check() {
-        d.note_now();
-        History moment = d.history;
-        const std::string wrong = verify(h, moment, FaultClass::a);
-        return wrong;
-    }
-    std::string restart(bool clean_stop = false) {
-        d.note_now();
-        if (clean_stop) REQUIRE(h.stop());
-        else h.cut();
-        REQUIRE(h.boot());
-        History moment = d.history;
-        const std::string wrong = verify(h, moment, FaultClass::a);
-        d.resume(moment);
-        return wrong;
-    }
-    const store::Log& log() { return h.log(first); }
-
-    StoreHarness h;
-    Driver d;
-};
-
-}  // namespace
 
 TEST_CASE("store cleaning: what is kept is read with its offsets, before what came later, and the rest is gone") {
     Cleaned c;
