@@ -6,44 +6,56 @@ namespace rivulet::record {
 
 namespace {
 
-// Varints of up to four bytes from a span that ends behind them; ok() is false once one is longer or not there.
-class ShortVarints {
+// The records of a batch one by one, as far as they are plain: in one piece, small, without headers.
+class PlainRecords {
 public:
-    explicit ShortVarints(Bytes bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
-    std::int64_t next() {
-        if (end_ - at_ >= 2) [[likely]] {
-            const std::uint32_t first = at_[0], second = at_[1];
-            if (first < 0x80U) return ++at_, unzigzag(first);
-            if (second < 0x80U) return at_ += 2, unzigzag((first & 0x7fU) | second << 7);
-        }
-        std::uint32_t bits = 0;
-        for (unsigned shift = 0; shift < 28 && at_ != end_; shift += 7) {
-            const std::uint32_t byte = *at_++;
-            bits |= (byte & 0x7fU) << shift;
-            if (byte < 0x80U) return unzigzag(bits);
-        }
-        ok_ = false;
-        return 0;
+    static constexpr std::int64_t delta_max = 1 << 20;  // either way: three bytes of seven bits, zigzag
+
+    explicit PlainRecords(Bytes bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+    // False: the next one is not plain, or not right. What is read behind its end is within the piece, and found out in the end.
+    bool next(std::int64_t key_bytes_min) {
+        const std::uint8_t* at = at_;
+        if (end_ - at < head_bytes_max) return false;
+        const std::int64_t length = varint(at);
+        if (length <= 0 || length > end_ - at) return false;
+        const std::uint8_t* const end = at + length;
+        ++at;  // attributes
+        timestamp_delta_ = varint(at);
+        offset_delta_ = varint(at);
+        const std::int64_t key = varint(at);
+        if (key < key_bytes_min || bytes_of(key) > end_ - at - varint_bytes_max || timestamp_delta_ == too_long) return false;
+        at += bytes_of(key);
+        const std::int64_t value = varint(at);
+        if (value < -1 || bytes_of(value) != end - at - 1 || end[-1] != 0) return false;
+        at_ = end;
+        return true;
     }
-    // Behind a content of that length; -1 = null.
-    void pass(std::int64_t length, std::int64_t smallest) {
-        ok_ &= length >= smallest && length <= end_ - at_;
-        if (ok_ && length > 0) at_ += length;
-    }
-    // The next bytes are the record's, so many.
-    void enter(std::int64_t length) {
-        ok_ &= length > 0 && length <= end_ - at_;
-        if (ok_) end_ = at_ + length;
-    }
-    bool ok() const { return ok_; }
-    // The last byte is to come, and is that.
-    bool ends_with(std::uint8_t byte) const { return end_ - at_ == 1 && *at_ == byte; }
-    const std::uint8_t* end() const { return end_; }
+    std::int64_t timestamp_delta() const { return timestamp_delta_; }
+    std::int64_t offset_delta() const { return offset_delta_; }
+    // Where the last one ends that was found.
+    const std::uint8_t* end() const { return at_; }
 
 private:
+    static constexpr std::int64_t varint_bytes_max = 3;
+    static constexpr std::int64_t head_bytes_max = 1 + 4 * varint_bytes_max;  // up to the length of the key
+    static constexpr std::int64_t too_long = INT64_MIN;                       // more than that, which nothing plain has
+
+    static std::int64_t varint(const std::uint8_t*& at) {
+        const std::uint32_t first = at[0];
+        if (first < 0x80U) return at += 1, unzigzag(first);
+        const std::uint32_t second = at[1];
+        if (second < 0x80U) return at += 2, unzigzag((first & 0x7fU) | second << 7);
+        const std::uint32_t third = at[2];
+        at += varint_bytes_max;
+        return third < 0x80U ? unzigzag((first & 0x7fU) | (second & 0x7fU) << 7 | third << 14) : too_long;
+    }
+    // -1 = null.
+    static std::int64_t bytes_of(std::int64_t length) { return length < 0 ? 0 : length; }
+
     const std::uint8_t* at_;
     const std::uint8_t* end_;
-    bool ok_ = true;
+    std::int64_t timestamp_delta_ = 0;
+    std::int64_t offset_delta_ = 0;
 };
 
 }  // namespace
@@ -97,26 +109,35 @@ Status Validator::finish() const {
     return {};
 }
 
+// Most records lie in a piece as a whole, are small and have no headers: these at a stroke. What is not plainly right is left to the walk, which judges.
+std::size_t Validator::take_plain_records(Bytes piece) {
+    // Times that wrap are judged one by one.
+    if (options_.origin != Origin::producer || header_.base_timestamp.value > INT64_MAX - PlainRecords::delta_max) return 0;
+    PlainRecords records(piece);
+    const std::int64_t key_bytes_min = options_.key_required ? 0 : -1;
+    std::int64_t offset_delta = offset_delta_;
+    std::int64_t latest = -PlainRecords::delta_max;
+    const std::uint8_t* end = piece.data();
+    for (std::int64_t left = header_.record_count - records_; left > 0 && records.next(key_bytes_min) && records.offset_delta() == offset_delta + 1; --left) {
+        ++offset_delta;
+        latest = std::max(latest, records.timestamp_delta());
+        end = records.end();
+    }
+    if (offset_delta == offset_delta_) return 0;
+    max_timestamp_ = std::max(max_timestamp_, header_.timestamp_of(latest));
+    records_ += static_cast<std::int32_t>(offset_delta - offset_delta_);
+    offset_delta_ = offset_delta;
+    return static_cast<std::size_t>(end - piece.data());
+}
+
 void Validator::take_records(Bytes piece) {
-    // Most records lie in a piece as a whole, are small and have no headers: these at a stroke. What is not plainly right is left to the walk below, which judges.
-    const auto take_plain_record = [&] {
-        if (records_ == header_.record_count || options_.origin != Origin::producer) return false;
-        ShortVarints in(piece);
-        in.enter(in.next());
-        in.pass(1, 1);  // attributes
-        const std::int64_t timestamp_delta = in.next();
-        const std::int64_t offset_delta = in.next();
-        in.pass(in.next(), options_.key_required ? 0 : -1);
-        in.pass(in.next(), -1);
-        if (!in.ok() || !in.ends_with(0) || offset_delta != offset_delta_ + 1) return false;
-        max_timestamp_ = std::max(max_timestamp_, header_.timestamp_of(timestamp_delta));
-        offset_delta_ = offset_delta;
-        ++records_;
-        piece = piece.subspan(static_cast<std::size_t>(in.end() - piece.data()));
-        return true;
-    };
     while (!piece.empty() && fields_.ok()) {
-        if (field_ == Field::length && varint_.between() && take_plain_record()) continue;
+        if (field_ == Field::length && varint_.between()) {
+            if (const std::size_t taken = take_plain_records(piece); taken != 0) {
+                piece = piece.subspan(taken);
+                continue;
+            }
+        }
         if (content_left_ != 0) {
             const std::size_t n = std::min(content_left_, piece.size());
             piece = piece.subspan(n);

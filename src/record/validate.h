@@ -43,6 +43,7 @@ private:
 
     void take_header();
     bool records_complete() const;
+    std::size_t take_plain_records(Bytes piece);
     void take_records(Bytes piece);
     void take_varint(std::int64_t value);
     void take_length(std::int64_t value, Field content, std::int64_t smallest);
