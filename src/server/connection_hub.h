@@ -2,13 +2,15 @@
 // Owns:     ConnectionOptions::sessions() sessions, their receive and output buffers.
 // Bounds:   nothing allocates after construction. connections() never passes the limit: a newcomer beyond it is refused, or the connection that has been silent for longest since it came is, in its place.
 //           Up to spare_connections() more may be on their way out; when all of these are, the longest of them is closed after parting_ns_min, and newcomers wait in the listener's backlog until then.
+//           Of more than that, which were cut at once, the longest are closed when fewer than spare_connections() are free.
 //           A turn digests for turn_sessions connections and sends turn_send_bytes, the others follow on the next one.
 // Guarantee: everything that one turn of the loop has for a connection leaves in one write at the end of that turn.
 // Thread:   loop only.
 //
 // Session, for Hub, which derives from this, has begin(connection, advertised), run(), flush() -> bytes sent, check_time(now), drain(reason), refuse(frame), parting(), parting_since(), abort(), accepted(),
 // incomplete_since(at), proven(), overstays(now), give_up_frame(); a constructor from Hub&; and derives from ListNode<Session, LazyPoolTag>, <Session, RunTag> and <Session, FlushTag>.
-// Hub has refusal(): the frame that a newcomer beyond the limit is told; and, if it lends more than the base, output_starving(): a connection waits for what others hold to send from.
+// Hub has refusal(): the frame that a newcomer beyond the limit is told; and, if it lends more than the base, output_starving(): a connection waits for what others hold to send from; others_wait(): that, or for
+// something else that check_time() has others give back; thin_out_answers(): ends those that are one too many to keep an output buffer.
 #pragma once
 
 #include "env/env.h"
@@ -109,6 +111,7 @@ public:
     ReceivePool& receive_pool() { return receive_pool_; }
     BufferPool& output_pool() { return output_pool_; }
     bool output_starving() const { return output_pool_.starving(); }
+    bool others_wait() const { return output_starving(); }
     void run_soon(Session& session) {
         if (!static_cast<ListNode<Session, RunTag>&>(session).linked()) run_.push_back(session);
         turn_soon();
@@ -125,8 +128,8 @@ public:
         incomplete_ += more ? 1 : -std::size_t{1};
         if (incomplete_ > receive_pool_.crowd_max() && !crowd_timer_.armed()) env_.arm(crowd_timer_, env_.now() + ReceivePool::crowd_ns_max);
     }
-    // While somebody waits for an output buffer, those who hold one and take nothing are looked for more often than at each tick.
-    void output_wanted() {
+    // While others_wait(), those who hold what is wanted and make no progress are looked for more often than at each tick.
+    void holders_wanted() {
         if (!crowd_timer_.armed()) env_.arm(crowd_timer_, env_.now() + in_the_way_ns_max / 2);
     }
     // Those late with a large frame are looked for more often, too.
@@ -154,6 +157,18 @@ public:
 
 protected:
     List<Session, LazyPoolTag>& open_sessions() { return open_; }  // or being ended
+    void thin_out_answers() {}
+    // All but those that leave; `visit` may move the session to another list.
+    template <class F>
+    void for_each_newest_first(F&& visit) {
+        for (List<Session, LazyPoolTag>* list : {&fresh_, &open_}) {
+            for (Session* session = list->back(); session;) {
+                Session* const previous = list->previous(*session);
+                visit(*session);
+                session = previous;
+            }
+        }
+    }
 
 private:
     static constexpr std::size_t turn_sessions = 8;
@@ -175,7 +190,19 @@ private:
 
     // The next one needs a session, if only to be refused in.
     void make_room() {
-        if (draining_ || sessions_.taken() != sessions_.count()) return;
+        if (draining_) return;
+        const std::size_t spare = spare_connections(connection_options_.connections);
+        const std::size_t left = sessions_.count() - sessions_.taken();
+        // Many were cut at once, and come again before they have gone.
+        if (left < spare && leaving_count_ > spare) {
+            Session* session = leaving_.front();
+            for (std::size_t n = leaving_count_ - spare; n != 0; --n) {
+                Session* const next = leaving_.next(*session);
+                if (session->parting()) session->abort();
+                session = next;
+            }
+        }
+        if (left != 0) return;
         Session& longest = *leaving_.front();
         if (!longest.parting()) return;  // closed already, its place is free in a moment
         const Instant due = longest.parting_since() + parting_ns_min;
@@ -200,13 +227,14 @@ private:
         if (silent != 0) line << ", " << silent << " of them for not opening in time";
     }
 
-    // ---- halves of frames ----
+    // ---- crowds ----
 
     void thin_out() {
         if (draining_) return;
-        if (hub().output_starving()) {
+        if (hub().others_wait()) {
             on_tick(env_.now());
-            if (hub().output_starving()) output_wanted();
+            hub().thin_out_answers();
+            if (hub().others_wait()) holders_wanted();
         }
         for (const bool proven : {false, true}) {
             if (!receive_pool_.large_wanted()) break;
@@ -256,17 +284,6 @@ private:
                 Session* const next = list->next(*session);
                 visit(*session);
                 session = next;
-            }
-        }
-    }
-    // But those that leave.
-    template <class F>
-    void for_each_newest_first(F&& visit) {
-        for (List<Session, LazyPoolTag>* list : {&fresh_, &open_}) {
-            for (Session* session = list->back(); session;) {
-                Session* const previous = list->previous(*session);
-                visit(*session);
-                session = previous;
             }
         }
     }

@@ -11,7 +11,7 @@
 //       a large one: no bytes for stall_ns_max, or not the whole frame in large_ns_max, counted from the grant. So a frame needs a link that takes it in
 //       that time, while large ones are short. Its holder is then read to the end of its frame only, and gives the buffer back with each.
 //       a small one: hold_ns_max. Half of the small ones are for whole frames: while somebody waits for one, and more than the other half (crowd_max) hold the
-//       beginning of a frame, those that have held it for crowd_ns_max are closed (Hub::thin_out).
+//       beginning of a frame, or one that is in line for what few may have at a time, those that have held it for crowd_ns_max are closed (Hub::thin_out).
 //     The newest connections go first. So halves of frames in any number delay others by a moment.
 // Proven is a connection that has sent a large frame whole. The others, newcomers, have half of the large buffers at most (newcomers_max), which the proven use too as
 // long as no newcomer wants them: so whoever sends halves, and comes back, is in the way of newcomers, not of the proven. A proven one is not late for newcomers that have their

@@ -39,6 +39,8 @@ public:
     bool stages_wanted() const { return stages_wanted_; }
     // Of all stages together: half of the ring, and one largest batch in any case.
     std::uint32_t stage_blocks_max() const;
+    // What stages hold leaves room for one more; if not, it is wanted from now on.
+    bool stage_fits(std::size_t bytes);
     // One reading into the log's open pack. A new one is begun if there is none, or it has other attributes or no room within the limit. Only log.end moves.
     Status add_reading(Log& log, const record::Reading& reading, std::uint16_t attributes, std::size_t batch_limit);
     // Writes the pack's header: its records become a closed batch. No-op without an open pack.

@@ -71,15 +71,18 @@ std::uint32_t Ring::stage_blocks_max() const {
     return half < largest ? largest : half;
 }
 
+bool Ring::stage_fits(std::size_t bytes) {
+    const bool fits = state_.staged_blocks + blocks_for(bytes) <= stage_blocks_max();
+    stages_wanted_ |= !fits;
+    return fits;
+}
+
 Status Ring::begin(Stage& stage, std::size_t bytes, bool ahead) {
     RIVULET_CHECK(!stage.active());
     if (bytes < record::batch_header_bytes) return fail(Error::invalid_record, static_cast<std::int64_t>(bytes));
     if (bytes > state_.options.batch_bytes_max) return fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));
     const std::uint32_t count = blocks_for(bytes);
-    if (!ahead && state_.staged_blocks + count > stage_blocks_max()) {
-        stages_wanted_ = true;
-        return fail(Error::busy);
-    }
+    if (!ahead && !stage_fits(bytes)) return fail(Error::busy);
     if (!make_room(count)) return fail(Error::busy);
     stage.pool_ = &state_.blocks;
     stage.blocks_ = count;

@@ -91,6 +91,8 @@ public:
     // batch is a duplicate. On failure the stage stays as it is, to be tried again (busy) or dropped.
     // ahead: beyond what all stages may have, for one that others wait for (the cleaner's, and what an opened batch becomes).
     Status begin_stage(Stage& stage, std::size_t bytes, bool ahead = false);
+    // The stages of now would leave it room. If not, whoever asks waits: blocks_wanted(), until one of them ends.
+    bool stage_fits(std::size_t bytes) { return ring_.stage_fits(bytes); }
     Result<Appended> append(Log& log, Stage& stage, const AppendTime& time = {});
     // What append() says to all batches of so many bytes that are not stored yet: store_offline, shutting_down, busy.
     Status room_for(const Log& log, std::uint64_t bytes);

@@ -33,7 +33,7 @@ bool Session::output_room(std::size_t n, Output what) {
         // Nothing that is received waits for bulk.
         if (!bulk) s_.wants_output = true;
         if (waiter.linked()) return false;
-        hub_.output_wanted();
+        hub_.holders_wanted();
         s_.waits_for_bulk = bulk;
         if (bulk) pool.wait_bulk(waiter);
         else pool.wait(waiter);

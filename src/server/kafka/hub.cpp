@@ -76,8 +76,24 @@ void Hub::wait_for_stream(FetchWaiter& waiter) {
     hurry_longest();
 }
 
+void Hub::thin_out_answers() {
+    for (const bool large : {false, true}) {
+        const BufferPool& pool = large ? large_outputs_ : output_pool();
+        if (!pool.starving()) continue;
+        env().charge(sessions_open() * 64);
+        std::size_t halves = 0;
+        for_each_newest_first([&](const Session& session) { halves += session.half_answers(large); });
+        const Instant due = env().now() - ReceivePool::crowd_ns_max;
+        for_each_newest_first([&](Session& session) {
+            if (halves <= pool.count() / 2 || !session.half_answers_since(large, due)) return;
+            --halves;
+            session.give_up_frame();
+        });
+    }
+}
+
 void Hub::hurry_longest() {
-    output_wanted();
+    holders_wanted();
     if (FetchPlan* const longest = parked_.front()) longest->hurry();
 }
 

@@ -93,14 +93,15 @@ ProduceInHand::Step ProduceInHand::room(Session& session, std::size_t bytes) {
 
 // Those that wait for the blocks of a batch leave half of the output buffers to the others.
 bool ProduceInHand::must_wait_outside(Hub& hub, Session& session, std::size_t direct_max) const {
+    if (left_ <= direct_max || session.outbox().has_buffer() || 2 * hub.output_pool().lent() < hub.output_pool().count()) return false;
     broker::Broker& broker = hub.broker();
-    if (left_ <= direct_max || session.outbox().has_buffer() || !broker.blocks_wanted() || broker.store().state().staged_blocks == 0) return false;
-    return 2 * hub.output_pool().lent() >= hub.output_pool().count();
+    const std::size_t largest = broker.store().state().options.batch_bytes_max;
+    return !broker.stage_fits(left_ < largest ? left_ : largest);
 }
 
 ProduceInHand::Step ProduceInHand::take_head(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
     if (must_wait_outside(hub, session, direct_max)) {
-        session.wait_for_room();
+        session.wait_for_blocks();
         return Step::blocked;
     }
     if (!session.reserve(Session::answer_room)) return Step::blocked;
@@ -189,7 +190,7 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
 ProduceInHand::Step ProduceInHand::stage(Hub& hub, Session& session) {
     if (const Status begun = hub.broker().begin_stage(stage_, records_left_); !begun) {
         if (begun.error() != Error::busy) return refuse(hub, begun.error());
-        session.wait_for_room();
+        session.wait_for_blocks();
         return Step::blocked;
     }
     at_ = At::staging;

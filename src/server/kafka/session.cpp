@@ -195,8 +195,7 @@ Progress Session::take_produce(Budget& budget) {
             await_more(produce_->wanted());
             return Progress::more;
         case ProduceInHand::Step::blocked:
-            // Of a request that is not there whole: in a crowd of such its buffer is for others.
-            if (!receive_.empty() && produce_->left() > unread().size()) set_incomplete(hub_.receive_pool().is_small(receive_));
+            if (half_produced()) join_crowd();
             return Progress::blocked;
         case ProduceInHand::Step::failed:
         case ProduceInHand::Step::further:
@@ -250,6 +249,11 @@ void Session::set_incomplete(bool incomplete) {
     hub_.count_incomplete(incomplete);
 }
 
+// It waits for what few may have at a time: in a crowd of such its receive buffer is for others.
+void Session::join_crowd() {
+    if (!receive_.empty()) set_incomplete(hub_.receive_pool().is_small(receive_));
+}
+
 bool Session::overstays(Instant now) const {
     const ReceivePool& pool = hub_.receive_pool();
     if (receive_.empty() || s_.blocked || parked_ || !pool.wanted(receive_, s_.proven)) return false;
@@ -271,6 +275,11 @@ void Session::wake() { hub_.run_soon(*this); }
 void Session::wait_for_room() {
     broker::RoomWaiter& waiter = *this;
     if (!waiter.linked()) hub_.broker().wait_for_room(waiter);
+}
+
+void Session::wait_for_blocks() {
+    wait_for_room();
+    hub_.holders_wanted();
 }
 
 void Session::wait_for_stream() {
@@ -300,6 +309,7 @@ void Session::wait_for_search() {
     FetchWaiter& waiter = *this;
     if (hub_.first_in_line(waiter)) leave_line();
     hub_.wait_for_search(waiter);
+    join_crowd();
 }
 
 void Session::attach(OffsetSearch& search) {
@@ -361,9 +371,9 @@ void Session::check_time(Instant now) {
 // By a produce request that comes too slowly for what it holds.
 bool Session::delays_others(Instant now) {
     if (s_.blocked) return false;
-    const bool silent = now - s_.heard > ReceivePool::stall_ns_max;
-    if (produce_->holds_blocks() && hub_.broker().blocks_wanted() && (silent || now - produce_->since() > stage_ns_max)) return true;
-    return output_wanted() && (silent || now - produce_->began() > hindering_ns_max);
+    const std::int64_t silent = now - s_.heard;
+    if (produce_->holds_blocks() && hub_.broker().blocks_wanted() && (silent > in_the_way_ns_max || now - produce_->since() > stage_ns_max)) return true;
+    return output_wanted() && (silent > ReceivePool::stall_ns_max || now - produce_->began() > hindering_ns_max);
 }
 
 void Session::give_receive_buffer() {

@@ -57,12 +57,15 @@ public:
     Instant parting_since() const { return s_.heard; }
     void abort();                   // closes at once
     Instant accepted() const { return s_.accepted; }
-    // Holds a small receive buffer with the beginning of a request since then.
+    // Holds a small receive buffer since then, with the beginning of a request or one that is in line behind others.
     bool incomplete_since(Instant at) const { return s_.incomplete && s_.held_since <= at; }
     bool proven() const { return s_.proven; }
     // Its request is late, and its receive buffer wanted (receive_pool.h).
     bool overstays(Instant now) const;
     void give_up_frame();
+    // Keeps an output buffer of that kind for a request that is not there whole.
+    bool half_answers(bool large) const { return outbox_.has_buffer() && (outbox_.capacity() > output_bytes) == large && half_produced(); }
+    bool half_answers_since(bool large, Instant at) const { return half_answers(large) && produce_->began() <= at; }
 
     // --- for handlers
     // False: blocked, until there is room.
@@ -79,6 +82,7 @@ public:
     void unpark() { parked_ = nullptr; }
     void wake();                    // run() on the next turn
     void wait_for_room();           // in the store: wakes
+    void wait_for_blocks();         // likewise, which others may keep for batches that are on their way in
     void wait_for_stream();         // likewise
     bool may_take_cells(std::size_t cells);  // false: blocked, until it is its turn and there are so many
     void wait_for_search();         // one of the hub's to be free: likewise
@@ -116,11 +120,13 @@ private:
     Progress handle(Bytes frame);
     void await_more(std::size_t bytes);
     void set_incomplete(bool incomplete);
+    void join_crowd();
     void block();
     void adopt(MutableBytes buffer);
     void give_receive_buffer();
     void leave_line();
     bool delays_others(Instant now);
+    bool half_produced() const { return produce_ && produce_->left() > unread().size(); }
     Bytes unread() const { return Bytes(receive_).subspan(s_.position, s_.filled - s_.position); }
     void consume(std::size_t bytes);
     void stop_receiving();

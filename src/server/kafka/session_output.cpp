@@ -39,13 +39,14 @@ bool Session::never_fits(std::size_t bytes) const { return outbox_.answer_bytes(
 bool Session::wait_output(bool large) {
     OutputWaiter& waiter = *this;
     s_.wants_output = true;
+    if (large) join_crowd();
     if (waiter.linked()) {
         if (s_.wants_large == large) return false;
         BufferPool::cancel(waiter);
     }
     s_.wants_large = large;
     (large ? hub_.large_outputs() : hub_.output_pool()).wait(waiter);
-    hub_.output_wanted();
+    hub_.holders_wanted();
     return false;
 }
 

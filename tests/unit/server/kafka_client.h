@@ -179,7 +179,7 @@ private:
 
 class KafkaServed : public Served {
 public:
-    explicit KafkaServed(const std::string& text = kafka_config, std::uint64_t seed = 1) : Served(text, seed) {}
+    explicit KafkaServed(const std::string& text = kafka_config, std::uint64_t seed = 1, std::size_t connections = 64) : Served(text, seed, connections) {}
 
     KafkaClient& connect_kafka(std::uint16_t port = 9092) {
         kafka_clients.push_back(std::make_unique<KafkaClient>(*this));
