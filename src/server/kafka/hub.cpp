@@ -81,11 +81,15 @@ void Hub::thin_out_answers() {
         const BufferPool& pool = large ? large_outputs_ : output_pool();
         if (!pool.starving()) continue;
         env().charge(sessions_open() * 64);
-        std::size_t halves = 0;
-        for_each_newest_first([&](const Session& session) { halves += session.half_answers(large); });
         const Instant due = env().now() - ReceivePool::crowd_ns_max;
+        std::size_t halves = 0;
+        bool lacking = false;
+        for_each_newest_first([&](const Session& session) {
+            halves += session.half_answers(large);
+            lacking |= session.lacks_output_since(large, due);
+        });
         for_each_newest_first([&](Session& session) {
-            if (halves <= pool.count() / 2 || !session.half_answers_since(large, due)) return;
+            if (!lacking || halves <= pool.count() / 2 || !session.half_answers_since(large, due)) return;
             --halves;
             session.give_up_frame();
         });

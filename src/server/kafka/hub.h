@@ -59,7 +59,7 @@ public:
     void give_output(MutableBytes buffer) { (buffer.size() == output_pool().bytes() ? output_pool() : large_outputs_).give(buffer); }
     bool output_starving() const { return ConnectionHub::output_starving() || large_outputs_.starving(); }
     bool others_wait() const { return output_starving() || broker_.blocks_wanted(); }
-    // Requests that are not there whole keep half of the output buffers at most for long, if others wait for one. The newest connections go first.
+    // Requests that are not there whole, and wait, keep half of the output buffers at most while somebody has been in line for one for long. The newest connections go first.
     void thin_out_answers();
     Bytes refusal() const { return {}; }
     // One for each connection.

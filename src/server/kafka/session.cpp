@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t length_bytes = 4;
 constexpr std::size_t request_bytes_max = 100 * 1024 * 1024;  // Kafka's socket.request.max.bytes
 constexpr std::int64_t stage_ns_max = 10 * ns_per_s;          // for one batch, while others wait for its blocks
+constexpr std::int64_t stage_stall_ns_max = 1 * ns_per_s;     // without a byte of it, likewise
 
 }  // namespace
 
@@ -372,7 +373,7 @@ void Session::check_time(Instant now) {
 bool Session::delays_others(Instant now) {
     if (s_.blocked) return false;
     const std::int64_t silent = now - s_.heard;
-    if (produce_->holds_blocks() && hub_.broker().blocks_wanted() && (silent > in_the_way_ns_max || now - produce_->since() > stage_ns_max)) return true;
+    if (produce_->holds_blocks() && hub_.broker().blocks_wanted() && (silent > stage_stall_ns_max || now - produce_->since() > stage_ns_max)) return true;
     return output_wanted() && (silent > ReceivePool::stall_ns_max || now - produce_->began() > hindering_ns_max);
 }
 

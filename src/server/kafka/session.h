@@ -63,9 +63,10 @@ public:
     // Its request is late, and its receive buffer wanted (receive_pool.h).
     bool overstays(Instant now) const;
     void give_up_frame();
-    // Keeps an output buffer of that kind for a request that is not there whole.
-    bool half_answers(bool large) const { return outbox_.has_buffer() && (outbox_.capacity() > output_bytes) == large && half_produced(); }
+    // Keeps an output buffer of that kind for a request that is not there whole, and waits.
+    bool half_answers(bool large) const { return s_.blocked && outbox_.has_buffer() && (outbox_.capacity() > output_bytes) == large && half_produced(); }
     bool half_answers_since(bool large, Instant at) const { return half_answers(large) && produce_->began() <= at; }
+    bool lacks_output_since(bool large, Instant at) const;
 
     // --- for handlers
     // False: blocked, until there is room.
@@ -157,6 +158,7 @@ private:
         Instant held_since;              // the receive buffer, with the request in it
         Instant sending_since;
         Instant moved;                   // some of it left since
+        Instant wants_since;             // in line for an output buffer
         std::uint32_t filled = 0;        // of the receive buffer; parting: dropped
         std::uint32_t position = 0;      // digested of that
         std::uint32_t unsent = 0;        // when it moved

@@ -45,9 +45,15 @@ bool Session::wait_output(bool large) {
         BufferPool::cancel(waiter);
     }
     s_.wants_large = large;
+    s_.wants_since = hub_.env().now();
     (large ? hub_.large_outputs() : hub_.output_pool()).wait(waiter);
     hub_.holders_wanted();
     return false;
+}
+
+bool Session::lacks_output_since(bool large, Instant at) const {
+    const OutputWaiter& waiter = *this;
+    return waiter.linked() && s_.wants_large == large && s_.wants_since <= at;
 }
 
 void Session::on_output_buffer(MutableBytes buffer) {
