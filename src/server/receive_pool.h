@@ -6,7 +6,7 @@
 // The rule by which it cannot deadlock. A connection takes a small buffer when bytes arrive and gives it back when all of them are
 // digested. For a frame that does not fit it takes a large one, copies, and gives the small one back; while there is none it does not
 // read. So waiting goes small -> large only: whoever holds a large one waits for no buffer. A holder comes to an end because
-//   - its frame gets complete and is digested; or the broker has no room for it, which ends with a commit; or
+//   - its frame gets complete and is digested; or the broker has no room for it, which ends with a commit, or with the connection after stall_ns_max, where its topic takes no more; or
 //   - its frame does not get complete: then it is closed with timed_out (Session::overstays), as soon as its buffer is wanted and it is late:
 //       a large one: no bytes for stall_ns_max, or not the whole frame in large_ns_max, counted from the grant. So a frame needs a link that takes it in
 //       that time, while large ones are short. Its holder is then read to the end of its frame only, and gives the buffer back with each.

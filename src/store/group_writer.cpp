@@ -164,7 +164,10 @@ void GroupWriter::move_tail(std::uint64_t sequence, Writer& records) {
     LogId previous{0};
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
-        const Offset start = state_.index.retire(log, state_.geometry, first_live, sequence);
+        Offset start = state_.index.retire(log, state_.geometry, first_live, sequence);
+        // The oldest first: what a pass has kept lies further ahead than some that came behind it. Of a compacted log it stays. The log itself, of a lower id, has had its turn.
+        const Log* const of = log.clean_part ? state_.logs.find(log.clean_of) : nullptr;
+        if (of && of->clean == log.id && !of->keys_required && of->clean_end > log.end) start = log.end;
         // What its clean log has stays.
         Offset& begin = log.clean.value != 0 ? log.clean_end : log.start;
         if (start <= begin) continue;

@@ -2,6 +2,11 @@
 
 namespace rivulet::store {
 
+bool Log::Refused::before(const record::BatchHeader& header) const {
+    const std::uint32_t distance = (static_cast<std::uint32_t>(header.base_sequence) - static_cast<std::uint32_t>(sequence)) & 0x7fffffffU;
+    return header.producer_id == producer && header.producer_epoch == epoch && distance != 0 && distance < (1U << 30);
+}
+
 Epoch Log::epoch_at(Offset offset) const {
     for (std::uint32_t i = epoch_count; i-- > 0;)
         if (epoch_starts[i] <= offset) return epochs[i];

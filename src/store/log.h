@@ -113,6 +113,15 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     bool deletes_kept = true;    // what a cleaning pass has kept may have tombstones with a delete horizon
     enum class Intake : std::uint8_t { open, held, refused };
     Intake intake = Intake::open;  // held: appends find it busy; refused: batches are refused, and readings held
+    // The batch of an idempotent producer that was refused last, and how many that it had sent behind that, before it heard so, may still come.
+    struct Refused {
+        std::int64_t producer = -1;
+        std::int32_t sequence = 0;
+        std::int16_t epoch = 0;
+        std::uint8_t under_way = 0;
+        bool before(const record::BatchHeader& header) const;
+    };
+    Refused refused;
     std::uint32_t owner = 0;    // the layer above's own index
 
     bool pack_open() const { return !pack.empty(); }

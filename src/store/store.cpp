@@ -10,6 +10,8 @@ namespace {
 // A memory log asks for the next ceiling when it is this near to the last.
 constexpr std::int64_t ceiling_margin = 16 * 1024;
 constexpr std::int64_t ceiling_step = 64 * 1024;
+// Batches that an idempotent producer may have under way for one log (KIP-98).
+constexpr std::uint8_t producer_under_way_max = 5;
 // Sessions with readings in one log between two commits.
 std::uint32_t pending_sessions_max(const StoreOptions& options) {
     return static_cast<std::uint32_t>(options.table_bytes_max() / 4 / trailer_entry_bytes_max);
@@ -110,6 +112,12 @@ void Store::on_offline(Failure failure) {
 
 std::uint32_t Store::batch_limit(const Log& log) const {
     return log.batch_bytes_max < state_.options.batch_bytes_max ? log.batch_bytes_max : state_.options.batch_bytes_max;
+}
+
+bool Store::stored(const Log& log, const record::BatchHeader& header) {
+    if (header.producer_id < 0) return false;
+    const Result<const ProducerBatch*> judged = state_.producers.judge(header, log.id);
+    return judged && *judged;
 }
 
 Status Store::writable(const Log&) const {
@@ -256,6 +264,18 @@ Status Store::room_for(const Log& log, std::uint64_t bytes) {
     return {};
 }
 
+// gap: by what is known of its producer, which may be nothing. What was sent behind a batch before that was refused must not be taken without it, even if there is room again: clients have
+// given it up, or send it again (src/DESIGN.md). What is sent later by who numbers nothing anew, may.
+Status Store::behind_refused(Log& log, const record::BatchHeader& header, bool gap) {
+    const bool full = log.intake == Log::Intake::refused;
+    const bool behind = log.refused.before(header);
+    if (full && behind) log.refused.under_way = producer_under_way_max - 1;
+    if (full && (gap || behind)) return fail(Error::limit_reached);
+    const bool passes = behind ? log.refused.under_way == 0 : !gap;
+    if (behind && !passes) --log.refused.under_way;
+    return passes ? Status() : Status(fail(Error::out_of_order_sequence, header.base_sequence));
+}
+
 // Batch: Bytes or Stage.
 template <class Batch>
 Result<Appended> Store::append_batch(Log& log, Batch& batch, std::size_t bytes, record::BatchHeader header, const AppendTime& time) {
@@ -264,14 +284,16 @@ Result<Appended> Store::append_batch(Log& log, Batch& batch, std::size_t bytes, 
     if (idempotent) {
         // What was stored under a larger limit stays stored.
         const Result<const ProducerBatch*> judged = state_.producers.judge(header, log.id);
-        // What follows a batch that was refused is refused like it: a gap would be the end of a producer.
-        if (!judged && judged.error() == Error::out_of_order_sequence && log.intake == Log::Intake::refused) return fail(Error::limit_reached);
-        if (!judged) return judged.failure();
-        const ProducerBatch* const known = *judged;
-        if (known) return Appended{known->base, known->base + std::int64_t{known->span}, known->ticket, Timestamp(-1), true};
+        if (judged && *judged) return Appended{(*judged)->base, (*judged)->base + std::int64_t{(*judged)->span}, (*judged)->ticket, Timestamp(-1), true};
+        const bool gap = judged.error() == Error::out_of_order_sequence;
+        if (!judged && !gap) return judged.failure();
+        if (Status status = behind_refused(log, header, gap); !status) return status.failure();
     }
     if (bytes > batch_limit(log)) return fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));
-    if (log.intake == Log::Intake::refused) return fail(Error::limit_reached);
+    if (log.intake == Log::Intake::refused) {
+        if (idempotent) log.refused = {header.producer_id, header.base_sequence, header.producer_epoch, producer_under_way_max - 1};
+        return fail(Error::limit_reached);
+    }
     RIVULET_TRY(room_for(log, bytes));
     if (Status status = ensure_ceiling(log, std::int64_t{header.last_offset_delta} + 1); !status) return busy(status.failure());
     if (idempotent) {
@@ -282,7 +304,10 @@ Result<Appended> Store::append_batch(Log& log, Batch& batch, std::size_t bytes, 
     ring_.close_pack(log);
     header.base_offset = log.end;
     if (Status status = ring_.append(log, batch, time); !status) return busy(status.failure());
-    if (idempotent) state_.producers.note(header, log.id, committer_.open_ticket());
+    if (idempotent) {
+        state_.producers.note(header, log.id, committer_.open_ticket());
+        if (log.refused.producer == header.producer_id) log.refused = {};
+    }
     env_.charge(bytes);
     committer_.note_append(log);
     if (log.memory) listener_->on_readable(log);

@@ -110,6 +110,8 @@ public:
     void set_batch_limit(Log& log, std::uint32_t bytes);
     // Of one batch: the topic's limit, and what a commit group can take.
     std::uint32_t batch_limit(const Log& log) const;
+    // Whether a producer's batch is, by its header, one that the log has: then it may be larger than that, if the rest of it proves sound.
+    bool stored(const Log& log, const record::BatchHeader& header);
 
     // --- Cleaning: what is to be kept of a log's older part is appended anew, as a log of its own id, and takes the place of that part at once (FORMAT.md, section 7,
     // LOG_CLEANED). One log at a time. What a start finds unfinished is forgotten.
@@ -203,6 +205,7 @@ private:
     Status writable(const Log& log) const;
     Status room_to_wait(std::uint64_t bytes) const;  // busy: what is not durable yet is all that one commit may have
     Status ensure_ceiling(Log& log, std::int64_t records);
+    Status behind_refused(Log& log, const record::BatchHeader& header, bool gap);
     template <class Batch>
     Result<Appended> append_batch(Log& log, Batch& batch, std::size_t bytes, record::BatchHeader header, const AppendTime& time);
     Failure busy(Failure failure);

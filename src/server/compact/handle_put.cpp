@@ -78,6 +78,7 @@ Session::Progress Session::take_reading(const Alias& alias, const frames::Readin
     }
     switch (appended.error()) {
         case Error::busy:
+            s_.held_off = log->intake == store::Log::Intake::refused;
             broker.wait_for_room(*this);
             return Progress::blocked;
         case Error::shutting_down:

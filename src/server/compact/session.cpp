@@ -148,15 +148,19 @@ void Session::set_incomplete(bool incomplete) {
 
 bool Session::overstays(Instant now) const {
     const ReceivePool& pool = hub_.receive_pool();
-    if (receive_.empty() || s_.blocked || s_.frame_bytes != 0 || !pool.wanted(receive_, s_.proven)) return false;
+    if (receive_.empty() || !pool.wanted(receive_, s_.proven)) return false;
     const std::int64_t held = now - s_.held_since;
+    if (s_.blocked && s_.held_off) return held > ReceivePool::stall_ns_max;
+    if (s_.blocked || s_.frame_bytes != 0) return false;
     if (pool.is_small(receive_)) return held > ReceivePool::hold_ns_max;
     const std::int64_t silent = now - s_.heard;
     return held > ReceivePool::large_ns_max || (held > ReceivePool::stall_ns_max && silent > ReceivePool::stall_ns_max);
 }
 
 void Session::give_up_frame() {
-    const std::string_view why = s_.blocked ? "too many wait for room for a large frame" : "frame incomplete for too long while buffers are short";
+    const std::string_view why = s_.blocked && s_.held_off ? "its topic takes no more, and buffers are short"
+                                 : s_.blocked              ? "too many wait for room for a large frame"
+                                                           : "frame incomplete for too long while buffers are short";
     static_cast<void>(fail(rivulet::fail(Error::timed_out), why));
 }
 
@@ -221,7 +225,7 @@ void Session::run() {
     if (s_.phase != Phase::fresh && s_.phase != Phase::open) return;
     ReceiveWaiter& waiter = *this;
     if (waiter.linked()) return;  // for a large buffer
-    s_.blocked = false;
+    s_.blocked = s_.held_off = false;
     Budget budget;
     digest(budget);
 }

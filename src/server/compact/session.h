@@ -263,6 +263,7 @@ private:
         std::uint8_t request_count = 0;
         Phase phase = Phase::gone;
         bool blocked = false;
+        bool held_off = false;           // by a topic that takes no more until somebody makes room
         bool wants_output = false;       // blocked until output has left
         bool bulk = false;               // the output buffer may be kept for long
         bool waits_for_bulk = false;     // for such a one

@@ -173,7 +173,13 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
     options.batch_bytes_max = broker.store().batch_limit(*log);
     options.key_required = log->keys_required;
     options.zstd_allowed = header_.version >= produce_zstd_from;
-    if (records_left_ > options.batch_bytes_max) return refuse(hub, Error::batch_too_large);
+    if (records_left_ > options.batch_bytes_max) {
+        options.batch_bytes_max = broker.store().state().options.batch_bytes_max;
+        if (records_left_ > options.batch_bytes_max) return refuse(hub, Error::batch_too_large);
+        // A repeat of what was stored under a larger limit, by its header, is taken like any other batch, and judged when it is there whole.
+        if (bytes.size() < record::batch_header_bytes) return more(record::batch_header_bytes);
+        if (!broker.store().stored(*log, record::decode_header(bytes))) return refuse(hub, Error::batch_too_large);
+    }
     if (records_left_ <= direct_max && bytes.size() < records_left_) return more(records_left_);
     validator_.emplace(options);
     unpacking_ = Unpacking::not_begun;

@@ -160,9 +160,10 @@ void Admin::alter(std::size_t t) {
     std::map<std::string, std::string> pairs;
     // An empty value is the default. The plan's limit is the least that fits the readings that are to be taken.
     if (random_.chance(1, 2)) pairs["commit.interval.ms"] = pick({"", "0", "5", "20", "100", "1000"});
-    if (random_.chance(1, 4)) pairs["retention.bytes"] = pick({"", "-1", "2000", "20000", "100000"});
+    if (random_.chance(1, 4) && !topic.pinned) pairs["retention.bytes"] = pick({"", "-1", "2000", "20000", "100000"});
     if (random_.chance(1, 4)) pairs["message.timestamp.type"] = pick({"", "CreateTime", "LogAppendTime"});
     if (random_.chance(1, 4)) pairs["max.message.bytes"] = random_.chance(1, 2) ? std::to_string(random_.between(topic.batch_bytes_max, plan_.batch_bytes)) : random_.chance(1, 2) ? "" : std::to_string(topic.batch_bytes_max);
+    if (topic.pinned && !topic.rejects && random_.chance(1, 8)) pairs["pinned"] = pick({"true", "false"});
     if (random_.chance(1, 4)) pairs["pack.ms"] = pick({"", "0", "1", "200"});
     bad_alteration_ = random_.chance(1, 4);
     expected_ = Error::none;

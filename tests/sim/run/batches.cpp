@@ -2,12 +2,15 @@
 
 #include <array>
 
+#include "sim/run/compression.h"
+
 namespace rivulet::sim {
 
 namespace {
 
 constexpr std::size_t header_bytes = 61;
-constexpr std::uint16_t attributes_allowed = 0x0008;  // LogAppendTime; no compression, control, transaction or mark of our own
+constexpr std::uint16_t attributes_allowed = 0x0008;  // LogAppendTime; no control, transaction or mark of our own
+constexpr std::uint16_t compression = 0x0007;
 constexpr std::uint16_t delete_horizon = 0x0040;
 
 // Bit by bit from the polynomial, by one table.
@@ -84,11 +87,18 @@ std::string parse_batches(Bytes bytes, const SeenBatches& seen) {
         batch.last = batch.base + last_delta;
         if (batch.base < 0 || last_delta < 0 || batch.base < next) return at(batch, "its offsets go back");
         if (castagnoli(bytes.subspan(21, batch.bytes - 21)) != crc) return at(batch, "its CRC is wrong");
-        if ((batch.attributes & ~(attributes_allowed | (seen.compacted ? delete_horizon : 0U))) != 0) return at(batch, "it has attributes that no reading asks for");
+        if ((batch.attributes & ~(attributes_allowed | (seen.compacted ? delete_horizon : 0U) | (seen.compressed ? compression : 0U))) != 0) return at(batch, "it has attributes that no reading asks for");
         if (producer_id != -1 && !seen.of_producers) return at(batch, "it has a producer id");
         if (count < 0 || count > last_delta + 1 || (count != last_delta + 1 && !seen.compacted)) return at(batch, "its count does not go with its last offset");
         if (seen.batch) seen.batch(batch);
-        Reader body(bytes.subspan(header_bytes, batch.bytes - header_bytes));
+        Bytes content = bytes.subspan(header_bytes, batch.bytes - header_bytes);
+        std::optional<std::vector<std::uint8_t>> expanded;
+        if ((batch.attributes & compression) != 0) {
+            expanded = expand(static_cast<record::Compression>(batch.attributes & compression), content);
+            if (!expanded) return at(batch, "its content is not as it was compressed");
+            content = *expanded;
+        }
+        Reader body(content);
         std::int64_t largest = INT64_MIN;
         std::int64_t before = -1;
         for (std::int32_t i = 0; i < count; ++i) {

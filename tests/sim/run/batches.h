@@ -1,6 +1,6 @@
 // Reads what a fetch brought, with a parser of its own: a fault that the broker's record code has must not be shared here.
 // Owns:     nothing; SeenRecord is a view of the bytes. Errors: parse_batches() returns what is wrong with them, in words.
-// Format:   Kafka's record batch of magic 2, uncompressed.
+// Format:   Kafka's record batch of magic 2; compressed ones as compression.h makes them.
 #pragma once
 
 #include <functional>
@@ -32,7 +32,8 @@ struct SeenRecord {
 struct SeenBatches {
     std::function<void(const SeenBatch&)> batch;
     std::function<void(const SeenBatch&, const SeenRecord&)> record;
-    bool of_producers = false;  // batches may have a producer's id
+    bool of_producers = false;  // batches may have a producer's id, and
+    bool compressed = false;    // be compressed
     bool compacted = false;     // records may be missing from batches, and batches may say when their deletions go
 };
 

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::int64_t stop_ns_max = 20 * ns_per_s;  // beside broker.drain_timeout
 constexpr int failures_in_a_row_max = 8;
+constexpr std::int64_t commit_ns_max = 2 * ns_per_s;  // until what is appended is durable
 constexpr std::string_view journal = "store/journal";
 constexpr std::string_view damage_words[] = {"damage", "lost", "missing", "rebuilt", "no checkpoint", "fenced", "comes back"};
 
@@ -28,6 +29,7 @@ void HostCounts::add(const HostCounts& other) {
     rewrites += other.rewrites;
     cleanings += other.cleanings;
     records_cleaned += other.records_cleaned;
+    bytes_dropped += other.bytes_dropped;
     refused += other.refused;
     silent += other.silent;
     turn_work_max = std::max(turn_work_max, other.turn_work_max);
@@ -73,6 +75,38 @@ void BrokerHost::begin() {
         errors_planned_ = true;
     }
     boot();
+    if (std::any_of(plan_.topics.begin(), plan_.topics.end(), [](const TopicPlan& topic) { return topic.pinned; })) watch_kept();
+}
+
+// ---- what outlives the ring ----
+
+void BrokerHost::watch_kept() {
+    look_at_kept();
+    world_.after(50 * ns_per_ms, [this] { watch_kept(); });
+}
+
+// A pass writes all of a partition anew. With the tail nearer than that it overwrites what it has copied before it is done: if the power goes then, the ring may have that.
+void BrokerHost::look_at_kept() {
+    if (!node_.running() || !program() || !program()->started()) return;
+    broker::Broker& broker = program()->broker();
+    const store::State& state = broker.store().state();
+    const std::uint64_t next = state.geometry.sequence(state.head.previous_end - 1) + 2;
+    if (state.index_loaded_from <= state.head.first_live) {
+        kept_until_ = UINT64_MAX;
+        std::uint64_t bytes = 0;
+        for (const TopicPlan& plan : plan_.topics) {
+            const broker::Topic* const topic = plan.keeps() ? broker.find_topic(plan.name) : nullptr;
+            for (std::uint32_t p = 0; topic && p < topic->partitions; ++p) {
+                const store::Log* const log = broker.partition(*topic, p);
+                if (!log) continue;
+                bytes += broker.store().alive_bytes(*log);
+                const std::uint64_t left = broker.store().parts_of(*log).segments_left;
+                if (left != UINT64_MAX) kept_until_ = std::min(kept_until_, next + left);
+            }
+        }
+        kept_segments_ = bytes / state.geometry.segment_bytes + 1;
+    }
+    if (kept_until_ < next + kept_segments_ + 1) kept_near_at_ = world_.now();
 }
 
 // ---- start ----
@@ -127,6 +161,16 @@ bool BrokerHost::full() {
     return program()->hub().connections() >= program()->hub().options().connections || (plan_.kafka.on && program()->kafka().connections() >= program()->kafka().options().connections);
 }
 
+bool BrokerHost::refusing() {
+    if (!node_.running() || !program() || !program()->started()) return false;
+    broker::Broker& broker = program()->broker();
+    return std::any_of(plan_.topics.begin(), plan_.topics.end(), [&](const TopicPlan& plan) {
+        const broker::Topic* const topic = plan.refuses() ? broker.find_topic(plan.name) : nullptr;
+        const store::Log* const log = topic ? broker.partition(*topic, 0) : nullptr;
+        return log && log->intake == store::Log::Intake::refused;
+    });
+}
+
 // ---- ends ----
 
 // The process has ended, for whatever reason; its program is still there.
@@ -140,6 +184,7 @@ void BrokerHost::on_end() {
         counts_.rewrites += program()->journal().rewriter().rewrites();
         counts_.cleanings += program()->broker().cleaner().statistics().passes;
         counts_.records_cleaned += program()->broker().cleaner().statistics().records_dropped;
+        counts_.bytes_dropped += program()->broker().cleaner().statistics().dropped_bytes;
         counts_.refused += program()->hub().connection_statistics().connections_refused;
         counts_.silent += program()->hub().connection_statistics().unopened_dropped;
         counts_.turn_work_max = std::max(counts_.turn_work_max, node_.env()->turn_work_seen());
@@ -148,6 +193,7 @@ void BrokerHost::on_end() {
     const bool clean = stopping_ && program() && program()->stopped_clean();
     if (clean) ++counts_.clean_stops;
     else history_.unclean_stop();
+    if (!clean && kept_near_at_ >= 0 && world_.now() - kept_near_at_ < commit_ns_max) history_.exposed();
 }
 
 void BrokerHost::power_off(const CrashPlan* plan) {

@@ -20,6 +20,7 @@ struct HostCounts {
     std::uint64_t rewrites = 0;       // of partitions of __consumer_offsets
     std::uint64_t cleanings = 0;      // passes over partitions of compacted topics
     std::uint64_t records_cleaned = 0;  // dropped by them
+    std::uint64_t bytes_dropped = 0;    // of pinned topics, beyond their share
     std::uint64_t refused = 0;        // connections past the limit
     std::uint64_t silent = 0;         // of them: for not opening
     std::uint64_t turn_work_max = 0;  // bytes of work in one turn of the loop
@@ -54,6 +55,8 @@ public:
 
     bool up() const { return node_.running() && !stopping_ && !offline_; }
     bool full();
+    // What outlives the ring has its share of it: topics that refuse what is more do.
+    bool refusing();
     Node& node() { return node_; }
     const HostCounts& counts() const { return counts_; }
     std::string state();
@@ -66,6 +69,8 @@ private:
     void on_moment(Moment moment);
     void cut_soon();
     void watch_journal(FaultKind kind, std::int64_t until);
+    void watch_kept();
+    void look_at_kept();
     void watch_stop(std::uint64_t number, std::int64_t deadline);
     void go_on_after_offline();
     void on_end();
@@ -90,6 +95,9 @@ private:
     int failures_in_a_row_ = 0;      // starts
     bool cut_in_recovery_ = false;
     bool power_failing_ = false;     // power goes during this start or soon after
+    std::uint64_t kept_until_ = UINT64_MAX;  // the segment with which the ring takes the oldest of what outlives it
+    std::uint64_t kept_segments_ = 0;        // that all of this takes
+    std::int64_t kept_near_at_ = -1;
     FaultKind awaited_ = FaultKind::power_cut;  // a cut that waits for its moment; power_cut: none
     std::uint64_t last_write_ = 0;   // of the journal
     std::uint64_t last_write_bytes_ = 0;

@@ -78,10 +78,10 @@ void Fleet::finish() {
     }
 }
 
-bool Fleet::done() {
+bool Fleet::done(bool refusing) {
     for (Member& member : members_) {
         Program* const program = member.node->running_program();
-        if (member.role == Role::producer && (!program || !static_cast<Producer*>(program)->done())) return false;
+        if (member.role == Role::producer && (!program || !static_cast<Producer*>(program)->done(refusing))) return false;
         if (member.role == Role::admin && (!program || !static_cast<Admin*>(program)->done())) return false;
         if (member.role >= Role::kafka_producer && (!program || !kafka_actor(member)->done())) return false;
     }
@@ -92,7 +92,7 @@ std::string Fleet::state() {
     std::string out;
     for (Member& member : members_) {
         Program* const program = member.node->running_program();
-        if (member.role == Role::producer && program && !static_cast<Producer*>(program)->done()) out += "; " + static_cast<Producer*>(program)->state();
+        if (member.role == Role::producer && program && !static_cast<Producer*>(program)->done(false)) out += "; " + static_cast<Producer*>(program)->state();
         if (member.role == Role::admin && (!program || !static_cast<Admin*>(program)->done())) out += "; topics are missing";
         if (member.role >= Role::kafka_producer && program) out += "; " + kafka_actor(member)->state();
     }

@@ -22,7 +22,7 @@ public:
     void begin();   // each at a time of its own
     void finish();  // no more trouble; every client runs
     // Everything is settled, all topics are there.
-    bool done();
+    bool done(bool refusing);
     // For reports: what is not done.
     std::string state();
 

@@ -1,6 +1,7 @@
 // Readings and faults. Topics: history_topics.cpp; reads: history_reads.cpp; the end: history_end.cpp.
 #include "sim/run/history.h"
 
+#include "record/batch.h"
 #include "record/partitioner.h"
 
 namespace rivulet::sim {
@@ -70,6 +71,10 @@ Content History::content(ReadingId id) {
 
 void History::sending(ReadingId id, std::int32_t life) {
     Sent& sent = at(id);
+    if (plan_.topics[alias(id).topic].keeps()) {
+        const Content what = content(id);
+        kept_bytes_sent_ += record::batch_header_bytes + 32 + what.key.size() + what.value.size() + what.headers.size();
+    }
     // Refused beyond the position of the last ACK, then the connection broke: the numbers leave no gap, so it goes again.
     if (sent.state == Sent::refused) sent.state = Sent::sent;
     if (sent.state != Sent::made) return;
@@ -105,6 +110,16 @@ void History::refused(ReadingId id, Error error) {
     if (error == Error::unknown_topic_or_partition) fair = !topic.there || topic.ever_deleted || topic.ever_uncertain || sent.life < 0 || damages_ != 0;
     if (error == Error::limit_reached) fair = alias(id).key.size() > 24;  // no room for long default keys
     if (!fair) fail("refused with " + std::string(error_info(error).name) + ": " + describe(id));
+}
+
+void History::refused_at_share(ReadingId id, bool certain) {
+    Sent& sent = at(id);
+    const std::size_t topic = alias(id).topic;
+    const bool stored = sent.offset >= 0 && sent.life_read == topics_[topic].life && sent.life == sent.life_read;
+    if (!plan_.topics[topic].refuses() || !share_may_be_full()) return static_cast<void>(fail("refused though there is room: " + describe(id)));
+    if (certain && stored) return static_cast<void>(fail("refused though it is stored: " + describe(id)));
+    sent.state = certain ? Sent::refused : Sent::given_up;
+    ++refused_count_;
 }
 
 std::uint64_t History::reading_count() const {

@@ -4,6 +4,8 @@
 // Invariants (numbers of the project's list): 1 acknowledged readings of disk topics stay readable, once and in order with a session, at least once without;
 //           2 offsets ascend and are dense, log start <= HW <= LEO, HW and epoch never go back, what an offset held it holds for ever, nothing is
 //           invented. 9 is the World's, 10 the scenario's.
+//           A pinned topic that refuses what is more than its share has all that it ever took; what it, or a compacted topic, has refused is never there later. A pinned one that does not
+//           loses its oldest records alone, and none as long as all that was ever sent to such topics is less than their share of the ring.
 //           Of compacted topics instead of 1 and of "dense": each key has its latest acknowledged record, or a deletion came behind that; nothing that was dropped leaves an older record of its key.
 // A fault beyond class A relaxes what was sent before it: see damaged().
 #pragma once
@@ -109,6 +111,8 @@ public:
     // connected_at: when the connection was made that said so.
     void settled(ReadingId id, std::int64_t connected_at);
     void refused(ReadingId id, Error error);
+    // A batch at the share, for good. certain: it cannot have been stored when it was sent before.
+    void refused_at_share(ReadingId id, bool certain);
     Content content(ReadingId id);
     const AliasPlan& alias(ReadingId id) { return plan_.producers[id.producer].aliases[at(id).alias]; }
 
@@ -130,6 +134,9 @@ public:
 
     // ---- faults ----
     void unclean_stop();
+    // The power went while a pass had begun too late, since it had gone before, for what outlives the ring to be safe: of pinned topics some may be lost.
+    void exposed() { exposed_ = true; }
+    bool was_exposed() const { return exposed_; }
     // silent: what is lost need not show.
     void damaged(FaultKind kind, bool silent);
     void damage_reported() { reported_ = true; }
@@ -150,6 +157,7 @@ public:
     std::uint64_t read_count() const { return read_count_; }
     std::uint64_t reading_count() const;
     std::uint64_t altered_count() const { return altered_count_; }
+    std::uint64_t refused_count() const { return refused_count_; }
     std::uint64_t times_checked() const { return times_checked_; }
     std::string describe(ReadingId id);
 
@@ -181,6 +189,9 @@ private:
     bool fail(const std::string& text);
     std::string where(std::size_t topic, std::uint64_t partition) const;
     bool current(const Known& known) const;
+    bool check_pinned(const Known& known, const Ends& ends);
+    bool may_be_lost(const TopicPlan& topic) const { return topic.memory || (topic.pinned && exposed_); }
+    bool share_may_be_full() const { return kept_bytes_sent_ > plan_.share_bytes(); }
     bool check_gap(const Known& known, const Ends& ends, std::int64_t expected, std::int64_t found);
     bool check_record(const Known& known, const SeenBatch& batch, const SeenRecord& record);
     bool check_content(const Known& known, const SeenBatch& batch, const SeenRecord& record, ReadingId id);
@@ -213,9 +224,12 @@ private:
     std::int64_t last_unclean_ = -1;
     std::uint32_t damages_ = 0;
     bool reported_ = false;
+    bool exposed_ = false;
     std::uint64_t settled_count_ = 0;
     std::uint64_t read_count_ = 0;
     std::uint64_t altered_count_ = 0;
+    std::uint64_t refused_count_ = 0;   // at the share
+    std::uint64_t kept_bytes_sent_ = 0; // to topics that outlive the ring, each record as if it were a batch, as often as it was sent
     std::uint64_t times_checked_ = 0;
 };
 

@@ -1,7 +1,7 @@
 #include "sim/run/kafka_actor.h"
 
 #include "base/crc32c.h"
-#include "record/batch.h"
+#include "sim/run/compression.h"
 #include "wire/kafka/init_producer_id.h"
 
 namespace rivulet::sim {
@@ -65,7 +65,21 @@ void KafkaActor::ask_producer_id(KafkaLink& link, ProducerId& own) {
     });
 }
 
-void KafkaActor::seal(record::BatchHeader header, const ProducerId& own, std::int32_t first, std::vector<std::uint8_t>& batch) {
+void KafkaActor::seal(record::BatchHeader header, const ProducerId& own, std::int32_t first, unsigned compressed, std::vector<std::uint8_t>& batch) {
+    if (compressed != 0 && random_.chance(compressed, 100)) {
+        const auto how = static_cast<record::Compression>(random_.between(1, 4));
+        const std::vector<std::uint8_t> body = compress(how, Bytes(batch).subspan(record::batch_header_bytes));
+        batch.resize(record::batch_header_bytes);
+        batch.insert(batch.end(), body.begin(), body.end());
+        header.attributes |= static_cast<std::uint16_t>(how);
+        header.batch_length = static_cast<std::uint32_t>(batch.size() - record::batch_length_end);
+    }
+    record::encode_header(header, batch);
+    number(own, first, batch);
+}
+
+void KafkaActor::number(const ProducerId& own, std::int32_t first, std::vector<std::uint8_t>& batch) {
+    record::BatchHeader header = record::decode_header(batch);
     if (own.id >= 0) {
         header.producer_id = own.id;
         header.producer_epoch = own.epoch;
@@ -75,5 +89,7 @@ void KafkaActor::seal(record::BatchHeader header, const ProducerId& own, std::in
     header.crc = record::batch_crc(header, crc32c(body), body.size());
     record::encode_header(header, batch);
 }
+
+std::int16_t KafkaActor::produce_version(record::Compression compression) { return some_version(random_, Api::produce, compression == record::Compression::zstd ? 7 : 3); }
 
 }  // namespace rivulet::sim

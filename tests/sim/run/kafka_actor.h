@@ -4,6 +4,7 @@
 
 #include "sim/run/history.h"
 #include "sim/run/kafka_link.h"
+#include "record/batch.h"
 #include "wire/kafka/metadata.h"
 
 namespace rivulet::sim {
@@ -30,8 +31,13 @@ protected:
         std::int16_t epoch = -1;
     };
     void ask_producer_id(KafkaLink& link, ProducerId& own);
-    // A batch that was packed behind room for its header, as it is sent; first: the sequence of its first record.
-    static void seal(record::BatchHeader header, const ProducerId& own, std::int32_t first, std::vector<std::uint8_t>& batch);
+    // A batch that was packed behind room for its header, as it is sent; first: the sequence of its first record. compressed: of a hundred, so many are.
+    void seal(record::BatchHeader header, const ProducerId& own, std::int32_t first, unsigned compressed, std::vector<std::uint8_t>& batch);
+    // Under another number; without a producer id as it is.
+    static void number(const ProducerId& own, std::int32_t first, std::vector<std::uint8_t>& batch);
+    static record::Compression compression_of(const std::vector<std::uint8_t>& batch) { return record::decode_header(batch).compression(); }
+    // Any that takes such a batch.
+    std::int16_t produce_version(record::Compression compression);
     std::size_t topic_index(std::string_view name) const;  // plan_.topics.size(): none
     const std::string& topic_name(std::size_t topic) const { return plan_.topics[topic].name; }
 
@@ -55,7 +61,7 @@ private:
 // Codes of errors that any request may meet while something is wrong with the broker, or that have to do with groups.
 namespace code {
 constexpr std::int16_t offset_out_of_range = 1, unknown_topic_or_partition = 3, timed_out = 7, loading = 14, not_available = 15, not_coordinator = 16, illegal_generation = 22, unknown_member = 25,
-                       rebalance_in_progress = 27, out_of_order_sequence = 45, storage = 56, member_id_required = 79, fenced_instance = 82, unknown_topic_id = 100;
+                       rebalance_in_progress = 27, policy_violation = 44, out_of_order_sequence = 45, storage = 56, member_id_required = 79, fenced_instance = 82, unknown_topic_id = 100;
 }  // namespace code
 // Try again later.
 inline bool passes(std::int16_t error) { return error == code::timed_out || error == code::loading || error == code::not_available || error == code::not_coordinator || error == code::storage; }

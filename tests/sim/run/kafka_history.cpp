@@ -141,7 +141,7 @@ std::int64_t KafkaHistory::fetched(std::size_t topic, std::size_t partition, std
         next = std::max(next, record.offset + 1);
         ++read_;
     };
-    if (const std::string wrong = parse_batches(batches, {{}, take, true}); !wrong.empty()) world_.fail(where + ": " + wrong);
+    if (const std::string wrong = parse_batches(batches, {{}, take, true, true}); !wrong.empty()) world_.fail(where + ": " + wrong);
     return next;
 }
 

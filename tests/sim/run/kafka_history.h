@@ -87,6 +87,8 @@ public:
     void check_covered(std::size_t group, std::size_t topic, std::size_t partition, std::int64_t log_start, std::int64_t committed);
     std::string undone() const;
 
+    void acknowledged_compressed() { ++compressed_; }
+    std::uint64_t compressed_batches() const { return compressed_; }
     std::uint64_t records_acknowledged() const { return acknowledged_; }
     std::uint64_t records_read() const { return read_; }
     std::uint64_t generations() const { return generations_; }
@@ -158,6 +160,7 @@ private:
     std::vector<Attempt> attempts_{1};
     std::vector<std::int64_t> ends_;  // of the broker's processes
     std::uint64_t acknowledged_ = 0;
+    std::uint64_t compressed_ = 0;
     std::uint64_t read_ = 0;
     std::uint64_t generations_ = 0;
     std::uint64_t commits_taken_ = 0;

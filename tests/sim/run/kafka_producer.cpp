@@ -1,6 +1,7 @@
 #include "sim/run/kafka_producer.h"
 
 #include "record/pack.h"
+#include "sim/run/compression.h"
 
 namespace rivulet::sim {
 
@@ -13,7 +14,7 @@ constexpr std::size_t request_overhead = 4096;
 
 KafkaProducer::KafkaProducer(NodeEnv& env, History& history, const Plan& plan, std::uint16_t number, std::uint64_t life)
     : KafkaActor(env, history, plan, "Kafka producer " + std::to_string(number), life, plan.kafka.producers[number].tick_ns), own_(plan.kafka.producers[number]), number_(number),
-      life_(history_.new_life(number)), batch_bytes_max_(plan.batch_bytes - 64), link_(env, random_.split("link"), name_, *this) {}
+      life_(history_.new_life(number)), batch_bytes_max_(plan.batch_bytes - 64 - compression_growth_max), link_(env, random_.split("link"), name_, *this) {}
 
 void KafkaProducer::finish() {
     KafkaActor::finish();
@@ -86,7 +87,7 @@ void KafkaProducer::make_batch(Place place, Queue& queue) {
         ++batch.count;
     }
     batch.bytes.resize(out.size());
-    seal(pack.close(), producer_, batch.sequence, batch.bytes);
+    seal(pack.close(), producer_, batch.sequence, own_.compressed, batch.bytes);
     queue.sequence = static_cast<std::int32_t>((static_cast<std::uint32_t>(queue.sequence) + batch.count) & 0x7fffffffU);
     queue.batches.push_back(std::move(batch));
 }
@@ -97,11 +98,13 @@ void KafkaProducer::send() {
         std::map<std::size_t, Items<kafka::ProduceRequest::Partition>> topics;
         std::vector<Place> places;
         std::size_t bytes = request_overhead;
+        bool of_zstd = false;
         for (auto& [place, queue] : queues_) {
             if (queue.in_flight == queue.batches.size() || queue.in_flight >= 5 || places.size() >= 4) continue;
             Batch& batch = queue.batches[queue.in_flight++];
             history_.sending(batch.first, batch.count);
             bytes += batch.bytes.size() + 64;
+            of_zstd |= compression_of(batch.bytes) == record::Compression::zstd;
             kafka::ProduceRequest::Partition partition;
             partition.index = static_cast<std::int32_t>(place.second);
             partition.records_length = static_cast<std::int32_t>(batch.bytes.size());
@@ -124,7 +127,7 @@ void KafkaProducer::send() {
         request.timeout_ms = 5000;
         request.topic_count = static_cast<std::int32_t>(items.size());
         request.topic_data = items;
-        link_.call<kafka::ProduceResponse>(Api::produce, some_version(random_, Api::produce, 3), request, [this, places](const kafka::ProduceResponse& response) { take(places, response); }, 12 * ns_per_s, bytes);
+        link_.call<kafka::ProduceResponse>(Api::produce, produce_version(of_zstd ? record::Compression::zstd : record::Compression::none), request, [this, places](const kafka::ProduceResponse& response) { take(places, response); }, 12 * ns_per_s, bytes);
     }
 }
 
@@ -141,6 +144,7 @@ void KafkaProducer::take(const std::vector<Place>& places, const kafka::ProduceR
             }
             if (some_refused_) continue;  // it is sent again, as all that follows what was refused
             if (queue.in_flight == 0) return link_.broken("an answer for what was not sent");
+            if (compression_of(queue.batches.front().bytes) != record::Compression::none) history_.acknowledged_compressed();
             history_.acknowledged(queue.batches.front().first, queue.batches.front().count, partition.base_offset.value);
             queue.batches.pop_front();
             --queue.in_flight;

@@ -1,6 +1,9 @@
 #include "sim/run/kafka_writer.h"
 
+#include <algorithm>
+
 #include "record/pack.h"
+#include "sim/run/compression.h"
 
 namespace rivulet::sim {
 
@@ -13,7 +16,7 @@ constexpr std::size_t in_flight_max = 4;
 
 KafkaWriter::KafkaWriter(NodeEnv& env, History& history, const Plan& plan, std::uint16_t number, std::uint64_t life)
     : KafkaActor(env, history, plan, "Kafka writer " + std::to_string(number), life, plan.producers[number].tick_ns), readings_(history), whole_plan_(plan), own_(plan.producers[number]),
-      alias_(own_.aliases.front()), number_(number), incarnation_(history.new_incarnation(number)), link_(env, random_.split("link"), name_, *this), sequences_(plan.topics[alias_.topic].partitions) {}
+      alias_(own_.aliases.front()), number_(number), incarnation_(history.new_incarnation(number)), link_(env, random_.split("link"), name_, *this), lanes_(plan.topics[alias_.topic].partitions) {}
 
 void KafkaWriter::finish() {
     KafkaActor::finish();
@@ -48,7 +51,7 @@ void KafkaWriter::on_tick() {
 // Some readings, each to the batch of its partition.
 void KafkaWriter::make_batches() {
     if (!readings_.topic(alias_.topic).there) return;
-    std::vector<std::vector<ReadingId>> made(sequences_.size());
+    std::vector<std::vector<ReadingId>> made(lanes_.size());
     std::uint64_t n = finishing_ ? more_left_ : random_.below(own_.burst_max + 1);
     for (; n != 0 && waiting_ < own_.window; --n, ++waiting_) {
         const ReadingId id{number_, incarnation_, next_++};
@@ -64,7 +67,7 @@ void KafkaWriter::close_batch(std::size_t partition, std::vector<ReadingId> read
     for (std::size_t at = 0; at < readings.size();) {
         Batch batch;
         batch.partition = partition;
-        batch.bytes.resize(whole_plan_.topics[alias_.topic].batch_bytes_max);
+        batch.bytes.resize(whole_plan_.topics[alias_.topic].batch_bytes_max - compression_growth_max);
         Writer out(batch.bytes);
         const std::uint8_t head[record::batch_header_bytes] = {};
         out.bytes(head);
@@ -84,15 +87,19 @@ void KafkaWriter::close_batch(std::size_t partition, std::vector<ReadingId> read
         }
         RIVULET_CHECK(!batch.readings.empty());
         batch.bytes.resize(out.size());
-        seal(pack.close(), producer_, sequences_[partition], batch.bytes);
-        sequences_[partition] += static_cast<std::int32_t>(batch.readings.size());
+        Lane& lane = lanes_[partition];
+        seal(pack.close(), producer_of(lane), lane.sequence, own_.compressed, batch.bytes);
+        lane.sequence += static_cast<std::int32_t>(batch.readings.size());
         batches_.push_back(std::move(batch));
     }
 }
 
 void KafkaWriter::send() {
-    while (link_.up() && in_flight_ < batches_.size() && link_.waiting() < in_flight_max && !some_refused_) {
+    close_gaps();
+    const bool gap = std::any_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) { return lane.gap >= 0; });
+    while (!gap && link_.up() && in_flight_ < batches_.size() && link_.waiting() < in_flight_max && !some_refused_) {
         Batch& batch = batches_[in_flight_++];
+        ++batch.sent;
         for (const ReadingId id : batch.readings) readings_.sending(id, readings_.life(alias_.topic));
         kafka::ProduceRequest::Partition partition;
         partition.index = static_cast<std::int32_t>(batch.partition);
@@ -109,33 +116,68 @@ void KafkaWriter::send() {
         request.timeout_ms = 5000;
         request.topic_count = 1;
         request.topic_data = topics;
-        link_.call<kafka::ProduceResponse>(Api::produce, some_version(random_, Api::produce, 3), request, [this](const kafka::ProduceResponse& response) { take(response); }, 12 * ns_per_s,
+        link_.call<kafka::ProduceResponse>(Api::produce, produce_version(compression_of(batch.bytes)), request, [this](const kafka::ProduceResponse& response) { take(response); }, 12 * ns_per_s,
                                            batch.bytes.size() + 4096);
     }
 }
 
-// After a refusal all that is not acknowledged goes again, over another connection.
 void KafkaWriter::take(const kafka::ProduceResponse& response) {
     for (const auto& topic : response.responses) {
         for (const auto& partition : topic.partition_responses) {
             if (in_flight_ == 0 || partition.index != static_cast<std::int32_t>(batches_.front().partition)) return link_.broken("an answer for what was not sent");
-            const std::int16_t error = partition.error_code;
-            // A topic that is gone takes with it what was for it.
-            const bool gone = error == code::unknown_topic_or_partition;
-            const bool fair = passes(error) || gone || (error == code::out_of_order_sequence && some_refused_);
-            if (error != 0 && !fair) return link_.broken("Produce to " + std::string(topic.name) + "[" + std::to_string(partition.index) + "]: error " + std::to_string(error));
-            some_refused_ |= error != 0 && !gone;
-            if (some_refused_) continue;
-            for (const ReadingId id : batches_.front().readings) {
-                if (gone) readings_.at(id).state = Sent::given_up;
-                else readings_.settled(id, connected_at_);
-            }
-            waiting_ -= batches_.front().readings.size();
-            batches_.pop_front();
-            --in_flight_;
+            take(partition.error_code);
         }
     }
     if (some_refused_) link_.hang_up();
+}
+
+// After a refusal that passes all that is not acknowledged goes again, over another connection.
+void KafkaWriter::take(std::int16_t error) {
+    const Lane& lane = lanes_[batches_.front().partition];
+    // A topic that is gone takes with it what was for it.
+    const bool gone = error == code::unknown_topic_or_partition;
+    const bool at_share = error == code::policy_violation;
+    const bool fair = passes(error) || gone || at_share || (error == code::out_of_order_sequence && (some_refused_ || lane.gap >= 0));
+    if (error != 0 && !fair) return link_.broken("Produce to " + whole_plan_.topics[alias_.topic].name + "[" + std::to_string(batches_.front().partition) + "]: error " + std::to_string(error));
+    const bool same = !readings_.topic(alias_.topic).ever_deleted;
+    if (error == 0 && lane.gap >= 0 && same && !some_refused_) return link_.broken("a batch is taken though the one before it was refused");
+    some_refused_ |= error != 0 && !gone && !at_share;
+    if (some_refused_) return;
+    if (at_share) refused();
+    for (const ReadingId id : batches_.front().readings) {
+        if (gone) readings_.at(id).state = Sent::given_up;
+        else if (!at_share) readings_.settled(id, connected_at_);
+    }
+    if (error == 0 && compression_of(batches_.front().bytes) != record::Compression::none) history_.acknowledged_compressed();
+    waiting_ -= batches_.front().readings.size();
+    batches_.pop_front();
+    --in_flight_;
+}
+
+void KafkaWriter::refused() {
+    const Batch& batch = batches_.front();
+    // Without a producer id it may have been stored when it was sent before, and not be known again.
+    for (const ReadingId id : batch.readings) readings_.refused_at_share(id, own_.idempotent || batch.sent == 1);
+    Lane& lane = lanes_[batch.partition];
+    if (lane.gap < 0 && own_.idempotent) lane.gap = record::decode_header(batch.bytes).base_sequence;
+}
+
+void KafkaWriter::close_gaps() {
+    if (in_flight_ != 0) return;
+    for (std::size_t partition = 0; partition < lanes_.size(); ++partition) {
+        Lane& lane = lanes_[partition];
+        if (lane.gap < 0) continue;
+        const bool other_epoch = random_.chance(1, 2);
+        lane.epoch += other_epoch;
+        lane.sequence = other_epoch ? 0 : lane.gap;
+        lane.gap = -1;
+        for (Batch& batch : batches_) {
+            if (batch.partition != partition) continue;
+            number(producer_of(lane), lane.sequence, batch.bytes);
+            lane.sequence += static_cast<std::int32_t>(batch.readings.size());
+            batch.sent = 0;
+        }
+    }
 }
 
 }  // namespace rivulet::sim

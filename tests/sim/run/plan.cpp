@@ -37,9 +37,14 @@ void set(Plan& plan, std::string_view key, std::string_view value) { plan.sets.p
 void set(Plan& plan, std::string_view key, std::uint64_t value) { set(plan, key, std::to_string(value)); }
 void set_ms(Plan& plan, std::string_view key, std::uint64_t value) { set(plan, key, std::to_string(value) + "ms"); }
 
+// Five seeds of sixteen have pinned topics, with and without Kafka clients and compacted topics, in a ring so small that it comes round.
+bool has_pinned(std::uint64_t seed) { return seed % 8 == 0 || seed % 8 == 5 || seed % 16 == 6 || seed % 16 == 12; }
+
 void plan_configuration(Plan& plan, Random random) {
-    const std::uint64_t segment = pick(random, {64, 64, 128, 256}) * kib;
-    const std::uint64_t segments = pick(random, {16, 16, 24, 32, 64});
+    std::uint64_t segment = pick(random, {64, 64, 128, 256}) * kib;
+    std::uint64_t segments = pick(random, {16, 16, 24, 32, 64});
+    if (has_pinned(plan.seed)) segment = 64 * kib, segments = segments <= 24 ? 16 : 20;
+    plan.journal_bytes = segment * segments;
     plan.batch_bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(pick(random, {4, 8, 16, 32, 64}) * kib, segment / 2));
     plan.frame_bytes = static_cast<std::uint32_t>(pick(random, {1, 2, 4, 8}) * kib);
     set(plan, "storage.dir", "store");
@@ -183,6 +188,7 @@ void plan_states(Plan& plan, Random random) {
     TopicPlan topic;
     topic.name = "states";
     topic.compacted = true;
+    topic.of_producers = plan.kafka.on;
     topic.partitions = static_cast<std::uint32_t>(random.between(1, 3));
     topic.batch_bytes_max = static_cast<std::uint32_t>(std::max<std::uint64_t>(2 * kib, plan.batch_bytes / 2));
     topic.config.emplace_back("durability", "disk");
@@ -227,10 +233,91 @@ void plan_states(Plan& plan, Random random) {
     writer.session = 0;
     writer.kafka = true;
     writer.idempotent = random.chance(3, 4);
+    writer.compressed = static_cast<unsigned>(pick(random, {0, 30, 100}));
     writer.aliases.front().placement = wire::compact::Placement::by_key;
     writer.aliases.front().acks = wire::compact::Acks::all;
     writer.aliases.front().style.stamped = 100;
     plan.producers.push_back(std::move(writer));
+}
+
+// Who writes a pinned topic writes nothing else.
+ProducerPlan plan_pinned_producer(const Plan& plan, std::size_t index, Random& random) {
+    const TopicPlan& topic = plan.topics[index];
+    ProducerPlan producer;
+    producer.session = random.chance(1, 6) ? 0 : random.next() | 1U;
+    AliasPlan alias;
+    alias.topic = index;
+    alias.placement = random.chance(1, 3) ? wire::compact::Placement::partition : wire::compact::Placement::by_key;
+    alias.partition = random.below(topic.partitions);
+    alias.acks = random.chance(1, 2) ? wire::compact::Acks::leader : wire::compact::Acks::all;
+    alias.style.stamped = 100;
+    alias.style.keyed = 100;
+    alias.style.keys = 16;
+    alias.style.tombstones = alias.style.empty = 0;
+    alias.style.headers = static_cast<unsigned>(pick(random, {0, 30}));
+    alias.style.reading_max = std::min(topic.batch_bytes_max, plan.frame_bytes) - reading_overhead;
+    alias.style.batch_max = topic.batch_bytes_max;
+    alias.style.frame_max = plan.frame_bytes;
+    alias.style.value_max = static_cast<std::uint32_t>(pick(random, {20, 100, 400}));
+    alias.style.value_min = alias.style.value_max / 2;
+    producer.aliases.push_back(std::move(alias));
+    producer.tick_ns = static_cast<std::int64_t>(pick(random, {50, 100, 400}) * ns_per_ms);
+    producer.burst_max = static_cast<std::uint32_t>(pick(random, {2, 4, 8}));
+    producer.window = static_cast<std::uint32_t>(pick(random, {64, 256}));
+    producer.packed = random.chance(3, 4);
+    producer.gives_up = random.chance(1, 6);
+    return producer;
+}
+
+// One that drops its oldest records, one that refuses, or both; and somebody who writes so much beside them that the ring comes round. Nothing of it comes from the streams of the rest.
+void plan_pinned(Plan& plan, Random random) {
+    const std::uint64_t which = random.below(3);
+    for (const bool rejects : {false, true}) {
+        if (which == (rejects ? 0U : 1U)) continue;
+        TopicPlan topic;
+        topic.name = rejects ? "firm" : "yields";
+        topic.pinned = true;
+        topic.rejects = rejects;
+        topic.of_producers = plan.kafka.on;
+        topic.partitions = rejects ? 1 : static_cast<std::uint32_t>(random.between(1, 2));
+        topic.batch_bytes_max = static_cast<std::uint32_t>(std::max<std::uint64_t>(2 * kib, plan.batch_bytes / 2));
+        topic.config = {{"durability", "disk"}, {"max.message.bytes", std::to_string(topic.batch_bytes_max)}, {"pinned", "true"}, {"overflow", rejects ? "reject" : "drop-oldest"}};
+        if (random.chance(3, 4)) topic.config.emplace_back("commit.interval.ms", std::to_string(pick(random, {0, 5, 20, 100})));
+        plan.topics.push_back(topic);
+        plan.producers.push_back(plan_pinned_producer(plan, plan.topics.size() - 1, random));
+        if (!plan.kafka.on) continue;
+        ProducerPlan writer = plan_pinned_producer(plan, plan.topics.size() - 1, random);
+        writer.session = 0;
+        writer.kafka = true;
+        writer.idempotent = random.chance(3, 4);
+        writer.compressed = static_cast<unsigned>(pick(random, {0, 30, 100}));
+        writer.aliases.front().placement = wire::compact::Placement::by_key;
+        writer.aliases.front().acks = wire::compact::Acks::all;
+        plan.producers.push_back(std::move(writer));
+    }
+    // Each partition takes a second one.
+    std::erase(plan.sets, "limits.partitions=64");
+    if (!plan.kafka.on) set(plan, "limits.partitions", 80);
+    ProducerPlan others;
+    others.session = random.next() | 1U;
+    AliasPlan alias;
+    const TopicPlan& topic = plan.topics.front();
+    alias.placement = wire::compact::Placement::partition;
+    alias.partition = random.below(topic.partitions);
+    alias.style.stamped = 100;
+    alias.style.keyed = alias.style.headers = alias.style.tombstones = alias.style.empty = 0;
+    alias.style.reading_max = std::min(topic.batch_bytes_max, plan.frame_bytes) - reading_overhead;
+    alias.style.batch_max = topic.batch_bytes_max;
+    alias.style.frame_max = plan.frame_bytes;
+    alias.style.value_max = 2000;
+    alias.style.value_min = 500;
+    others.aliases.push_back(std::move(alias));
+    others.tick_ns = 50 * ns_per_ms;
+    // Where starts are cut short one after the other, what groups have is written anew no sooner than it is loaded: not a lap of the ring in so little time.
+    others.burst_max = plan.kafka.on ? 6 : 16;
+    others.window = 128;
+    others.packed = true;
+    plan.producers.push_back(std::move(others));
 }
 
 void plan_faults(Plan& plan, Random random) {
@@ -304,6 +391,8 @@ void plan_kafka(Plan& plan, Random random) {
         producer.value_max = static_cast<std::uint32_t>(std::min<std::uint64_t>(pick(random, {20, 200, 2000}), plan.batch_bytes / 4));
         producer.in_flight = static_cast<std::size_t>(random.between(1, 5));
         producer.window = static_cast<std::size_t>(random.between(1, 12));
+        Random compressed = random.split("compressed", i);
+        producer.compressed = static_cast<unsigned>(pick(compressed, {0, 0, 30, 100}));
         plan.kafka.producers.push_back(std::move(producer));
     }
     const std::uint64_t groups = random.between(1, 3);
@@ -359,7 +448,7 @@ std::string Plan::text() const {
         for (const auto& [key, value] : topic.config) out += " " + key + "=" + value;
     }
     for (const ProducerPlan& p : producers) {
-        out += "\n  producer, session " + std::to_string(p.session) + (p.kafka ? " Kafka's" : "") + (p.idempotent ? " idempotent" : "") + (p.packed ? " packed" : "") + (p.regular ? " regular" : "") + (p.eager ? " eager" : "") +
+        out += "\n  producer, session " + std::to_string(p.session) + (p.kafka ? " Kafka's" : "") + (p.idempotent ? " idempotent" : "") + (p.compressed != 0 ? " compressed" : "") + (p.packed ? " packed" : "") + (p.regular ? " regular" : "") + (p.eager ? " eager" : "") +
                (p.confirm ? " confirm" : "") + (p.gives_up ? " gives-up" : "") + " window " + std::to_string(p.window) + ":";
         for (const AliasPlan& a : p.aliases)
             out += " " + topics[a.topic].name + "/" + std::to_string(static_cast<int>(a.placement)) + "/" + std::to_string(a.partition) + "/acks" + std::to_string(static_cast<int>(a.acks));
@@ -369,7 +458,7 @@ std::string Plan::text() const {
                std::to_string(c.wait_ms_max) + " jumps " + std::to_string(c.jumps) + (c.slow ? " slow" : "") + (c.by_alias ? " by-alias" : "") + (c.push ? " push" : "");
     for (const KafkaTopicPlan& topic : kafka.topics) out += "\n  Kafka topic " + topic.name + ": " + std::to_string(topic.partitions) + (topic.grows ? ", grows" : "");
     for (const KafkaProducerPlan& p : kafka.producers)
-        out += std::string("\n  Kafka producer") + (p.idempotent ? ", idempotent" : "") + (p.wraps ? ", wraps" : "") + ", " + std::to_string(p.in_flight) + " in flight, window " + std::to_string(p.window) +
+        out += std::string("\n  Kafka producer") + (p.idempotent ? ", idempotent" : "") + (p.wraps ? ", wraps" : "") + (p.compressed != 0 ? ", compressed" : "") + ", " + std::to_string(p.in_flight) + " in flight, window " + std::to_string(p.window) +
                ", records " + std::to_string(p.records_max) + " of " + std::to_string(p.value_max);
     for (const MemberPlan& m : kafka.members)
         out += "\n  member of " + kafka.groups[m.group].name + (kafka.groups[m.group].lone ? ", lone" : kafka.groups[m.group].cooperative ? ", cooperative" : ", eager") + (m.instance.empty() ? "" : ", " + m.instance) +
@@ -389,6 +478,7 @@ Plan make_plan(std::uint64_t seed) {
     plan_faults(plan, random.split("faults"));
     if (seed % kafka_each == 0) plan_kafka(plan, random.split("kafka"));
     if (has_states(seed)) plan_states(plan, random.split("states"));
+    if (has_pinned(seed)) plan_pinned(plan, random.split("pinned"));
     return plan;
 }
 

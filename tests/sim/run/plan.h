@@ -41,6 +41,13 @@ struct TopicPlan {
     bool retention = false;     // by bytes
     bool configured = false;    // a [topic.NAME] section; the others are created by a client
     bool compacted = false;     // the last known values of keys
+    bool pinned = false;        // outlives the ring, up to its share
+    bool rejects = false;       // and refuses what is more than that
+    bool of_producers = false;  // Kafka's, whose batches may be compressed
+    // Shares a sixth of the ring with others like it.
+    bool keeps() const { return compacted || pinned; }
+    // At that share producers are refused, and sensors wait.
+    bool refuses() const { return compacted || rejects; }
     std::uint32_t batch_bytes_max = 0;
     std::vector<std::pair<std::string, std::string>> config;
 };
@@ -68,6 +75,7 @@ struct ProducerPlan {
     std::int64_t connection_ns = 0;  // hangs up by itself about so often; 0 = never
     bool kafka = false;             // speaks Kafka's protocol: one alias, by key, and no session
     bool idempotent = false;        // and then has a producer id
+    unsigned compressed = 0;        // of a hundred of its batches
 };
 
 struct ConsumerPlan {
@@ -101,6 +109,7 @@ struct KafkaProducerPlan {
     std::uint32_t value_max = 50;
     std::size_t in_flight = 5;      // requests
     std::size_t window = 5;         // batches of a partition that are not acknowledged
+    unsigned compressed = 0;        // of a hundred of its batches
 };
 
 struct GroupPlan {
@@ -136,6 +145,7 @@ struct Plan {
     NodeOptions broker;
     std::vector<std::string> sets;  // configuration, "section.key=value"
     std::uint64_t ring_bytes = 0;   // beyond the least that the limits need
+    std::uint64_t journal_bytes = 0;  // at least
     std::uint32_t connections = 0;
     std::uint32_t batch_bytes = 0;
     std::uint32_t frame_bytes = 0;
@@ -153,6 +163,8 @@ struct Plan {
     bool noise_in_memory = false;   // fresh memory of the broker is not zero
 
     bool may_forget() const;        // faults beyond class A
+    // Of the ring, for all that outlives it: at least.
+    std::uint64_t share_bytes() const { return journal_bytes / 6; }
     std::string text() const;
 };
 

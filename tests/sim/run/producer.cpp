@@ -30,7 +30,8 @@ void Producer::finish() {
     more_left_ = more_after_healing;
 }
 
-bool Producer::done() const {
+bool Producer::done(bool refusing) const {
+    if (finishing_ && refusing && std::all_of(own_.aliases.begin(), own_.aliases.end(), [&](const AliasPlan& alias) { return plan_.topics[alias.topic].refuses(); })) return true;
     if (!finishing_ || oldest_ != next_) return false;
     const bool hopeless = std::none_of(own_.aliases.begin(), own_.aliases.end(), [&](const AliasPlan& alias) { return history_.topic(alias.topic).there; });
     return more_left_ == 0 || hopeless;

@@ -13,7 +13,8 @@ public:
 
     void finish() override;
     // After finish(): everything is settled, and then some more that was made while all was well.
-    bool done() const;
+    // refusing: topics that refuse at their share do; a sensor that writes nothing else waits, perhaps for good.
+    bool done(bool refusing) const;
     std::string state() const;
 
 private:

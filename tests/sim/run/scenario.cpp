@@ -113,7 +113,7 @@ bool Scenario::heal() {
     world_.network().heal();
     host_.heal();
     fleet_.finish();
-    return wait_for([this] { return host_.up() && fleet_.done(); }, "readings");
+    return wait_for([this] { return host_.up() && fleet_.done(host_.refusing()); }, "readings");
 }
 
 bool Scenario::end() {
@@ -147,6 +147,9 @@ SeedResult Scenario::run() {
     totals_.kafka_records = history_.kafka().records_acknowledged();
     totals_.generations = history_.kafka().generations();
     totals_.commits = history_.kafka().commits();
+    totals_.compressed = history_.kafka().compressed_batches();
+    totals_.exposed = history_.was_exposed();
+    totals_.refused = history_.refused_count();
     totals_.fenced = history_.kafka().fenced();
     totals_.host = host_.counts();
     result.totals = totals_;
@@ -169,6 +172,9 @@ void Totals::add(const Totals& other) {
     kafka_records += other.kafka_records;
     generations += other.generations;
     commits += other.commits;
+    compressed += other.compressed;
+    exposed += other.exposed;
+    refused += other.refused;
     fenced += other.fenced;
     replays += other.replays;
     host.add(other.host);

@@ -175,7 +175,7 @@ void Verifier::take_fetch(const frames::Answer& answer) {
     const auto note = [&](const SeenBatch&, const SeenRecord& record) {
         if (record.offset >= from) partition.offsets.push_back(record.offset);
     };
-    (void)parse_batches(fetched->batches, {{}, note, true, true});
+    (void)parse_batches(fetched->batches, {{}, note, true, true, true});
     offset_ = next;
     if (offset_ >= partition.ends.high_watermark) finish_partition();
     else if (fetched->batches.empty() && fetched->high_watermark.value >= partition.ends.high_watermark) {

@@ -277,6 +277,28 @@ TEST_CASE("pinned: switched off the ring takes it, switched on it stays from the
     CHECK(c.check_all("kept") == "");
 }
 
+TEST_CASE("pinned: switched off, the ring takes the oldest first, though its copy lies further ahead than what came later") {
+    Compacted c(0);
+    REQUIRE(c.create_with("kept", {{"pinned", "true"}}) == Error::none);
+    REQUIRE(c.create("other", "delete") == Error::none);
+    const auto making = [&] { return c.broker().store().state().making.value != 0; };
+    REQUIRE(c.add("kept", 100) == Error::none);
+    c.others(100);
+    // What comes while it is copied lies before the last of the copy.
+    const std::uint64_t passes = c.statistics().passes;
+    for (int i = 0; i < 4000 && c.statistics().passes == passes; ++i) {
+        REQUIRE(c.append("other", pack({reading(1, "k", std::string(4000, 'o'))})) == Error::none);
+        if (making()) REQUIRE(c.add("kept", 1) == Error::none);
+        c.run(ns_per_ms);
+    }
+    REQUIRE(c.statistics().passes > passes);
+    REQUIRE(c.alter("kept", {{"pinned", "false"}}) == Error::none);
+    while (c.log("kept").start < c.log("kept").end) {
+        c.others(5);
+        REQUIRE(c.check_all("kept") == "");
+    }
+}
+
 TEST_CASE("pinned: what is refused") {
     Compacted c(64);
     CHECK(c.create_with("a", {{"overflow", "reject"}}) == Error::invalid_config);

@@ -137,6 +137,34 @@ TEST_CASE("halves of frames: buffers are not held for ever, others go on") {
     REQUIRE(served.until([&] { return !good.acks.empty() && good.acks.back().sequence == 1; }, 60 * ns_per_s));
 }
 
+TEST_CASE("sensors whose topic takes no more wait for room, and keep receive buffers from nobody") {
+    std::string text = test::small_config;
+    const std::string_view line = "receive_pool_bytes = 64K";
+    text.replace(text.find(line), line.size(), "receive_pool_bytes = 24K");
+    Served served(text, 5);
+    broker::Broker& broker = served.program->server->broker();
+    broker.partition(*broker.find_topic("temps"), 0)->intake = store::Log::Intake::refused;
+    server::BufferPool& buffers = served.program->server->hub().receive_pool().small_buffers();
+    REQUIRE(buffers.count() < 6);
+    for (std::size_t i = 0; i <= buffers.count(); ++i) {
+        Client& sensor = served.connect();
+        sensor.open();
+        REQUIRE(served.until(sensor, Kind::open));
+        sensor.alias(0, "temps", 0);
+        CHECK(sensor.put(0, "value"));
+        served.send(sensor);
+    }
+    served.run(100 * ns_per_ms);
+    REQUIRE(buffers.lent() == buffers.count());
+    Client& good = served.connect();
+    good.open();
+    served.send(good);
+    CHECK(served.until([&] { return good.count(Kind::open) != 0; }, 3 * ns_per_s));
+    // As long as nobody wants it, one may have it.
+    served.run(20 * ns_per_s);
+    CHECK(buffers.lent() != 0);
+}
+
 TEST_CASE("halves of frames in any number keep the buffers of whole ones for a moment only") {
     std::string text = test::small_config;
     text.replace(text.find("connections = 8"), 15, "connections = 40");

@@ -102,6 +102,52 @@ TEST_CASE("at the share an idempotent producer hears 44 for what follows a refus
     CHECK(send(1) == 0);
 }
 
+TEST_CASE("at the share what follows the first batch of a producer, which was refused, is not taken once there is room") {
+    KafkaServed served(compacted_config);
+    KafkaClient& client = served.connect_kafka();
+    store::Log& log = log_of(served, "temps");
+    const auto send = [&](std::int64_t producer, std::int16_t epoch, std::int32_t sequence) {
+        return produce(client, {{"temps", {{0, idempotent_batch(producer, epoch, sequence)}}}})[0].error;
+    };
+    log.intake = store::Log::Intake::refused;
+    CHECK(send(1000, 1, 7) == 44);
+    CHECK(send(1000, 1, 8) == 44);
+    log.intake = store::Log::Intake::open;
+    CHECK(send(1000, 1, 9) == 45);
+    CHECK(log.end == Offset(0));
+    // Others, forgotten perhaps, may begin anywhere; so may it under another epoch, and with what was refused.
+    CHECK(send(1001, 1, 9) == 0);
+    CHECK(send(1000, 1, 7) == 0);
+    CHECK(send(1000, 1, 8) == 0);
+    log.intake = store::Log::Intake::refused;
+    CHECK(send(1002, 0, 0) == 44);
+    log.intake = store::Log::Intake::open;
+    CHECK(send(1002, 0, 1) == 45);
+    CHECK(send(1002, 1, 0) == 0);
+    CHECK(send(1002, 1, 1) == 0);
+    CHECK(log.end == Offset(5));
+}
+
+TEST_CASE("at the share a producer that goes on as if a refused batch were there is taken again, once nothing older can be under way") {
+    KafkaServed served(compacted_config);
+    KafkaClient& client = served.connect_kafka();
+    store::Log& log = log_of(served, "temps");
+    const auto send = [&](std::int64_t producer, std::int32_t sequence) { return produce(client, {{"temps", {{0, idempotent_batch(producer, 1, sequence)}}}})[0].error; };
+    CHECK(send(1000, 0) == 0);
+    for (const std::int64_t producer : {1000, 1001}) {
+        CAPTURE(producer);
+        log.intake = store::Log::Intake::refused;
+        for (std::int32_t sequence = 1; sequence < 9; ++sequence) CHECK(send(producer, sequence) == 44);
+        log.intake = store::Log::Intake::open;
+        for (std::int32_t sequence = 9; sequence < 13; ++sequence) CHECK(send(producer, sequence) == 45);
+        CHECK(send(producer, 13) == 0);
+        CHECK(send(producer, 14) == 0);
+        CHECK(send(producer, 13) == 0);
+        CHECK(send(producer, 16) == 45);
+    }
+    CHECK(log.end == Offset(5));
+}
+
 TEST_CASE("a compacted partition is read to its end while its clean part is on flash alone and the log itself has these offsets in RAM") {
     // A ring that turns round more slowly than the one in RAM.
     std::string text = compacted_config;

@@ -302,6 +302,44 @@ TEST_CASE("a connection that is cut within a batch gives its blocks back") {
     CHECK(end_of(served, "temps", 0) == 1);
 }
 
+TEST_CASE("the repeat of an acknowledged batch is known after max.message.bytes was lowered, whole or in pieces; all else that large is refused") {
+    KafkaServed served;
+    KafkaClient& client = served.connect_kafka();
+    store::Log& log = *served.program->server->broker().partition(*served.program->server->broker().find_topic("temps"), 0);
+    const auto numbered = [](const Buffer& batch, std::int64_t producer, std::int32_t sequence) {
+        record::BatchHeader header = record::decode_header(batch);
+        header.producer_id = producer;
+        header.producer_epoch = 1;
+        header.base_sequence = sequence;
+        return seal(header, body_of(batch));
+    };
+    const Buffer small = numbered(big_batch(1500), 1000, 0), large = numbered(big_batch(30'000), 1000, 1);
+    CHECK(produce(client, {{"temps", {{0, small}, {0, large}}}})[1].error == 0);
+    act(served, [&] { log.batch_bytes_max = 1024; });
+    Buffer damaged = large;
+    damaged.back() ^= 1;
+    // What it says of itself is no proof: its bytes are checked as those of any other.
+    const auto answer = produce(client, {{"temps", {{0, small}, {0, large}, {0, numbered(big_batch(30'000), 1000, 2)}, {0, big_batch(1500)}, {0, damaged}, {0, numbered(big_batch(1500), 1001, 0)}, {0, big_batch(100)}}}});
+    REQUIRE(answer.size() == 7);
+    CHECK(answer[0].error == 0);
+    CHECK(answer[0].base == 0);
+    CHECK(answer[1].error == 0);
+    CHECK(answer[1].base == 1);
+    CHECK(answer[2].error == 10);
+    CHECK(answer[3].error == 10);
+    CHECK(answer[4].error == 2);
+    CHECK(answer[5].error == 10);
+    CHECK(answer[6].error == 0);
+    CHECK(answer[6].base == 2);
+    const Buffer request = produce_bytes(client, {{"temps", {{0, small}, {0, large}}}});
+    send_in_pieces(served, client, request, 37, 1);
+    const auto again = placed(client);
+    REQUIRE(again.size() == 2);
+    CHECK(again[0].base == 0);
+    CHECK(again[1].base == 1);
+    CHECK(served.program->server->broker().store().state().staged_blocks == 0);
+}
+
 TEST_CASE("a disk error: what waits for it is not answered but cut; later ones hear 56") {
     KafkaServed served;
     KafkaClient& client = served.connect_kafka();
