@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t length_bytes = 4;
 constexpr std::size_t request_bytes_max = 100 * 1024 * 1024;  // Kafka's socket.request.max.bytes
 constexpr std::int64_t stage_ns_max = 10 * ns_per_s;          // for one batch, while others wait for its blocks
-constexpr std::int64_t stage_stall_ns_max = 1 * ns_per_s;     // without a byte of it, likewise
+constexpr std::int64_t stage_stall_ns_max = 750 * ns_per_ms;  // without a byte of it, likewise
 
 }  // namespace
 
