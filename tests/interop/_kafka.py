@@ -81,19 +81,19 @@ def codecs_stored(port, topic):
 class Run:
     """One client's driver against one broker, in a thread of its own; `answers` maps an operation to (state, why)."""
 
-    def __init__(self, name, command, broker, environment=None, seconds=300):
+    def __init__(self, name, command, broker, environment=None, seconds=300, operations=None):
         self.name, self.broker, self.answers, self.noise, self.took = name, broker, {}, "", 0.0
-        self.command, self.seconds = command, seconds
+        self.command, self.seconds, self.operations = command, seconds, sys.argv[2:] if operations is None else operations
         self.environment = {**os.environ, "RIVULET": RIVULET, "RIVULET_COMPACT": broker.address, **(environment or {})}
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
     def run(self):
         start = time.monotonic()
-        prefix = self.name.replace(" ", "-")
+        prefix = self.topic()
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise:
             try:
-                done = subprocess.run([*self.command, self.broker.kafka, prefix, *sys.argv[2:]], stdout=subprocess.PIPE, stderr=noise, timeout=self.seconds,
+                done = subprocess.run([*self.command, self.broker.kafka, prefix, *self.operations], stdout=subprocess.PIPE, stderr=noise, timeout=self.seconds,
                                       env=self.environment, check=False)
                 said, end = done.stdout, f"exit {done.returncode}"
             except subprocess.TimeoutExpired as late:
@@ -125,6 +125,9 @@ class Run:
             self.answers[f"codec-{codec}"] = ("failed", f"stored with {sorted(stored)}")
         elif read.split() != [str(offset) for offset in range(end)]:
             self.answers[f"codec-{codec}"] = ("failed", f"rivulet consume gives {read[-200:]!r} in place of {end} offsets")
+
+    def topic(self, *operation):
+        return "-".join([self.name.replace(" ", "-"), *operation])
 
     def failures(self):
         return {o: why for o, (state, why) in self.answers.items() if state == "failed"}

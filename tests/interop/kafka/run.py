@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -23,8 +24,9 @@ PARSER.add_argument("--capture")
 PARSER.add_argument("--operation", action="append", default=[])
 PARSER.add_argument("names", nargs="*")
 OPTIONS = PARSER.parse_args()
-sys.argv[1:] = ["all", *OPTIONS.operation]  # as _kafka takes it
-from _cli import Failed, free_port
+KILLED = "broker-killed"  # the operation during which the broker is killed; drivers do it if asked alone
+sys.argv[1:] = ["all", *[o for o in OPTIONS.operation if o != KILLED]]  # as _kafka takes it
+from _cli import Failed, free_port, rivulet
 from _fetch import BUILD, do, jars, once
 from _kafka import KafkaBroker, Run, table, tell
 from capture import Capture
@@ -35,7 +37,7 @@ SECONDS = 900  # for one client; each operation has its own, shorter
 PYPI = {"confluent-kafka": "2.16.1", "kafka-python": "3.0.12", "aiokafka": "0.14.0"}
 CONSOLE = "kafka-viewer==0.4.0"  # Kafdrop, AKHQ, Redpanda Console and Kowl are in none of the registries
 PYPI_CODECS = ["cramjam==2.14.0", "lz4==4.4.5", "python-snappy==0.7.3", "zstandard==0.25.0"]
-OTHERS = ["rsyslog", "rsyslog-kafka", "libestr0", "libfastjson4", "liblognorm5", "syslog-ng-core", "syslog-ng-mod-rdkafka", "libivykis0", "libpcre3", "libnet1", "burrow"]
+OTHERS = ["rsyslog", "rsyslog-kafka", "libestr0", "libfastjson4", "liblognorm5", "syslog-ng-core", "syslog-ng-mod-rdkafka", "libivykis0", "libpcre3", "libnet1", "libwrap0", "burrow"]
 
 
 def virtual_environment():
@@ -131,12 +133,16 @@ CLIENTS = {
     f"console {CONSOLE.replace('==', ' ')}": console,
 }
 
+KINDS = ("tools", "others", "console")  # what is no client for programs
+KILLS = (1, 2.5, 2.5)  # seconds until each
+
 
 class Results:
     """How each client ended last, kept beside what was fetched: they may be run one by one."""
 
     def __init__(self):
         self.path = os.path.join(BUILD, "results.json")
+        self.run = datetime.datetime.now().isoformat()  # an operation that is run again alone makes another run of its client
         self.of = {}
         self.load()
 
@@ -150,10 +156,43 @@ class Results:
         ended = {o: state for o, (state, _) in answers.items()}
         if OPTIONS.operation and name in self.of:
             ended = {**self.of[name]["answers"], **ended}
-        self.of[name] = {"date": datetime.date.today().isoformat(), "answers": ended, "absent": absent}
+        self.of[name] = {"date": self.run[:10], "run": self.run, "answers": ended, "absent": absent}
         os.makedirs(BUILD, exist_ok=True)
         with open(self.path, "w", encoding="utf-8") as file:
             json.dump(self.of, file, indent=1)
+
+
+def killed(broker, clients):
+    """Each client produces and reads while the broker is killed and started again, as soon as all have begun."""
+    if not clients:
+        return []
+    runs = [Run(name, command, broker, environment, SECONDS, [KILLED]) for name, command, environment in clients]
+    end = time.monotonic() + 60
+    while any(r.thread.is_alive() and r.topic(KILLED) not in topics(broker) for r in runs) and time.monotonic() < end:
+        time.sleep(0.2)
+    for pause in KILLS:
+        time.sleep(pause)
+        broker.kill()
+        time.sleep(0.3)
+        broker.start()
+    for run in runs:
+        run.thread.join()
+    return runs
+
+
+def topics(broker):
+    return [t["name"] for t in json.loads(rivulet("topic", "list", "--json", "--bootstrap", broker.address, code=0).out)]
+
+
+def together(runs, more):
+    """Of each client one run, with the answers of both."""
+    of = {run.name: run for run in runs}
+    for run in more:
+        if run.name in of:
+            of[run.name].answers.update(run.answers)
+            of[run.name].noise += run.noise
+            of[run.name].took += run.took
+    return runs or more
 
 
 def wave_of(place, clients):
@@ -166,9 +205,11 @@ def wave_of(place, clients):
         capture = Capture(os.path.join(OPTIONS.capture, clients[0][0].replace(" ", "-")), port, broker.kafka_port)
         broker.kafka_port = port
     try:
-        wave = [Run(name, command, broker, environment, seconds=SECONDS) for name, command, environment in clients]
+        wave = [Run(name, command, broker, environment, seconds=SECONDS) for name, command, environment in clients] if OPTIONS.operation != [KILLED] else []
         for run in wave:
             run.thread.join()
+        if not OPTIONS.capture and (not OPTIONS.operation or KILLED in OPTIONS.operation):
+            wave = together(wave, killed(broker, [c for c in clients if not c[0].startswith(KINDS)]))
     finally:
         if capture:
             capture.close()
@@ -198,8 +239,7 @@ def main():
         runs += wave
         for run in wave:
             results.note(run.name, run.answers)
-    kinds = ("tools", "others", "console")
-    for part in ([r for r in runs if not r.name.startswith(kinds)], *([r for r in runs if r.name.startswith(k)] for k in kinds)):
+    for part in ([r for r in runs if not r.name.startswith(KINDS)], *([r for r in runs if r.name.startswith(k)] for k in KINDS)):
         if part:
             print("\n" + table(part) + "\n")
     if absent:
