@@ -1,6 +1,7 @@
 """Every Kafka client that we know how to get, against a real broker: `make interop`. Prints a table, client by operation; the last line is `N passed, M failed`.
 
 usage: run.py [--readme] [--capture FOLDER] [--operation OPERATION]... [NAME...]    those clients whose name begins so. RIVULET: the program. INTEROP: where what is fetched is kept (build/interop).
+While each client of a wave produces idempotently and reads as a member of a group the broker is killed and started again (operation broker-killed).
 What cannot be fetched is named, in the table too. Versions are pinned here, in go/go.mod and in node/package-lock.json.
 --readme: the table of all clients, each as it ended last, goes into README.md. --capture: one client after the other, and what each sends is kept (capture.py).
 """
@@ -27,7 +28,7 @@ OPTIONS = PARSER.parse_args()
 KILLED = "broker-killed"  # the operation during which the broker is killed; drivers do it if asked alone
 sys.argv[1:] = ["all", *[o for o in OPTIONS.operation if o != KILLED]]  # as _kafka takes it
 from _cli import Failed, free_port, rivulet
-from _fetch import BUILD, do, jars, once
+from _fetch import BUILD, do, jars, once, text_of
 from _kafka import KafkaBroker, Run, table, tell
 from capture import Capture
 from readme import write_table
@@ -41,19 +42,20 @@ OTHERS = ["rsyslog", "rsyslog-kafka", "libestr0", "libfastjson4", "liblognorm5",
 
 
 def virtual_environment():
+    packages = [*[f"{n}=={v}" for n, v in PYPI.items()], *PYPI_CODECS]
+    return os.path.join(environment_of("venv", packages), "bin/python")
+
+
+def environment_of(name, packages):
     def make(path):
         do("/usr/bin/python3", "-m", "venv", path)
-        do(os.path.join(path, "bin/pip"), "install", "--quiet", *[f"{n}=={v}" for n, v in PYPI.items()], *PYPI_CODECS)
+        do(os.path.join(path, "bin/pip"), "install", "--quiet", *packages)
 
-    return os.path.join(once("venv", make), "bin/python")
+    return once(name, make, " ".join(packages))
 
 
 def console():
-    def make(path):
-        do("/usr/bin/python3", "-m", "venv", path)
-        do(os.path.join(path, "bin/pip"), "install", "--quiet", CONSOLE, *PYPI_CODECS)
-
-    return [os.path.join(once("console", make), "bin/python"), "-W", "ignore", os.path.join(HERE, "python/console.py")], {}
+    return [os.path.join(environment_of("console", [CONSOLE, *PYPI_CODECS]), "bin/python"), "-W", "ignore", os.path.join(HERE, "python/console.py")], {}
 
 
 def python(file):
@@ -85,12 +87,13 @@ def others():
 
     def make(path):
         debs = os.path.join(BUILD, "debs")
-        os.makedirs(debs, exist_ok=True)
+        shutil.rmtree(debs, ignore_errors=True)
+        os.makedirs(debs)
         do("apt-get", "download", *OTHERS, folder=debs)
         for file in os.listdir(debs):
             do("dpkg-deb", "-x", os.path.join(debs, file), path)
 
-    return ["/usr/bin/python3", os.path.join(HERE, "python/others.py")], {"DEBIAN": once("debian", make), "KAFKA_JARS": jars("3.9.1"),
+    return ["/usr/bin/python3", os.path.join(HERE, "python/others.py")], {"DEBIAN": once("debian", make, " ".join(OTHERS)), "KAFKA_JARS": jars("3.9.1"),
                                                                                "KAFKA_CLASSES": compiled("3.9.1")}
 
 
@@ -110,7 +113,7 @@ def node():
             shutil.copy(os.path.join(HERE, "node", file), path)
         do("npm", "ci", "--no-audit", "--no-fund", folder=path)
 
-    path = once("node", make)
+    path = once("node", make, text_of(os.path.join(HERE, "node", "package-lock.json")))
     return ["node", os.path.join(HERE, "node/driver.js")], {"NODE_PATH": os.path.join(path, "node_modules")}
 
 
