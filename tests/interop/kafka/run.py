@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -25,13 +24,13 @@ PARSER.add_argument("--capture")
 PARSER.add_argument("--operation", action="append", default=[])
 PARSER.add_argument("names", nargs="*")
 OPTIONS = PARSER.parse_args()
-KILLED = "broker-killed"  # the operation during which the broker is killed; drivers do it if asked alone
-sys.argv[1:] = ["all", *[o for o in OPTIONS.operation if o != KILLED]]  # as _kafka takes it
-from _cli import Failed, free_port, rivulet
+from _cli import Failed, free_port
 from _fetch import BUILD, do, jars, once, text_of
-from _kafka import KafkaBroker, Run, table, tell
+from _kafka import KILLED, KafkaBroker, Run, killed, table, tell, together
 from capture import Capture
 from readme import write_table
+
+sys.argv[1:] = ["all", *[o for o in OPTIONS.operation if o != KILLED]]  # as Run takes it
 
 AT_ONCE = 3  # clients against one broker
 SECONDS = 900  # for one client; each operation has its own, shorter
@@ -137,7 +136,6 @@ CLIENTS = {
 }
 
 KINDS = ("tools", "others", "console")  # what is no client for programs
-KILLS = (1, 2.5, 2.5)  # seconds until each
 
 
 class Results:
@@ -165,39 +163,6 @@ class Results:
             json.dump(self.of, file, indent=1)
 
 
-def killed(broker, clients):
-    """Each client produces and reads while the broker is killed and started again, as soon as all have begun."""
-    if not clients:
-        return []
-    runs = [Run(name, command, broker, environment, SECONDS, [KILLED]) for name, command, environment in clients]
-    end = time.monotonic() + 60
-    while any(r.thread.is_alive() and r.topic(KILLED) not in topics(broker) for r in runs) and time.monotonic() < end:
-        time.sleep(0.2)
-    for pause in KILLS:
-        time.sleep(pause)
-        broker.kill()
-        time.sleep(0.3)
-        broker.start()
-    for run in runs:
-        run.thread.join()
-    return runs
-
-
-def topics(broker):
-    return [t["name"] for t in json.loads(rivulet("topic", "list", "--json", "--bootstrap", broker.address, code=0).out)]
-
-
-def together(runs, more):
-    """Of each client one run, with the answers of both."""
-    of = {run.name: run for run in runs}
-    for run in more:
-        if run.name in of:
-            of[run.name].answers.update(run.answers)
-            of[run.name].noise += run.noise
-            of[run.name].took += run.took
-    return runs or more
-
-
 def wave_of(place, clients):
     """Runs some at once. Returns them, and what the broker ended with."""
     os.makedirs(place)
@@ -212,7 +177,7 @@ def wave_of(place, clients):
         for run in wave:
             run.thread.join()
         if not OPTIONS.capture and (not OPTIONS.operation or KILLED in OPTIONS.operation):
-            wave = together(wave, killed(broker, [c for c in clients if not c[0].startswith(KINDS)]))
+            wave = together(wave, killed(broker, [c for c in clients if not c[0].startswith(KINDS)], SECONDS))
     finally:
         if capture:
             capture.close()

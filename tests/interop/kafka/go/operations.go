@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -18,9 +17,6 @@ import (
 const (
 	operationTime   = 45 * time.Second
 	transactionTime = 10 * time.Second
-	killedTime      = 12 * time.Second
-
-	ifAsked = "broker-killed"
 )
 
 var errAbsent = errors.New("this client does not have it")
@@ -44,24 +40,6 @@ type producing struct {
 	idempotent bool
 	partition  int32         // -1: by key
 	spread     time.Duration // over which all is sent by one producer, 0 for at once
-}
-
-const step = 100 * time.Millisecond
-
-// Sends all at once, or a part in each step.
-func spread[T any](all []T, over time.Duration, send func([]T) error) error {
-	if over == 0 {
-		return send(all)
-	}
-	start := time.Now()
-	for part := range slices.Chunk(all, max(1, len(all)*int(step)/int(over))) {
-		if err := send(part); err != nil {
-			return err
-		}
-		start = start.Add(step)
-		time.Sleep(time.Until(start))
-	}
-	return nil
 }
 
 // What each client is asked. Every call ends with its context.
@@ -590,54 +568,6 @@ func transaction(ctx context.Context, c client, name string) error {
 		return fmt.Errorf("the error does not name it: %w", err)
 	}
 	return nil
-}
-
-// Whoever runs this kills the broker meanwhile and starts it again, several times.
-func brokerKilled(ctx context.Context, c client, name string) error {
-	if err := prepare(ctx, c, name, 1); err != nil {
-		return err
-	}
-	m, err := c.join(ctx, name, name)
-	if err != nil {
-		return err
-	}
-	defer m.close(false)
-	sent := numbered(1200, 0)
-	options := ordinary
-	options.idempotent, options.spread = true, killedTime
-	if _, err = c.produce(ctx, name, sent, options); errors.Is(err, errAbsent) {
-		options.idempotent = false
-		_, err = c.produce(ctx, name, sent, options)
-	}
-	if err != nil {
-		return fmt.Errorf("produce: %w", err)
-	}
-	if err := waitFor(ctx, "the group's member reads all", func() (bool, error) { return len(values(m.read())) == len(sent), nil }); err != nil {
-		return fmt.Errorf("%w; %d values of %d; %v", err, len(values(m.read())), len(sent), m.failure())
-	}
-	_, end, err := c.offsets(ctx, name, 0)
-	if err != nil {
-		return err
-	}
-	read, err := c.consume(ctx, name, 0, 0, int(end))
-	if err != nil {
-		return fmt.Errorf("consume: %w", err)
-	}
-	if options.idempotent {
-		return same(read, sent, 0)
-	}
-	if !maps.Equal(values(read), values(sent)) {
-		return fmt.Errorf("%d records are stored, and not all that were acknowledged", len(read))
-	}
-	return nil
-}
-
-func values(records []record) map[string]bool {
-	all := map[string]bool{}
-	for _, r := range records {
-		all[string(r.value)] = true
-	}
-	return all
 }
 
 func main() {
