@@ -17,19 +17,28 @@ def do(*command, folder=None):
     expect(done.returncode == 0, f"{' '.join(command[:4])}...: exit {done.returncode}: {done.stdout.decode('utf-8', 'replace')[-400:]}")
 
 
-def once(name, make):
-    """Makes build/interop/NAME if it is not there whole; returns its path."""
+def text_of(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def once(name, make, of):
+    """Makes build/interop/NAME if it is not there whole, or was made of something else; returns its path."""
     path, stamp = os.path.join(BUILD, name), os.path.join(BUILD, name + ".ok")
-    if not os.path.exists(stamp):
+    if text_of(stamp) != of:
         os.makedirs(BUILD, exist_ok=True)
         shutil.rmtree(path, ignore_errors=True)
         make(path)
-        with open(stamp, "w", encoding="utf-8"):
-            pass
+        with open(stamp, "w", encoding="utf-8") as file:
+            file.write(of)
     return path
 
 
 def jars(version):
     """The folder of Kafka's clients, server and tools."""
+    pom = os.path.join(HERE, "kafka", "java")
     return once(KAFKA[version], lambda path: do("mvn", "-B", "-q", f"-Dkafka.version={version}", MAVEN_COPY, f"-DoutputDirectory={path}", "-DincludeScope=runtime",
-                                                f"-DbuildDirectory={BUILD}", folder=os.path.join(HERE, "kafka", "java")))
+                                                f"-DbuildDirectory={BUILD}", folder=pom), text_of(os.path.join(pom, "pom.xml")))

@@ -5,6 +5,7 @@ or `absent OP: why` for each. What it cannot see itself, whether its batches are
 """
 
 import importlib
+import json
 import os
 import socket
 import struct
@@ -14,9 +15,11 @@ import tempfile
 import threading
 import time
 
-from _cli import RIVULET, Broker, free_port
+from _cli import RIVULET, Broker, free_port, rivulet
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+KILLED = "broker-killed"  # the operation during which the broker is killed; drivers do it if asked alone
+KILLS = (1, 2.5, 2.5)  # seconds until each
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]  # by their number in a batch's attributes
 
 
@@ -81,19 +84,19 @@ def codecs_stored(port, topic):
 class Run:
     """One client's driver against one broker, in a thread of its own; `answers` maps an operation to (state, why)."""
 
-    def __init__(self, name, command, broker, environment=None, seconds=300):
+    def __init__(self, name, command, broker, environment=None, seconds=300, operations=None):
         self.name, self.broker, self.answers, self.noise, self.took = name, broker, {}, "", 0.0
-        self.command, self.seconds = command, seconds
+        self.command, self.seconds, self.operations = command, seconds, sys.argv[2:] if operations is None else operations
         self.environment = {**os.environ, "RIVULET": RIVULET, "RIVULET_COMPACT": broker.address, **(environment or {})}
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
     def run(self):
         start = time.monotonic()
-        prefix = self.name.replace(" ", "-")
+        prefix = self.topic()
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as noise:
             try:
-                done = subprocess.run([*self.command, self.broker.kafka, prefix, *sys.argv[2:]], stdout=subprocess.PIPE, stderr=noise, timeout=self.seconds,
+                done = subprocess.run([*self.command, self.broker.kafka, prefix, *self.operations], stdout=subprocess.PIPE, stderr=noise, timeout=self.seconds,
                                       env=self.environment, check=False)
                 said, end = done.stdout, f"exit {done.returncode}"
             except subprocess.TimeoutExpired as late:
@@ -126,8 +129,44 @@ class Run:
         elif read.split() != [str(offset) for offset in range(end)]:
             self.answers[f"codec-{codec}"] = ("failed", f"rivulet consume gives {read[-200:]!r} in place of {end} offsets")
 
+    def topic(self, *operation):
+        return "-".join([self.name.replace(" ", "-"), *operation])
+
     def failures(self):
         return {o: why for o, (state, why) in self.answers.items() if state == "failed"}
+
+
+def killed(broker, clients, seconds=300):
+    """Each client produces and reads while the broker is killed and started again, as soon as all have begun."""
+    if not clients:
+        return []
+    runs = [Run(name, command, broker, environment, seconds, [KILLED]) for name, command, environment in clients]
+    end = time.monotonic() + 60
+    while any(r.thread.is_alive() and r.topic(KILLED) not in topics(broker) for r in runs) and time.monotonic() < end:
+        time.sleep(0.2)
+    for pause in KILLS:
+        time.sleep(pause)
+        broker.kill()
+        time.sleep(0.3)
+        broker.start()
+    for run in runs:
+        run.thread.join()
+    return runs
+
+
+def topics(broker):
+    return [t["name"] for t in json.loads(rivulet("topic", "list", "--json", "--bootstrap", broker.address, code=0).out)]
+
+
+def together(runs, more):
+    """Of each client one run, with the answers of both."""
+    of = {run.name: run for run in runs}
+    for run in more:
+        if run.name in of:
+            of[run.name].answers.update(run.answers)
+            of[run.name].noise += run.noise
+            of[run.name].took += run.took
+    return runs or more
 
 
 def tell(runs):

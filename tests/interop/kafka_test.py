@@ -1,6 +1,6 @@
 """Kafka clients of Debian against a real broker: kcat, python3-kafka, python3-confluent-kafka. The last line is `N passed, M failed`.
 
-usage: kafka_test.py [CLIENT|all [OPERATION...]]. All clients at once, on one broker: `make interop` has the other clients.
+usage: kafka_test.py [CLIENT|all [OPERATION...]]. All clients at once, on one broker, which is then killed while they produce and read: `make interop` has the other clients.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True  # the folder is part of the source tree
-from _kafka import HERE, KafkaBroker, Run, tell
+from _kafka import HERE, KILLED, KafkaBroker, Run, killed, tell, together
 
 PYTHON = "/usr/bin/python3"  # the one that Debian's packages are for
 CLIENTS = {
@@ -24,7 +24,12 @@ def main():
     folder = tempfile.mkdtemp(prefix="kafka_test.")
     broker = KafkaBroker(folder)
     try:
-        runs = [Run(name, [PYTHON, os.path.join(HERE, "kafka/python", file)], broker, seconds=150) for name, file in CLIENTS.items() if wanted in ("all", name)]
+        clients = [(name, [PYTHON, os.path.join(HERE, "kafka/python", file)], None) for name, file in CLIENTS.items() if wanted in ("all", name)]
+        runs = [Run(name, command, broker, None, 150, [o for o in sys.argv[2:] if o != KILLED]) for name, command, _ in clients] if sys.argv[2:] != [KILLED] else []
+        for run in runs:
+            run.thread.join()
+        if not sys.argv[2:] or KILLED in sys.argv[2:]:
+            runs = together(runs, killed(broker, clients, 150))
         code = tell(runs)
     finally:
         stopped = broker.stop()

@@ -1,6 +1,7 @@
 """Every Kafka client that we know how to get, against a real broker: `make interop`. Prints a table, client by operation; the last line is `N passed, M failed`.
 
 usage: run.py [--readme] [--capture FOLDER] [--operation OPERATION]... [NAME...]    those clients whose name begins so. RIVULET: the program. INTEROP: where what is fetched is kept (build/interop).
+While each client of a wave produces idempotently and reads as a member of a group the broker is killed and started again (operation broker-killed).
 What cannot be fetched is named, in the table too. Versions are pinned here, in go/go.mod and in node/package-lock.json.
 --readme: the table of all clients, each as it ended last, goes into README.md. --capture: one client after the other, and what each sends is kept (capture.py).
 """
@@ -23,35 +24,37 @@ PARSER.add_argument("--capture")
 PARSER.add_argument("--operation", action="append", default=[])
 PARSER.add_argument("names", nargs="*")
 OPTIONS = PARSER.parse_args()
-sys.argv[1:] = ["all", *OPTIONS.operation]  # as _kafka takes it
 from _cli import Failed, free_port
-from _fetch import BUILD, do, jars, once
-from _kafka import KafkaBroker, Run, table, tell
+from _fetch import BUILD, do, jars, once, text_of
+from _kafka import KILLED, KafkaBroker, Run, killed, table, tell, together
 from capture import Capture
 from readme import write_table
+
+sys.argv[1:] = ["all", *[o for o in OPTIONS.operation if o != KILLED]]  # as Run takes it
 
 AT_ONCE = 3  # clients against one broker
 SECONDS = 900  # for one client; each operation has its own, shorter
 PYPI = {"confluent-kafka": "2.16.1", "kafka-python": "3.0.12", "aiokafka": "0.14.0"}
 CONSOLE = "kafka-viewer==0.4.0"  # Kafdrop, AKHQ, Redpanda Console and Kowl are in none of the registries
 PYPI_CODECS = ["cramjam==2.14.0", "lz4==4.4.5", "python-snappy==0.7.3", "zstandard==0.25.0"]
-OTHERS = ["rsyslog", "rsyslog-kafka", "libestr0", "libfastjson4", "liblognorm5", "syslog-ng-core", "syslog-ng-mod-rdkafka", "libivykis0", "libpcre3", "libnet1", "burrow"]
+OTHERS = ["rsyslog", "rsyslog-kafka", "libestr0", "libfastjson4", "liblognorm5", "syslog-ng-core", "syslog-ng-mod-rdkafka", "libivykis0", "libpcre3", "libnet1", "libwrap0", "burrow"]
 
 
 def virtual_environment():
+    packages = [*[f"{n}=={v}" for n, v in PYPI.items()], *PYPI_CODECS]
+    return os.path.join(environment_of("venv", packages), "bin/python")
+
+
+def environment_of(name, packages):
     def make(path):
         do("/usr/bin/python3", "-m", "venv", path)
-        do(os.path.join(path, "bin/pip"), "install", "--quiet", *[f"{n}=={v}" for n, v in PYPI.items()], *PYPI_CODECS)
+        do(os.path.join(path, "bin/pip"), "install", "--quiet", *packages)
 
-    return os.path.join(once("venv", make), "bin/python")
+    return once(name, make, " ".join(packages))
 
 
 def console():
-    def make(path):
-        do("/usr/bin/python3", "-m", "venv", path)
-        do(os.path.join(path, "bin/pip"), "install", "--quiet", CONSOLE, *PYPI_CODECS)
-
-    return [os.path.join(once("console", make), "bin/python"), "-W", "ignore", os.path.join(HERE, "python/console.py")], {}
+    return [os.path.join(environment_of("console", [CONSOLE, *PYPI_CODECS]), "bin/python"), "-W", "ignore", os.path.join(HERE, "python/console.py")], {}
 
 
 def python(file):
@@ -83,12 +86,13 @@ def others():
 
     def make(path):
         debs = os.path.join(BUILD, "debs")
-        os.makedirs(debs, exist_ok=True)
+        shutil.rmtree(debs, ignore_errors=True)
+        os.makedirs(debs)
         do("apt-get", "download", *OTHERS, folder=debs)
         for file in os.listdir(debs):
             do("dpkg-deb", "-x", os.path.join(debs, file), path)
 
-    return ["/usr/bin/python3", os.path.join(HERE, "python/others.py")], {"DEBIAN": once("debian", make), "KAFKA_JARS": jars("3.9.1"),
+    return ["/usr/bin/python3", os.path.join(HERE, "python/others.py")], {"DEBIAN": once("debian", make, " ".join(OTHERS)), "KAFKA_JARS": jars("3.9.1"),
                                                                                "KAFKA_CLASSES": compiled("3.9.1")}
 
 
@@ -108,7 +112,7 @@ def node():
             shutil.copy(os.path.join(HERE, "node", file), path)
         do("npm", "ci", "--no-audit", "--no-fund", folder=path)
 
-    path = once("node", make)
+    path = once("node", make, text_of(os.path.join(HERE, "node", "package-lock.json")))
     return ["node", os.path.join(HERE, "node/driver.js")], {"NODE_PATH": os.path.join(path, "node_modules")}
 
 
@@ -131,12 +135,15 @@ CLIENTS = {
     f"console {CONSOLE.replace('==', ' ')}": console,
 }
 
+KINDS = ("tools", "others", "console")  # what is no client for programs
+
 
 class Results:
     """How each client ended last, kept beside what was fetched: they may be run one by one."""
 
     def __init__(self):
         self.path = os.path.join(BUILD, "results.json")
+        self.run = datetime.datetime.now().isoformat()  # an operation that is run again alone makes another run of its client
         self.of = {}
         self.load()
 
@@ -150,7 +157,7 @@ class Results:
         ended = {o: state for o, (state, _) in answers.items()}
         if OPTIONS.operation and name in self.of:
             ended = {**self.of[name]["answers"], **ended}
-        self.of[name] = {"date": datetime.date.today().isoformat(), "answers": ended, "absent": absent}
+        self.of[name] = {"date": self.run[:10], "run": self.run, "answers": ended, "absent": absent}
         os.makedirs(BUILD, exist_ok=True)
         with open(self.path, "w", encoding="utf-8") as file:
             json.dump(self.of, file, indent=1)
@@ -166,9 +173,11 @@ def wave_of(place, clients):
         capture = Capture(os.path.join(OPTIONS.capture, clients[0][0].replace(" ", "-")), port, broker.kafka_port)
         broker.kafka_port = port
     try:
-        wave = [Run(name, command, broker, environment, seconds=SECONDS) for name, command, environment in clients]
+        wave = [Run(name, command, broker, environment, seconds=SECONDS) for name, command, environment in clients] if OPTIONS.operation != [KILLED] else []
         for run in wave:
             run.thread.join()
+        if not OPTIONS.capture and (not OPTIONS.operation or KILLED in OPTIONS.operation):
+            wave = together(wave, killed(broker, [c for c in clients if not c[0].startswith(KINDS)], SECONDS))
     finally:
         if capture:
             capture.close()
@@ -198,8 +207,7 @@ def main():
         runs += wave
         for run in wave:
             results.note(run.name, run.answers)
-    kinds = ("tools", "others", "console")
-    for part in ([r for r in runs if not r.name.startswith(kinds)], *([r for r in runs if r.name.startswith(k)] for k in kinds)):
+    for part in ([r for r in runs if not r.name.startswith(KINDS)], *([r for r in runs if r.name.startswith(k)] for k in KINDS)):
         if part:
             print("\n" + table(part) + "\n")
     if absent:

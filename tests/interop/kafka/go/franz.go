@@ -102,8 +102,8 @@ func (f *franz) produce(ctx context.Context, topic string, records []record, opt
 		}
 		sent = append(sent, one)
 	}
-	results := producer.ProduceSync(ctx, sent...)
-	if err := results.FirstErr(); err != nil || options.acks == "0" || options.partition < 0 {
+	err = spread(sent, options.spread, func(part []*kgo.Record) error { return producer.ProduceSync(ctx, part...).FirstErr() })
+	if err != nil || options.acks == "0" || options.partition < 0 {
 		return nil, err
 	}
 	var offsets []int64

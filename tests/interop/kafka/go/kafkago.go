@@ -101,7 +101,7 @@ func (k *kafkaGo) produce(ctx context.Context, topic string, records []record, o
 		}
 		sent = append(sent, one)
 	}
-	err := writer.WriteMessages(ctx, sent...)
+	err := spread(sent, options.spread, func(part []kafka.Message) error { return writer.WriteMessages(ctx, part...) })
 	return nil, errors.Join(err, writer.Close())
 }
 
@@ -154,7 +154,7 @@ func (k *kafkaGo) offsetAt(ctx context.Context, topic string, partition int32, a
 	return -1, nil
 }
 
-// Its Reader does not say which partitions it has, its ConsumerGroup does: read with one Reader for each of them, each record committed.
+// Its Reader does not say which partitions it has, its ConsumerGroup does: read with one Reader for each of them, and committed at its end: each commit waits for its sync.
 type kafkaGoMember struct {
 	gathered
 	group  *kafka.ConsumerGroup
@@ -208,14 +208,15 @@ func (m *kafkaGoMember) readPartition(ctx context.Context, seed, topic string, p
 		if errors.Is(err, kafka.ErrGenerationEnded) || errors.Is(err, io.EOF) || ctx.Err() != nil {
 			return
 		}
-		if err == nil {
+		if err != nil {
+			m.with(func() { m.err = err })
+			continue
+		}
+		if message.Offset+1 >= message.HighWaterMark {
 			err = generation.CommitOffsets(map[string]map[int]int64{topic: {p.ID: message.Offset + 1}})
 		}
 		m.with(func() {
-			if err != nil {
-				m.err = err
-				return
-			}
+			m.err = err
 			m.records = append(m.records, fromKafkaGo(message))
 		})
 	}

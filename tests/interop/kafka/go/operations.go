@@ -38,7 +38,8 @@ type producing struct {
 	acks       string // 0, 1, all
 	codec      string
 	idempotent bool
-	partition  int32 // -1: by key
+	partition  int32         // -1: by key
+	spread     time.Duration // over which all is sent by one producer, 0 for at once
 }
 
 // What each client is asked. Every call ends with its context.
@@ -195,7 +196,7 @@ func operations() []operation {
 	return append(list, operation{"keys", keys}, operation{"headers", headers}, operation{"idempotent", idempotent}, operation{"large", large},
 		operation{"assign", assign}, operation{"offsets", offsets}, operation{"seek-time", seekTime}, operation{"group", group}, operation{"commit", commit},
 		operation{"rebalance", rebalance}, operation{"groups", groups}, operation{"delete-group", deleteGroup}, operation{"delete-records", deleteRecords},
-		operation{"transaction", transaction})
+		operation{"transaction", transaction}, operation{ifAsked, brokerKilled})
 }
 
 func create(ctx context.Context, c client, name string) error {
@@ -578,7 +579,7 @@ func main() {
 	}
 	code := 0
 	for _, o := range operations() {
-		if len(os.Args) > 4 && !slices.Contains(os.Args[4:], o.name) {
+		if asked := slices.Contains(os.Args[4:], o.name); !asked && (len(os.Args) > 4 || o.name == ifAsked) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), operationTime)

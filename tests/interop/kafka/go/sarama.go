@@ -83,6 +83,7 @@ func (s *saramaClient) produce(_ context.Context, topic string, records []record
 	if options.idempotent {
 		config.Producer.Idempotent = true
 		config.Net.MaxOpenRequests = 1
+		config.Producer.Retry.Max = 50 // 100 ms apart
 	}
 	producer, err := sarama.NewSyncProducer(s.seed, config)
 	if err != nil {
@@ -100,7 +101,7 @@ func (s *saramaClient) produce(_ context.Context, topic string, records []record
 		}
 		sent = append(sent, one)
 	}
-	err = producer.SendMessages(sent)
+	err = spread(sent, options.spread, producer.SendMessages)
 	var each sarama.ProducerErrors
 	if errors.As(err, &each) {
 		err = each[0].Err
@@ -232,7 +233,7 @@ func (s *saramaClient) join(_ context.Context, group, topic string) (member, err
 		for ctx.Err() == nil {
 			if err := joined.Consume(ctx, []string{topic}, m); err != nil {
 				m.with(func() { m.err = err })
-				return
+				time.Sleep(step)
 			}
 		}
 	}()

@@ -83,7 +83,7 @@ public class Driver {
 
     static byte[] bytes(String text) { return text.getBytes(StandardCharsets.ISO_8859_1); }
 
-    static List<Long> produce(List<ProducerRecord<byte[], byte[]>> records, Object... options) throws Exception {
+    static List<Long> produce(Iterable<ProducerRecord<byte[], byte[]>> records, Object... options) throws Exception {
         var config = client(options);
         config.putIfAbsent("linger.ms", "5");
         config.put("max.request.size", "1040000");
@@ -185,6 +185,7 @@ public class Driver {
 
     // ---- operations ----
 
+    static final String IF_ASKED = "broker-killed";
     static final Map<String, Operation> OPERATIONS = new LinkedHashMap<>();
 
     static {
@@ -331,6 +332,7 @@ public class Driver {
                 expect(found.groupInstanceId().equals(Optional.of("one")), "instance: " + found.groupInstanceId());
             }
         });
+        OPERATIONS.put(IF_ASKED, name -> brokerKilled(name));
         OPERATIONS.put("groups", name -> groups(name));
         OPERATIONS.put("delete-group", name -> {
             groups(name);
@@ -399,6 +401,23 @@ public class Driver {
         }
     }
 
+    // Whoever runs this kills the broker meanwhile and starts it again, several times.
+    static void brokerKilled(String name) throws Exception {
+        prepare(name, 1);
+        var sent = numbered(name, null, 1200, 0);
+        try (var member = new Member(name)) {
+            produce(() -> sent.stream().peek(record -> {
+                try {
+                    Thread.sleep(10);
+                } catch (InterruptedException ended) {
+                    throw new IllegalStateException(ended);
+                }
+            }).iterator());
+            waitFor(() -> member.partitions().equals(Set.of(0)) && member.records.stream().map(r -> new String(r.value())).distinct().count() == sent.size(), "the group's member reads all");
+        }
+        expectSame(consume(name, 0, 0, (int) (long) offsets(name).get(1)), sent);
+    }
+
     static void groups(String name) throws Exception {
         prepare(name, 1);
         produce(numbered(name, null, 5, 0));
@@ -423,7 +442,7 @@ public class Driver {
         admin = Admin.create(client("default.api.timeout.ms", "30000", "request.timeout.ms", "15000"));
         int code = 0;
         for (var entry : OPERATIONS.entrySet()) {
-            if (!wanted.isEmpty() && !wanted.contains(entry.getKey())) continue;
+            if (wanted.isEmpty() ? entry.getKey().equals(IF_ASKED) : !wanted.contains(entry.getKey())) continue;
             String why = null;
             Future<?> run = pool.submit(() -> {
                 entry.getValue().run(arguments[1] + "-" + entry.getKey());

@@ -12,6 +12,7 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress: encoder => zstd.co
 
 const SECONDS = 45
 const TRANSACTION_SECONDS = 10
+const IF_ASKED = 'broker-killed'
 const [bootstrap, prefix, ...wanted] = process.argv.slice(2)
 const kafka = new Kafka({ clientId: 'interop', brokers: [bootstrap], logLevel: logLevel.NOTHING, requestTimeout: 15000 })
 const admin = kafka.admin()
@@ -61,7 +62,7 @@ const config = async topic => {
 const numbered = (count, size = 0) =>
   Array.from({ length: count }, (_, i) => ({ value: Buffer.from(String(i).padStart(6, '0') + 'x'.repeat(size)), partition: 0 }))
 
-const produce = async (topic, messages, { acks = -1, codec = 'none', idempotent = false } = {}) => {
+const produce = async (topic, messages, { acks = -1, codec = 'none', idempotent = false, atOnce = Infinity } = {}) => {
   const producer = kafka.producer({ idempotent, createPartitioner: Partitioners.DefaultPartitioner, maxInFlightRequests: 1 })
   await producer.connect()
   try {
@@ -75,7 +76,7 @@ const produce = async (topic, messages, { acks = -1, codec = 'none', idempotent 
       bytes = 0
     }
     for (const message of messages) {
-      if (bytes + message.value.length > 950000) await send()
+      if (bytes + message.value.length > 950000 || batch.length >= atOnce) await send()
       batch.push(message)
       bytes += message.value.length + 30
     }
@@ -302,11 +303,25 @@ Object.assign(operations, {
   },
 })
 
+// Whoever runs this kills the broker meanwhile and starts it again, several times.
+operations[IF_ASKED] = async name => {
+  await prepare(name)
+  const m = await member(name, name)
+  try {
+    const sent = numbered(1200)
+    await produce(name, sent, { idempotent: true, atOnce: 10 }) // each waits for its commit, 100 ms
+    await waitFor(() => new Set(m.records.map(r => String(r.value))).size === sent.length, "the group's member reads all")
+    same((await consume(name, (await offsets(name))[1])), sent)
+  } finally {
+    await m.consumer.disconnect()
+  }
+}
+
 const run = async () => {
   await admin.connect()
   let code = 0
   for (const [name, operation] of Object.entries(operations)) {
-    if (wanted.length && !wanted.includes(name)) continue
+    if (wanted.length ? !wanted.includes(name) : name === IF_ASKED) continue
     let timer
     const late = new Promise((_, fail) => (timer = setTimeout(() => fail(new Error(`not done after ${SECONDS} s`)), SECONDS * 1000)))
     try {

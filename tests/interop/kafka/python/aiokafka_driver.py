@@ -85,12 +85,19 @@ class Aiokafka(Client):
     def produce(self, topic, records, acks="all", codec="none", idempotent=False, partition=None):
         return done(self.send_all(topic, records, acks, None if codec == "none" else codec, idempotent, partition))
 
-    async def send_all(self, topic, records, acks, codec, idempotent, partition):
+    def produce_slowly(self, topic, records, seconds):
+        done(self.send_all(topic, records, "all", None, True, None, pause=seconds / len(records)))
+        return True
+
+    async def send_all(self, topic, records, acks, codec, idempotent, partition, pause=0):
         producer = aiokafka.AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks=acks, compression_type=codec, enable_idempotence=idempotent, linger_ms=5,
                                              max_request_size=1_040_000)
         await producer.start()
         try:
-            futures = [await producer.send(topic, r.value, r.key, headers=r.headers, timestamp_ms=r.timestamp, partition=partition) for r in records]
+            futures = []
+            for r in records:
+                await asyncio.sleep(pause)
+                futures.append(await producer.send(topic, r.value, r.key, headers=r.headers, timestamp_ms=r.timestamp, partition=partition))
             await producer.flush()
             got = [await f for f in futures]
             return None if acks == 0 else [(g.partition, g.offset) for g in got]

@@ -7,7 +7,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kafka
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
-from operations import Absent, Client, Failed, Record, main
+from operations import Absent, Client, Failed, Record, main, paced
 
 CODECS = {"none": None}
 
@@ -78,7 +78,7 @@ class KafkaPython(Client):
             raise Absent("version 2.0.2 has no idempotent producer")
         options = {"enable_idempotence": idempotent} if self.new else {}
         producer = kafka.KafkaProducer(bootstrap_servers=self.bootstrap, acks=acks, compression_type=CODECS.get(codec, codec), linger_ms=5,
-                                       max_request_size=1_040_000, retries=3, **options)
+                                       max_request_size=1_040_000, retries=100, **options)
         try:
             futures = [producer.send(topic, value=r.value, key=r.key, headers=r.headers, timestamp_ms=r.timestamp, partition=partition) for r in records]
             producer.flush(30)
@@ -86,6 +86,10 @@ class KafkaPython(Client):
             return None if acks == 0 else [(g.partition, g.offset) for g in got]
         finally:
             producer.close(timeout=5)
+
+    def produce_slowly(self, topic, records, seconds):
+        self.produce(topic, paced(records, seconds), idempotent=self.new)
+        return self.new
 
     def consumer(self, **options):
         return kafka.KafkaConsumer(bootstrap_servers=self.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False, max_partition_fetch_bytes=1_048_576, **options)

@@ -10,7 +10,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from operations import Absent, Client, Failed, Record, main
+from operations import Absent, Client, Failed, Record, main, paced
 
 SECONDS = 30
 
@@ -25,7 +25,7 @@ def record_of(line):
 
 class Member:
     def __init__(self, bootstrap, group, topic):
-        self.process = subprocess.Popen(["kcat", "-b", bootstrap, "-G", group, "-J", "-u", "-X", "auto.offset.reset=earliest", "-X", "session.timeout.ms=10000",
+        self.process = subprocess.Popen(["kcat", "-b", bootstrap, "-E", "-G", group, "-J", "-u", "-X", "auto.offset.reset=earliest", "-X", "session.timeout.ms=10000",
                                          "-X", "heartbeat.interval.ms=300", topic], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="latin-1")
         self.read, self.assigned, self.said = [], set(), ""
         for target in (self.take_records, self.take_words):
@@ -102,6 +102,17 @@ class Kcat(Client):
             self.kcat("-P", "-t", topic, "-K:", *options, stdin=b"".join(r.key + b":" + r.value + b"\n" for r in records))
         else:
             self.kcat("-P", "-t", topic, *options, stdin=b"".join(r.value + b"\n" for r in records))
+
+    def produce_slowly(self, topic, records, seconds):
+        command = ["kcat", "-b", self.bootstrap, "-P", "-E", "-t", topic, "-X", "enable.idempotence=true", "-X", "linger.ms=5"]  # -E: it stays when its broker is away
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            for record in paced(records, seconds):
+                process.stdin.write(record.value + b"\n")
+                process.stdin.flush()
+            _, said = process.communicate(timeout=SECONDS)
+        if process.returncode:
+            raise Failed(f"kcat: exit {process.returncode}: {said.decode('utf-8', 'replace')[-300:]}")
+        return True
 
     def consume(self, topic, count, partition=0, offset=0):
         if not count:

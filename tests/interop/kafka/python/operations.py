@@ -11,6 +11,7 @@ import time
 
 SECONDS = 45  # for one operation
 TRANSACTION_SECONDS = 10
+KILLED_SECONDS = 12
 
 
 class Failed(Exception):
@@ -49,6 +50,11 @@ class Client:
         sent = [base + i * 1000 for i in range(100)]
         self.produce(topic, [Record(b"%d" % i, timestamp=at) for i, at in enumerate(sent)], codec=codec)
         return sent
+
+    def produce_slowly(self, topic, records, seconds):
+        """By one producer, spread over some seconds. Returns whether it is idempotent."""
+        self.produce(topic, paced(records, seconds), idempotent=True)
+        return True
 
     def prepare(self, topic, partitions=1):
         self.create(topic, partitions, {})
@@ -98,6 +104,13 @@ class Polling:
 
 def numbered(count, size=0):
     return [Record(b"%06d" % i + b"x" * size) for i in range(count)]
+
+
+def paced(records, seconds):
+    start = time.monotonic()
+    for index, record in enumerate(records):
+        time.sleep(max(0, start + seconds * index / len(records) - time.monotonic()))
+        yield record
 
 
 def expect_same(read, sent):
@@ -341,6 +354,22 @@ def delete_records(client, name):
     wait_for(lambda: client.offsets(name, 0) == (40, 100), f"earliest and latest: {client.offsets(name, 0)}")
 
 
+def broker_killed(client, name):
+    """Whoever runs this kills the broker meanwhile and starts it again, several times."""
+    client.prepare(name)
+    sent = numbered(1200)
+    member = Polling(client.member(name, name))
+    try:
+        idempotent = client.produce_slowly(name, sent, KILLED_SECONDS)
+        wait_for(lambda: len({r.value for r in member.records}) == len(sent), lambda: f"the group's member has read {len({r.value for r in member.records})} of {len(sent)}; {member.error!r}")
+    finally:
+        member.close()
+    read = client.consume(name, client.offsets(name, 0)[1])
+    if idempotent:
+        expect_same(read, sent)
+    expect({r.value for r in read} == {r.value for r in sent}, f"{len(read)} records are stored, and not of all that were acknowledged")
+
+
 OPERATIONS = {
     "create": create, "auto-create": auto_create, "list": list_topics, "describe": describe, "alter": alter, "partitions": add_partitions,
     "delete": delete, "acks-0": acks(0), "acks-1": acks(1), "acks-all": acks("all"), "codec-none": codec("none"), "codec-gzip": codec("gzip"),
@@ -348,7 +377,9 @@ OPERATIONS = {
     "idempotent": idempotent, "large": large, "assign": assign, "offsets": offsets, "seek-time": seek_time(),
     "seek-time-gzip": seek_time("gzip"), "seek-time-snappy": seek_time("snappy"), "seek-time-lz4": seek_time("lz4"), "seek-time-zstd": seek_time("zstd"), "group": group, "commit": commit,
     "rebalance": rebalance, "groups": groups, "delete-group": delete_group, "delete-records": delete_records, "transaction": transaction,
+    "broker-killed": broker_killed,
 }
+IF_ASKED = {"broker-killed"}
 
 
 def too_long(*_):
@@ -361,7 +392,7 @@ def main(adapter):
     client = adapter(bootstrap)
     code = 0
     for name, operation in OPERATIONS.items():
-        if wanted and name not in wanted:
+        if name not in wanted if wanted else name in IF_ASKED:
             continue
         signal.alarm(SECONDS)
         try:

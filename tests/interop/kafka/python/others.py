@@ -1,4 +1,4 @@
-"""What operators run beside a broker, on configuration files and ports of their own: rsyslog, syslog-ng, Burrow, Kafka Connect, Kafka Streams.
+"""What operators run beside a broker, on configuration files and ports of their own: rsyslog, syslog-ng, Burrow, Kafka Connect alone and distributed, MirrorMaker 2, Kafka Streams.
 
 Nothing is installed: DEBIAN is a folder with the unpacked packages. Burrow wants a ZooKeeper to start (it keeps nothing of Kafka there): KAFKA_JARS has one,
 and Connect and Streams; KAFKA_CLASSES has WordCount.
@@ -82,11 +82,24 @@ class Place:
     def kcat(self, *arguments, text=""):
         return subprocess.run(["kcat", "-b", self.bootstrap, "-q", *arguments], input=text, capture_output=True, encoding="utf-8", timeout=30, check=True).stdout
 
-    def arrives(self, topic, daemon):
+    def arrives(self, topic, daemon, lines=LINES):
         def all_there():
-            return sorted(self.kcat("-C", "-t", topic, "-o", "beginning", "-e").splitlines()) == sorted(LINES)
+            try:
+                return sorted(self.kcat("-C", "-t", topic, "-o", "beginning", "-e").splitlines()) == sorted(lines)
+            except subprocess.CalledProcessError:  # there is no such topic yet
+                return False
 
-        wait_for(all_there, lambda: f"not each of {len(LINES)} lines is there once; it said: {daemon.words()}", SECONDS)
+        wait_for(all_there, lambda: f"not each of {len(lines)} lines is there once; it said: {daemon.words()}", SECONDS)
+
+    def written(self, name, daemon, lines=LINES):
+        def all_there():
+            try:
+                with open(os.path.join(self.folder, name), encoding="utf-8") as out:
+                    return sorted(out.read().splitlines()) == sorted(lines)
+            except FileNotFoundError:
+                return False
+
+        wait_for(all_there, lambda: f"the sink has not written each line once; it said: {daemon.words()}", SECONDS)
 
 
 def send(port):
@@ -214,39 +227,116 @@ listeners=http://127.0.0.1:{rest}
                        f"file={place.folder}/out.txt\ntopics={name}\n")
     with Daemon(place.folder, *java("-Xmx256m"), "org.apache.kafka.connect.cli.ConnectStandalone", worker, source, sink) as daemon:
         place.arrives(name, daemon)
+        place.written("out.txt", daemon)
 
-        def written():
-            try:
-                with open(f"{place.folder}/out.txt", encoding="utf-8") as out:
-                    return sorted(out.read().splitlines()) == sorted(LINES)
-            except FileNotFoundError:
-                return False
 
-        wait_for(written, lambda: f"the sink has not written each line once; it said: {daemon.words()}", SECONDS)
+def connect_distributed(place, name):
+    """Offsets, settings and states are in compacted topics, which Connect creates itself. A worker that was killed finds there what it had: no line comes twice."""
+    place.topic(name, 3)
+    source = place.write("in.txt", "".join(line + "\n" for line in LINES))
+    rest = free_port()
+    worker = place.write("worker.properties", f"""
+bootstrap.servers={place.bootstrap}
+group.id={name}
+key.converter=org.apache.kafka.connect.storage.StringConverter
+value.converter=org.apache.kafka.connect.storage.StringConverter
+config.storage.topic={name}-configs
+config.storage.replication.factor=1
+offset.storage.topic={name}-offsets
+offset.storage.replication.factor=1
+offset.storage.partitions=5
+status.storage.topic={name}-status
+status.storage.replication.factor=1
+offset.flush.interval.ms=500
+session.timeout.ms=6000
+heartbeat.interval.ms=1000
+listeners=http://127.0.0.1:{rest}
+""")
+    command = [*java("-Xmx256m"), "org.apache.kafka.connect.cli.ConnectDistributed", worker]
+
+    def configured(connector, **config):
+        request = urllib.request.Request(f"http://127.0.0.1:{rest}/connectors/{connector}/config", json.dumps({"tasks.max": "1", **config}).encode(), {"Content-Type": "application/json"}, method="PUT")
+        try:
+            with urllib.request.urlopen(request, timeout=60):
+                return True
+        except OSError:
+            return False
+
+    def file_stream(kind, **config):
+        return {"connector.class": f"org.apache.kafka.connect.file.FileStream{kind}Connector", **config}
+
+    with Daemon(place.folder, *command) as daemon:
+        wait_for(lambda: configured(name + "-in", **file_stream("Source", file=source, topic=name)), lambda: f"no connector is taken; it said: {daemon.words()}", SECONDS)
+        configured(name + "-out", **file_stream("Sink", file=os.path.join(place.folder, "out.txt"), topics=name))
+        place.arrives(name, daemon)
+        place.written("out.txt", daemon)
+        time.sleep(2)  # its offsets are flushed each half second
+        daemon.process.kill()
+    more = LINES + [f"another {line}" for line in LINES]
+    with open(source, "a", encoding="utf-8") as lines:
+        lines.write("".join(line + "\n" for line in more[len(LINES):]))
+    with Daemon(place.folder, *command) as daemon:
+        place.arrives(name, daemon, more)
+        place.written("out.txt", daemon, more)
+
+
+def mirror_maker(place, name):
+    """From this broker to another, with what a group has committed."""
+    place.topic(name, 2)
+    place.kcat("-P", "-t", name, text="".join(line + "\n" for line in LINES))
+    place.kcat("-G", name, "-e", "-X", "auto.offset.reset=earliest", name)
+    kafka, compact = free_port(), free_port()
+    settings = [f"storage.dir={place.folder}/other", "storage.size=64M", f"listener.kafka.bind=127.0.0.1:{kafka}", f"listener.compact.bind=127.0.0.1:{compact}", "memory.total=48M"]
+    internal = "\n".join(f"{topic}.replication.factor=1" for topic in ("checkpoints.topic", "heartbeats.topic", "offset-syncs.topic", "offset.storage", "status.storage", "config.storage"))
+    path = place.write("mm2.properties", f"""
+clusters=edge,center
+edge.bootstrap.servers={place.bootstrap}
+center.bootstrap.servers=127.0.0.1:{kafka}
+edge->center.enabled=true
+edge->center.topics={name}
+edge->center.groups={name}
+center->edge.enabled=false
+replication.factor=1
+{internal}
+offset.storage.partitions=5
+sync.topic.acls.enabled=false
+sync.group.offsets.enabled=true
+sync.group.offsets.interval.seconds=1
+emit.checkpoints.interval.seconds=1
+""")
+    other = Place(f"127.0.0.1:{kafka}", place.folder)
+    with Daemon(place.folder, os.environ["RIVULET"], "serve", *[a for s in settings for a in ("--set", s)]) as there:
+        there.listens(kafka)
+        with Daemon(place.folder, *java("-Xmx384m"), "org.apache.kafka.connect.mirror.MirrorMaker", path) as daemon:
+            other.arrives("edge." + name, daemon)
+
+            def committed():
+                said = subprocess.run([os.environ["RIVULET"], "group", "describe", name, "--bootstrap", f"127.0.0.1:{compact}"], capture_output=True, encoding="utf-8", timeout=30, check=False).stdout
+                return f"edge.{name}" in said
+
+            wait_for(committed, lambda: f"the group's offsets do not come; it said: {daemon.words()}", SECONDS)
 
 
 def streams(place, name):
-    """Counts go through a repartition topic and a compacted changelog, which the application creates itself."""
+    """Counts go through a repartition topic and a compacted changelog, which the application creates itself, and restores its state from on a machine that has none."""
     place.topic(name, 2)
     place.topic(name + "-counts", 1)
-    place.kcat("-P", "-t", name, text="a b a\nb c\na\n")
-    with Daemon(place.folder, *java("-Xmx256m"), "WordCount", place.bootstrap, name, name, name + "-counts", place.folder) as daemon:
+    for folder, text, counts in (("first", "a b a\nb c\na\n", {"a": 3, "b": 2, "c": 1}), ("second", "a d\n", {"a": 4, "b": 2, "c": 1, "d": 1})):
+        place.kcat("-P", "-t", name, text=text)
+        with Daemon(place.folder, *java("-Xmx256m"), "WordCount", place.bootstrap, name, name, name + "-counts", os.path.join(place.folder, folder)) as daemon:
 
-        def counted():
-            newest = {}
-            for line in place.kcat("-C", "-t", name + "-counts", "-o", "beginning", "-e", "-s", "value=>q", "-f", "%k %s\n").splitlines():
-                word, count = line.split()
-                newest[word] = int(count)
-            return newest == {"a": 3, "b": 2, "c": 1}
+            def newest():
+                said = place.kcat("-C", "-t", name + "-counts", "-o", "beginning", "-e", "-s", "value=>q", "-f", "%k %s\n")
+                return {word: int(count) for word, count in map(str.split, said.splitlines())}
 
-        wait_for(counted, lambda: f"the words are not counted; it said: {daemon.words()}", SECONDS)
+            wait_for(lambda: newest() == counts, lambda: f"the words are {newest()} and not {counts}; it said: {daemon.words()}", SECONDS)
 
 
 def java(*options):
     return ["java", *options, "-XX:TieredStopAtLevel=1", "-cp", f"{os.environ['KAFKA_CLASSES']}:{os.path.join(os.environ['KAFKA_JARS'], '*')}"]
 
 
-OPERATIONS = {"rsyslog": rsyslog, "syslog-ng": syslog_ng, "Burrow": burrow, "Kafka Connect": connect, "Kafka Streams": streams}
+OPERATIONS = {"rsyslog": rsyslog, "syslog-ng": syslog_ng, "Burrow": burrow, "Kafka Connect": connect, "Kafka Connect distributed": connect_distributed, "MirrorMaker 2": mirror_maker, "Kafka Streams": streams}
 
 
 def main():

@@ -32,6 +32,9 @@ TOOLS = {
     "get-offsets": ["org.apache.kafka.tools.GetOffsetShell"],
     "log-dirs": ["org.apache.kafka.tools.LogDirsCommand"],
     "delete-records": ["org.apache.kafka.tools.DeleteRecordsCommand"],
+    "verifiable-producer": ["org.apache.kafka.tools.VerifiableProducer"],
+    "verifiable-consumer": ["org.apache.kafka.tools.VerifiableConsumer"],
+    "streams-application-reset": ["org.apache.kafka.tools.StreamsResetter"],
     "broker-api-versions": ["org.apache.kafka.tools.BrokerApiVersionsCommand", "kafka.admin.BrokerApiVersionsCommand"],
 }
 
@@ -108,6 +111,14 @@ def configs(tools, name):
     expect("retention.ms=7200000" in said and "max.message.bytes=100000" not in said, said)
     said = tools("configs", "--describe", "--all", "--topic", name)
     expect("cleanup.policy=delete" in said, said)
+    tools("configs", "--alter", "--topic", name, "--add-config", "cleanup.policy=[compact,delete],min.cleanable.dirty.ratio=0.5")
+    said = tools("configs", "--describe", "--topic", name)
+    expect("cleanup.policy=compact,delete" in said and "min.cleanable.dirty.ratio=0.5" in said, said)
+    tools("configs", "--alter", "--topic", name, "--add-config", "pinned=true", fails=True)  # not both
+    tools("configs", "--alter", "--topic", name, "--delete-config", "cleanup.policy")
+    tools("configs", "--alter", "--topic", name, "--add-config", "pinned=true,overflow=reject")
+    said = tools("configs", "--describe", "--topic", name)
+    expect("pinned=true" in said and "overflow=reject" in said and "cleanup.policy" not in said, said)
 
 
 def console(tools, name):
@@ -136,6 +147,49 @@ def consumer_groups(tools, name):
     tools("consumer-groups", "--group", name, "--topic", name, "--delete-offsets")
     tools("consumer-groups", "--delete", "--group", name)
     expect(name not in tools("consumer-groups", "--list").split(), "the group is still listed")
+
+
+def reset_offsets(tools, name):
+    """Every form, for a group of Kafka's members and for one of the compact protocol."""
+    tools.create(name)
+    tools.send(name, [str(i) for i in range(20)])
+    tools.read(name, 20, "--from-beginning", "--group", name)
+    compact = name + "-compact"
+    subprocess.run([os.environ["RIVULET"], "consume", name, "--group", compact, "--from-beginning", "--max-messages", "20", "--bootstrap", os.environ["RIVULET_COMPACT"]],
+                   check=True, stdout=subprocess.DEVNULL, timeout=SECONDS)
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", encoding="utf-8") as file:
+        file.write(f"{name},0,7\n")
+        file.flush()
+        forms = {("--to-offset", "5"): 5, ("--shift-by", "-2"): 3, ("--to-current",): 3, ("--to-latest",): 20, ("--to-earliest",): 0, ("--from-file", file.name): 7,
+                 ("--by-duration", "PT1H"): 0, ("--to-datetime", "2100-01-01T00:00:00.000"): 20}
+        for group in (name, compact):
+            for form, offset in forms.items():
+                said = tools("consumer-groups", "--group", group, "--topic", name, "--reset-offsets", *form, "--execute")
+                expect(re.search(rf"{group}\s+{name}\s+0\s+{offset}\s", said), f"{group} {form}: {said}")
+    tools("consumer-groups", "--group", name, "--topic", name, "--reset-offsets", "--to-offset", "15", "--execute")
+    got = tools.read(name, 5, "--from-beginning", "--group", name)
+    expect(got == [str(i) for i in range(15, 20)], f"read after the reset: {got}")
+    said = tools("streams-application-reset", "--application-id", name, "--input-topics", name)
+    expect("Partition: 0 Offset: 0" in said, said)
+
+
+def compacted(tools, name):
+    tools.create(name, 1, "--config", "cleanup.policy=compact")
+    lines = [f"k{i % 7}:{i}" for i in range(100)]
+    tools.send(name, lines, "--property", "parse.key=true", "--property", "key.separator=:", "--compression-codec", "zstd")
+    got = tools.read(name, 100, "--from-beginning", "--property", "print.key=true", "--property", "key.separator=:")
+    expect(got == lines, f"{len(got)} lines: {got[:3]}")
+    tools("topics", "--alter", "--topic", name, "--partitions", "3")
+    expect(len(tools.offsets(name)) == 3, "3 partitions")
+
+
+def verifiable(tools, name):
+    tools.create(name, 2)
+    said = tools("verifiable-producer", "--topic", name, "--max-messages", "1000", "--acks", "-1")
+    expect('"sent":1000,"acked":1000' in said, said[-300:])
+    said = tools("verifiable-consumer", "--topic", name, "--group-id", name, "--max-messages", "1000", "--reset-policy", "earliest")
+    commits = [json.loads(line) for line in said.splitlines() if '"offsets_committed"' in line]
+    expect(commits and all(c["success"] for c in commits), said[-300:])
 
 
 def producer_perf(tools, name):
@@ -186,7 +240,8 @@ def broker_api_versions(tools, _):
 
 
 OPERATIONS = {
-    "kafka-topics": topics, "kafka-configs": configs, "kafka-console-producer/consumer": console, "kafka-consumer-groups": consumer_groups,
+    "kafka-topics": topics, "kafka-configs": configs, "kafka-console-producer/consumer": console, "kafka-consumer-groups": consumer_groups, "--reset-offsets in all forms": reset_offsets,
+    "compacted topics": compacted, "kafka-verifiable-producer/consumer": verifiable,
     "kafka-producer/consumer-perf-test": producer_perf, "kafka-get-offsets": get_offsets, "kafka-log-dirs": log_dirs, "kafka-delete-records": delete_records,
     "kafka-broker-api-versions": broker_api_versions,
 }
