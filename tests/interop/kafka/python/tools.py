@@ -150,7 +150,7 @@ def consumer_groups(tools, name):
 
 
 def reset_offsets(tools, name):
-    """Every form, for a group of Kafka's members and for one of the compact protocol."""
+    """Every form for a group of Kafka's members, some for one of the compact protocol: each starts a virtual machine."""
     tools.create(name)
     tools.send(name, [str(i) for i in range(20)])
     tools.read(name, 20, "--from-beginning", "--group", name)
@@ -162,8 +162,8 @@ def reset_offsets(tools, name):
         file.flush()
         forms = {("--to-offset", "5"): 5, ("--shift-by", "-2"): 3, ("--to-current",): 3, ("--to-latest",): 20, ("--to-earliest",): 0, ("--from-file", file.name): 7,
                  ("--by-duration", "PT1H"): 0, ("--to-datetime", "2100-01-01T00:00:00.000"): 20}
-        for group in (name, compact):
-            for form, offset in forms.items():
+        for group, some in ((name, len(forms)), (compact, 3)):
+            for form, offset in list(forms.items())[:some]:
                 said = tools("consumer-groups", "--group", group, "--topic", name, "--reset-offsets", *form, "--execute")
                 expect(re.search(rf"{group}\s+{name}\s+0\s+{offset}\s", said), f"{group} {form}: {said}")
     tools("consumer-groups", "--group", name, "--topic", name, "--reset-offsets", "--to-offset", "15", "--execute")
