@@ -32,7 +32,7 @@ from readme import write_table
 
 sys.argv[1:] = ["all", *[o for o in OPTIONS.operation if o != KILLED]]  # as Run takes it
 
-AT_ONCE = 3  # clients against one broker
+AT_ONCE = 4  # clients against one broker
 SECONDS = 900  # for one client; each operation has its own, shorter
 PYPI = {"confluent-kafka": "2.16.1", "kafka-python": "3.0.12", "aiokafka": "0.14.0"}
 CONSOLE = "kafka-viewer==0.4.0"  # Kafdrop, AKHQ, Redpanda Console and Kowl are in none of the registries
