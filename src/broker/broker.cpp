@@ -1,5 +1,7 @@
 #include "broker/broker.h"
 
+#include <algorithm>
+
 #include "broker/groups/coordinator.h"
 #include "env/log.h"
 
@@ -157,6 +159,14 @@ Result<store::Appended> Broker::append(store::Log& log, const record::Reading& r
     return store_.append(log, stamped, !clock_.trusted(), session);
 }
 
+Result<store::Appended> Broker::append_held(store::Log& log, const record::Reading& reading) {
+    const bool held = store_.appends_held();
+    store_.hold_appends(false);
+    const Result<store::Appended> appended = append(log, reading, {});
+    store_.hold_appends(held);
+    return appended;
+}
+
 void Broker::on_tick() {
     const Instant now = env_.now();
     if (clock_.update(env_)) {
@@ -217,10 +227,17 @@ void Broker::set_intake() {
     if (!room_waiters_.empty()) wake_soon();
 }
 
-void Broker::hold_appends(bool hold) {
-    if (hold == store_.appends_held()) return;
-    store_.hold_appends(hold);
+void Broker::hold_appends(Holder holder, bool hold) {
+    const auto bit = static_cast<unsigned>(holder);
+    holders_ = static_cast<std::uint8_t>(hold ? holders_ | bit : holders_ & ~bit);
+    if ((holders_ != 0) == store_.appends_held()) return;
+    store_.hold_appends(holders_ != 0);
     if (!room_waiters_.empty()) wake_soon();
+}
+
+std::uint64_t Broker::margin() const {
+    const store::State& state = store_.state();
+    return std::min<std::uint64_t>(state.options.commit_segments_max() + 1, state.geometry.segment_count / 3);
 }
 
 // Wakes whom it can in one turn; the rest on the next.

@@ -119,6 +119,8 @@ public:
     Result<std::int64_t> new_producer_id() { return store_.new_producer_id(); }
     // timestamp -1: stamped here, with the mark of an untrusted clock where that is so.
     Result<store::Appended> append(store::Log& log, const record::Reading& reading, const store::SessionReading& session);
+    // The same while appends are held: of who holds them, or is not to wait for that.
+    Result<store::Appended> append_held(store::Log& log, const record::Reading& reading);
     std::uint64_t durable_ticket() const { return store_.durable_ticket(); }
     // waiter.ticket is set; if it is durable already the callback still comes later, on a next turn.
     void wait_for_commit(CommitWaiter& waiter);
@@ -155,8 +157,11 @@ public:
 
     // Of the logs of compacted and pinned topics.
     void set_intake();
-    // Appends find the store busy, or do no more.
-    void hold_appends(bool hold);
+    // Appends find the store busy for as long as one of these says so: the ring's tail is near to what it has to write anew.
+    enum class Holder : std::uint8_t { cleaner = 1, groups = 2 };
+    void hold_appends(Holder holder, bool hold);
+    // What may still be written when appends are held, in segments.
+    std::uint64_t margin() const;
     const Cleaner& cleaner() const { return cleaner_; }
     bool clock_trusted() const { return clock_.trusted(); }
     Timestamp wall() const { return env_.wall(); }
@@ -236,6 +241,7 @@ private:
     Tick tick_{*this};
     Wake wake_{*this};
     Instant retention_due_{0};
+    std::uint8_t holders_ = 0;            // of appends
     List<CommitWaiter> commit_waiters_;   // by ticket, which only grows
     List<RoomWaiter> room_waiters_;
     List<Fetch, FetchTag> fresh_;         // to be tried on the next turn

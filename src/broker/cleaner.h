@@ -98,7 +98,6 @@ private:
     void tell_dropped(const store::Log& part, std::uint64_t bytes);
     void take_in(store::Log::Intake intake);
     std::uint64_t share() const { return journal_bytes() / live_share; }
-    std::uint64_t margin() const;
     std::uint64_t reach() const;
     std::uint64_t remaining() const { return pass_bytes_ > appended_ ? pass_bytes_ - appended_ : 0; }
     void hold(const Look& found);

@@ -169,23 +169,17 @@ void Cleaner::take_in(store::Log::Intake intake) {
     broker_.set_intake();
 }
 
-// What waits to be written when appends are held, in segments.
-std::uint64_t Cleaner::margin() const {
-    const store::State& state = broker_.store().state();
-    return std::min<std::uint64_t>(state.options.commit_segments_max() + 1, state.geometry.segment_count / 3);
-}
-
 // All that stays may have to be written anew before the tail comes.
 std::uint64_t Cleaner::reach() const {
     const store::Geometry& geometry = broker_.store().state().geometry;
     const std::uint64_t stays = stock_.alive + stock_.refusing + std::min(stock_.yielding, room());
-    return std::min<std::uint64_t>(geometry.segment_count / 2, margin() + 2 + stays / geometry.segment_bytes);
+    return std::min<std::uint64_t>(geometry.segment_count / 2, broker_.margin() + 2 + stays / geometry.segment_bytes);
 }
 
 // While a pass runs: whatever is that near is written, one pass after the other, before the nearest may go.
 void Cleaner::hold(const Look& found) {
     const std::uint64_t segment_bytes = broker_.store().state().geometry.segment_bytes;
-    broker_.hold_appends(phase_ != Phase::idle && found.least_left < margin() + (found.pressing + segment_bytes - 1) / segment_bytes);
+    broker_.hold_appends(Broker::Holder::cleaner, phase_ != Phase::idle && found.least_left < broker_.margin() + (found.pressing + segment_bytes - 1) / segment_bytes);
 }
 
 }  // namespace rivulet::broker

@@ -112,7 +112,8 @@ Status Validator::finish() const {
 // Most records lie in a piece as a whole, are small and have no headers: these at a stroke. What is not plainly right is left to the walk, which judges.
 std::size_t Validator::take_plain_records(Bytes piece) {
     // Times that wrap are judged one by one.
-    if (options_.origin != Origin::producer || header_.base_timestamp.value > INT64_MAX - PlainRecords::delta_max) return 0;
+    const std::int64_t base = header_.base_timestamp.value;
+    if (options_.origin != Origin::producer || base > INT64_MAX - PlainRecords::delta_max || base < INT64_MIN + PlainRecords::delta_max) return 0;
     PlainRecords records(piece);
     const std::int64_t key_bytes_min = options_.key_required ? 0 : -1;
     std::int64_t offset_delta = offset_delta_;

@@ -10,7 +10,7 @@
 // Session, for Hub, which derives from this, has begin(connection, advertised), run(), flush() -> bytes sent, check_time(now), drain(reason), refuse(frame), parting(), parting_since(), abort(), accepted(),
 // incomplete_since(at), proven(), overstays(now), give_up_frame(); a constructor from Hub&; and derives from ListNode<Session, LazyPoolTag>, <Session, RunTag> and <Session, FlushTag>.
 // Hub has refusal(): the frame that a newcomer beyond the limit is told; and, if it lends more than the base, output_starving(): a connection waits for what others hold to send from; others_wait(): that, or for
-// something else that check_time() has others give back; thin_out_answers(): ends those that are one too many to keep an output buffer.
+// something else that check_time() has others give back; thin_out_answers(): ends requests beyond the half of the output buffers that those which wait may keep.
 #pragma once
 
 #include "env/env.h"

@@ -154,6 +154,14 @@ void GroupWriter::seal_segment(std::uint64_t sequence) {
     footer_position_ = state_.geometry.file_position(state_.geometry.segment_start(sequence)) + state_.geometry.segment_bytes - footer_due_.size();
 }
 
+// A clean log that lies further ahead than some that came behind it, which the ring has taken: the oldest go first. Of a compacted log it stays. What a fence has of the gap was lost otherwise.
+bool GroupWriter::is_overtaken(const Log& clean) const {
+    // The log itself, of a lower id, has had its turn.
+    const Log* const of = clean.clean_part ? state_.logs.find(clean.clean_of) : nullptr;
+    if (!of || of->clean != clean.id || of->clean_end <= clean.end || of->keys_required || !state_.serving) return false;
+    return !state_.fences.covers(of->id, clean.end, of->clean_end);
+}
+
 void GroupWriter::move_tail(std::uint64_t sequence, Writer& records) {
     const std::uint64_t first_live = state_.geometry.first_live(sequence);
     if (first_live <= state_.head.first_live || first_live < state_.index_loaded_from) return;
@@ -165,9 +173,7 @@ void GroupWriter::move_tail(std::uint64_t sequence, Writer& records) {
     for (std::uint32_t rank = 0; rank < state_.logs.count(); ++rank) {
         Log& log = state_.logs.at(rank);
         Offset start = state_.index.retire(log, state_.geometry, first_live, sequence);
-        // The oldest first: what a pass has kept lies further ahead than some that came behind it. Of a compacted log it stays. The log itself, of a lower id, has had its turn.
-        const Log* const of = log.clean_part ? state_.logs.find(log.clean_of) : nullptr;
-        if (of && of->clean == log.id && !of->keys_required && of->clean_end > log.end) start = log.end;
+        if (is_overtaken(log)) start = log.end;
         // What its clean log has stays.
         Offset& begin = log.clean.value != 0 ? log.clean_end : log.start;
         if (start <= begin) continue;

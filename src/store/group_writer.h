@@ -65,6 +65,7 @@ private:
     bool add_extent(const Extent& extent, std::span<const Bytes> pieces);
     std::uint64_t total_limit() const;
     void seal_segment(std::uint64_t sequence);
+    bool is_overtaken(const Log& clean) const;
     void move_tail(std::uint64_t sequence, Writer& records);
     std::uint64_t head_sequence() const;  // of the segment that head.next or the last group lies in
 

@@ -137,6 +137,7 @@ struct State {
     std::uint8_t removed = 0;       // files that were removed while in use, as bits: they have been told of
     std::uint64_t super_sequence = 0;
     bool offline = false;           // after a disk error: read-only
+    bool serving = false;           // the layer above has told what its logs keep
 };
 
 }  // namespace rivulet::store

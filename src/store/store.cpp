@@ -38,6 +38,7 @@ Result<OpenReport> Store::open(RecoveryListener& listener) { return open_store(e
 
 void Store::serve(StoreListener& listener) {
     listener_ = &listener;
+    state_.serving = true;
     committer_.start(*this);
     checkpointer_.start(*this);
     reader_.load_index(*this);

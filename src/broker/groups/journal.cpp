@@ -53,13 +53,15 @@ Journal::Journal(Broker& broker, Arena& arena, const GroupOptions& options, Blob
 
 void Journal::load(Coordinator& coordinator, JournalListener& listener) {
     listener_ = &listener;
+    rewriter_.wait_for_load();
     loader_.start(topic(), coordinator, *this);
 }
 
 void Journal::on_loaded() {
     loading_ = false;
     // What found no room is in the log alone.
-    if (!loader_.incomplete()) rewriter_.start();
+    if (loader_.incomplete()) rewriter_.stop();
+    else rewriter_.start();
     listener_->on_loaded();
 }
 
@@ -103,7 +105,7 @@ Result<std::uint64_t> Journal::append(std::string_view group, Bytes key, Bytes v
     reading.value = value;
     reading.headers_raw = headers.written();
     reading.header_count = of_offset ? 1 : 0;
-    RIVULET_TRY_ASSIGN(const store::Appended appended, broker_.append(*log, reading, {}));
+    RIVULET_TRY_ASSIGN(const store::Appended appended, broker_.append_held(*log, reading));
     appended_bytes_ = key.size() + value.size() + headers.size() + record_overhead_bytes;
     rewriter_.count(partition, appended_bytes_);
     return appended.ticket;

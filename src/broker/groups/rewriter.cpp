@@ -14,9 +14,16 @@ constexpr std::uint64_t entry_bytes = 80;
 
 }  // namespace
 
-void Rewriter::start() {
+void Rewriter::wait_for_load() {
+    phase_ = Phase::loading;
     watch();
+    hold();
+}
+
+void Rewriter::start() {
+    phase_ = Phase::idle;
     look();
+    hold();
 }
 
 void Rewriter::stop() {
@@ -24,6 +31,7 @@ void Rewriter::stop() {
     broker_.cancel(static_cast<CommitWaiter&>(*this));
     broker_.cancel(static_cast<RoomWaiter&>(*this));
     broker_.env().disarm(*this);
+    hold();
 }
 
 // For the commit that comes next, whosever it is.
@@ -38,6 +46,7 @@ void Rewriter::on_committed(Error error) {
     watch();
     if (phase_ == Phase::durable) finish();
     if (phase_ == Phase::idle) look();
+    hold();
 }
 
 store::Log* Rewriter::log_of(std::uint32_t partition) const {
@@ -74,13 +83,32 @@ bool Rewriter::grown(std::uint32_t partition) {
 // A quarter of the ring before its oldest record would go: a commit takes a sixteenth at most.
 bool Rewriter::near_the_end(const store::Log& log, std::uint32_t partition) const {
     const store::State& state = broker_.store().state();
-    if (state.index_loaded_from > state.head.first_live || log.start >= log.durable_end) return false;
     const std::uint64_t head = state.geometry.sequence(state.head.previous_end - 1);
     const std::uint64_t segments = state.geometry.segment_count;
     // The index may know an older place than the true one: not again at once.
     if (partitions_[partition].begun_at != 0 && head < partitions_[partition].begun_at + segments / 2) return false;
-    const Lsn oldest = state.index.find(log, log.start, state.geometry, head);
-    return state.geometry.sequence(oldest) < state.geometry.first_live(head + std::max<std::uint64_t>(2, segments / 4));
+    return segments_left(log) < std::max<std::uint64_t>(2, segments / 4);
+}
+
+std::uint64_t Rewriter::segments_left(const store::Log& log) const {
+    const store::State& state = broker_.store().state();
+    if (state.index_loaded_from > state.head.first_live || log.start >= log.durable_end) return UINT64_MAX;
+    const std::uint64_t head = state.geometry.sequence(state.head.previous_end - 1);
+    const std::uint64_t taken_with = state.geometry.sequence(state.index.find(log, log.start, state.geometry, head)) + state.geometry.segment_count;
+    return taken_with > head + 2 ? taken_with - (head + 2) : 0;
+}
+
+// What it writes itself goes on, and so ends this.
+void Rewriter::hold() {
+    std::uint64_t left = UINT64_MAX;
+    std::uint64_t bytes = 0;
+    const Topic* const topic = source_.topic();
+    for (std::uint32_t partition = 0; phase_ != Phase::idle && topic && partition < std::min(topic->partitions, offsets_partitions_max); ++partition) {
+        bytes += partitions_[partition].bytes;
+        if (const store::Log* const log = log_of(partition)) left = std::min(left, segments_left(*log));
+    }
+    const std::uint64_t needed = broker_.margin() + 1 + bytes / broker_.store().state().geometry.segment_bytes;
+    broker_.hold_appends(Broker::Holder::groups, left < needed);
 }
 
 void Rewriter::begin(std::uint32_t partition, const store::Log& log) {
@@ -112,7 +140,7 @@ void Rewriter::on_timer() {
             // Begun again later, not at each commit: the log keeps all that it had.
             phase_ = Phase::idle;
             again_at_ = broker_.env().now() + again_ns;
-            return;
+            return hold();
         }
         if (!static_cast<RoomWaiter&>(*this).linked()) broker_.wait_for_room(*this);
         broker_.env().charge(looked * 32);
@@ -121,6 +149,7 @@ void Rewriter::on_timer() {
     broker_.env().charge(looked * 32);
     if (phase_ != Phase::durable) return broker_.env().arm(*this, broker_.env().now());
     finish();
+    hold();
 }
 
 // What comes next, if it is of this partition: the bytes that it took.

@@ -1,7 +1,7 @@
 // Keeps the partitions of __consumer_offsets short and alive: appends what is live in one anew, then moves its start behind what was there before.
 // Owns:     nothing but its place. Bounds: slices of slice_bytes per turn, one partition at a time; waits where the store has no room.
 // Errors:   none: what fails is begun again at a later commit; after a disk error it rests.
-// Guarantee: the start moves only once all that was appended anew is durable. A partition is begun well before the ring takes its oldest segment, and when it has become larger than
+// Guarantee: what is alive does not leave the ring: while it is read or written anew, appends of others are held as soon as the tail is near. The start moves only once all that was appended anew is durable. A partition is begun well before the ring takes its oldest segment, and when it has become larger than
 //           rewrite_bytes_min and rewrite_ratio times what is alive in it.
 // Thread:   loop only. A group that is in a rebalance is written as its generation without members: they join again anyway.
 #pragma once
@@ -30,6 +30,8 @@ public:
     Rewriter(Broker& broker, GroupTable& groups, OffsetTable& offsets, RewriteSource& source, std::uint64_t rewrite_bytes_min)
         : broker_(broker), groups_(groups), offsets_(offsets), source_(source), bytes_min_(rewrite_bytes_min) {}
 
+    // All is being read. Until start(), or stop() if it cannot be, the ring does not come to it.
+    void wait_for_load();
     // Once everything is loaded. Looks at each commit.
     void start();
     void stop();
@@ -37,7 +39,7 @@ public:
     void count(std::uint32_t partition, std::uint64_t bytes) { if (partition < offsets_partitions_max) partitions_[partition].bytes += bytes; }
     std::uint64_t bytes(std::uint32_t partition) const { return partitions_[partition].bytes; }
     std::uint64_t rewrites() const { return rewrites_; }
-    bool busy() const { return phase_ != Phase::idle; }
+    bool busy() const { return phase_ != Phase::idle && phase_ != Phase::loading; }
 
 private:
     struct Partition {
@@ -45,7 +47,7 @@ private:
         std::uint64_t due_bytes = 0;   // no need to look below; 0: not known
         std::uint64_t begun_at = 0;    // head segment when the last rewrite that was finished began
     };
-    enum class Phase : std::uint8_t { idle, groups, offsets, durable };
+    enum class Phase : std::uint8_t { idle, loading, groups, offsets, durable };
 
     static constexpr std::int64_t again_ns = 10 * ns_per_s;  // after one that failed
 
@@ -57,6 +59,9 @@ private:
     void look();
     store::Log* log_of(std::uint32_t partition) const;
     bool grown(std::uint32_t partition);
+    // To be entered until the ring takes the oldest that it has; UINT64_MAX: not known, or nothing.
+    std::uint64_t segments_left(const store::Log& log) const;
+    void hold();
     bool near_the_end(const store::Log& log, std::uint32_t partition) const;
     void begin(std::uint32_t partition, const store::Log& log);
     Result<std::uint64_t> rewrite_next();

@@ -264,7 +264,10 @@ bool Session::overstays(Instant now) const {
     return held > ReceivePool::large_ns_max || (held > ReceivePool::stall_ns_max && silent > ReceivePool::stall_ns_max);
 }
 
-void Session::give_up_frame() { static_cast<void>(fail(rivulet::fail(Error::timed_out), "request incomplete for too long while memory is short")); }
+void Session::give_up_frame() {
+    const bool in_line = (s_.blocked || parked_) && !half_produced();
+    static_cast<void>(fail(rivulet::fail(Error::timed_out), in_line ? "too many wait for what few may have at a time" : "request incomplete for too long while memory is short"));
+}
 
 void Session::block() {
     s_.blocked = true;

@@ -83,8 +83,8 @@ public:
     void unpark() { parked_ = nullptr; }
     void wake();                    // run() on the next turn
     void wait_for_room();           // in the store: wakes
-    void wait_for_blocks();         // likewise, which others may keep for batches that are on their way in
     void wait_for_stream();         // likewise
+    void wait_for_blocks();         // in the store, which others may keep for batches that are on their way in: likewise
     bool may_take_cells(std::size_t cells);  // false: blocked, until it is its turn and there are so many
     void wait_for_search();         // one of the hub's to be free: likewise
     // The search by time that its request waits for (offset_search.h).

@@ -107,6 +107,7 @@ void BrokerHost::look_at_kept() {
         kept_segments_ = bytes / state.geometry.segment_bytes + 1;
     }
     if (kept_until_ < next + kept_segments_ + 1) kept_near_at_ = world_.now();
+    pass_under_way_ = state.making.value != 0;
 }
 
 // ---- start ----
@@ -193,7 +194,8 @@ void BrokerHost::on_end() {
     const bool clean = stopping_ && program() && program()->stopped_clean();
     if (clean) ++counts_.clean_stops;
     else history_.unclean_stop();
-    if (!clean && kept_near_at_ >= 0 && world_.now() - kept_near_at_ < commit_ns_max) history_.exposed();
+    if (!clean && passes_cut_ && kept_near_at_ >= 0 && world_.now() - kept_near_at_ < commit_ns_max) history_.exposed();
+    passes_cut_ |= !clean && std::exchange(pass_under_way_, false);
 }
 
 void BrokerHost::power_off(const CrashPlan* plan) {

@@ -97,6 +97,8 @@ private:
     bool power_failing_ = false;     // power goes during this start or soon after
     std::uint64_t kept_until_ = UINT64_MAX;  // the segment with which the ring takes the oldest of what outlives it
     std::uint64_t kept_segments_ = 0;        // that all of this takes
+    bool pass_under_way_ = false;     // when it was looked at last
+    bool passes_cut_ = false;
     std::int64_t kept_near_at_ = -1;
     FaultKind awaited_ = FaultKind::power_cut;  // a cut that waits for its moment; power_cut: none
     std::uint64_t last_write_ = 0;   // of the journal

@@ -161,4 +161,36 @@ TEST_CASE("store cleaning: a start that the ring has moved stays, though the che
     CHECK(c.h.log(first).start == start);
 }
 
+TEST_CASE("store cleaning: what is kept is not taken for older than what came behind it where damage has left a gap") {
+    Cleaned c;
+    c.fill(first, 12);
+    const auto others = [&] {
+        REQUIRE(c.d.append_patiently(LogId(17), 1, 1500) != 0);
+        REQUIRE(c.h.settle());
+    };
+    const auto head = [&] { return c.h.store().state().geometry.sequence(c.h.store().state().head.previous_end - 1); };
+    while (head() < 4) others();
+    const std::uint64_t ticket = c.d.clean(first, [](std::size_t) { return true; });
+    REQUIRE(c.h.settle(ticket));
+    const auto index = [&]() -> const store::SegmentIndex& { return c.h.store().state().index; };
+    for (int i = 0; i < 400 && index().first(c.log()); ++i) others();
+    REQUIRE_FALSE(index().first(c.log()));
+    REQUIRE(c.log().start == Offset(0));
+    const Offset end = c.log().end;
+    // A proved group that may have had some of any log.
+    const store::State& state = c.h.store().state();
+    const Lsn lost = state.head.next;
+    others();
+    others();
+    const std::uint64_t position = state.geometry.file_position(lost);
+    c.h.cut();
+    c.h.disk().overwrite("store/journal", position, Buffer(store::page_bytes, 0x5a));
+    REQUIRE(c.h.boot());
+    REQUIRE(c.log().end > end);
+    const std::uint64_t live = c.h.store().state().head.first_live;
+    while (c.h.store().state().head.first_live < live + 2) others();
+    CHECK(c.log().start == Offset(0));
+    CHECK(c.h.read(first).size() == 12);
+}
+
 }  // namespace rivulet::test
