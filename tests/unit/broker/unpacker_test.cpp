@@ -236,11 +236,11 @@ TEST_CASE("unpacking: what waits for room is given up when appends are held, whe
     Sender sender(c), second(c);
     REQUIRE(sender.begin("state", c.batch));
     REQUIRE(c.until([&] { return c.broker().room_wanted(); }));
-    c.act([&] { return c.broker().hold_appends(true), 0; });
+    c.act([&] { return c.broker().hold_appends(broker::Broker::Holder::cleaner, true), 0; });
     CHECK(sender.wait() == Error::busy);
     CHECK(c.staged() == 1);
     CHECK_FALSE(c.broker().room_wanted());
-    c.act([&] { return c.broker().hold_appends(false), 0; });
+    c.act([&] { return c.broker().hold_appends(broker::Broker::Holder::cleaner, false), 0; });
     REQUIRE(sender.begin("state", c.batch));
     REQUIRE(c.until([&] { return c.broker().room_wanted(); }));
     REQUIRE(second.begin("state", c.batch));

@@ -116,7 +116,7 @@ TEST_CASE("compressed batches on a compacted topic: one that waits while appends
     KafkaServed served(compacted_config("1280K"));
     KafkaClient& client = served.connect_kafka();
     broker::Broker& broker = served.program->server->broker();
-    act(served, [&] { broker.hold_appends(true); });
+    act(served, [&] { broker.hold_appends(broker::Broker::Holder::cleaner, true); });
     client.send_bytes(produce_bytes(client, {{"state", {{0, packed(of_key("a", 300))}}}}));
     REQUIRE(served.until([&] { return broker.room_wanted(); }));
     served.server_node->disk().fail_nth(sim::DiskOp::sync, 1);
@@ -134,9 +134,9 @@ TEST_CASE("compressed batches on a compacted topic: appends are held while one i
     const auto staged = [&] { return broker.store().state().staged_blocks; };
     client.send_bytes(produce_bytes(client, {{"state", {{0, packed(of_key("a", 300))}}}}));
     REQUIRE(served.until([&] { return staged() == 2; }));
-    act(served, [&] { broker.hold_appends(true); });
+    act(served, [&] { broker.hold_appends(broker::Broker::Holder::cleaner, true); });
     REQUIRE(served.until([&] { return staged() == 1; }));
-    act(served, [&] { broker.hold_appends(false); });
+    act(served, [&] { broker.hold_appends(broker::Broker::Holder::cleaner, false); });
     const auto answer = placed(client, {}, 5 * ns_per_s);
     REQUIRE(answer.size() == 1);
     CHECK(answer[0].error == 0);
