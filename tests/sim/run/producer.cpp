@@ -257,8 +257,10 @@ bool Producer::put_regular() {
         if (content.has_key || content.header_count != 0 || !content.has_value || content.value.empty()) break;
         if (count != 0 && (content.value.size() != each || content.stamped != stamped)) break;
         if (count == 0) first = content.time;
-        if (count == 1) step = content.time - first;
-        if (count != 0 && content.time != first + static_cast<std::int64_t>(count) * step && content.stamped) break;
+        // Some times are at the limits: steps wrap.
+        const auto time = static_cast<std::uint64_t>(content.time), begin = static_cast<std::uint64_t>(first);
+        if (count == 1) step = static_cast<std::int64_t>(time - begin);
+        if (count != 0 && time != begin + count * static_cast<std::uint64_t>(step) && content.stamped) break;
         each = content.value.size();
         stamped = content.stamped;
         if (values.size() + each + 64 > frame_bytes_max()) break;
