@@ -3,8 +3,9 @@
 //           BrokerOptions::compact_keys keys for one pass: where there are more, it ends earlier, or, near the ring's tail, keeps what it has no room for.
 // Errors:   none: a pass that fails is given up and begun again later. What it cannot open, a batch that is compressed, it keeps whole.
 // Guarantee: readers see a partition's old part or its new one, never a half (store::Store::finish_clean). What is alive does not leave the ring: passes begin early enough, and if
-//           appends come faster than a pass gets on they are held; when more stays than live_share of the ring, appends to compacted topics and to those with
-//           overflow = reject are refused, and other pinned ones lose their oldest records, when the ring comes to them.
+//           appends come faster than a pass gets on they are held. Not so where the power goes in passes of several starts in a row, each of which begins anew (src/DESIGN.md).
+//           When more stays than live_share of the ring, appends to compacted topics and to those with overflow = reject are refused, and other pinned ones lose their oldest records, when
+//           the ring comes to them.
 // Thread:   loop only.
 #pragma once
 

@@ -1,8 +1,8 @@
 // Keeps the partitions of __consumer_offsets short and alive: appends what is live in one anew, then moves its start behind what was there before.
 // Owns:     nothing but its place. Bounds: slices of slice_bytes per turn, one partition at a time; waits where the store has no room.
 // Errors:   none: what fails is begun again at a later commit; after a disk error it rests.
-// Guarantee: what is alive does not leave the ring: while it is read or written anew, appends of others are held as soon as the tail is near. The start moves only once all that was appended anew is durable. A partition is begun well before the ring takes its oldest segment, and when it has become larger than
-//           rewrite_bytes_min and rewrite_ratio times what is alive in it.
+// Guarantee: the start moves only once all that was appended anew is durable. A partition is begun well before the ring takes its oldest segment, and when it has become larger than
+//           rewrite_bytes_min and rewrite_ratio times what is alive in it. While it is read or written anew, appends of others are held as soon as the tail is near.
 // Thread:   loop only. A group that is in a rebalance is written as its generation without members: they join again anyway.
 #pragma once
 

@@ -40,6 +40,16 @@ void set_ms(Plan& plan, std::string_view key, std::uint64_t value) { set(plan, k
 // Six seeds of sixteen have pinned topics, with and without Kafka clients and compacted topics, in a ring so small that it comes round.
 bool has_pinned(std::uint64_t seed) { return seed % 8 == 0 || seed % 8 == 5 || seed % 16 == 6 || seed % 16 == 12; }
 
+// A Kafka client in the place of a sensor.
+void make_kafka(ProducerPlan& producer, Random& random) {
+    producer.session = 0;
+    producer.kafka = true;
+    producer.idempotent = random.chance(3, 4);
+    producer.compressed = static_cast<unsigned>(pick(random, {0, 30, 100}));
+    producer.aliases.front().placement = wire::compact::Placement::by_key;
+    producer.aliases.front().acks = wire::compact::Acks::all;
+}
+
 void plan_configuration(Plan& plan, Random random) {
     std::uint64_t segment = pick(random, {64, 64, 128, 256}) * kib;
     std::uint64_t segments = pick(random, {16, 16, 24, 32, 64});
@@ -230,12 +240,7 @@ void plan_states(Plan& plan, Random random) {
     }
     if (!plan.kafka.on) return;
     ProducerPlan writer = plan.producers.back();
-    writer.session = 0;
-    writer.kafka = true;
-    writer.idempotent = random.chance(3, 4);
-    writer.compressed = static_cast<unsigned>(pick(random, {0, 30, 100}));
-    writer.aliases.front().placement = wire::compact::Placement::by_key;
-    writer.aliases.front().acks = wire::compact::Acks::all;
+    make_kafka(writer, random);
     writer.aliases.front().style.stamped = 100;
     plan.producers.push_back(std::move(writer));
 }
@@ -287,12 +292,7 @@ void plan_pinned(Plan& plan, Random random) {
         plan.producers.push_back(plan_pinned_producer(plan, plan.topics.size() - 1, random));
         if (!plan.kafka.on) continue;
         ProducerPlan writer = plan_pinned_producer(plan, plan.topics.size() - 1, random);
-        writer.session = 0;
-        writer.kafka = true;
-        writer.idempotent = random.chance(3, 4);
-        writer.compressed = static_cast<unsigned>(pick(random, {0, 30, 100}));
-        writer.aliases.front().placement = wire::compact::Placement::by_key;
-        writer.aliases.front().acks = wire::compact::Acks::all;
+        make_kafka(writer, random);
         plan.producers.push_back(std::move(writer));
     }
     // Each partition takes a second one.

@@ -442,6 +442,39 @@ TEST_CASE("journal: what is alive is not reached by the ring's end, however old 
     }
 }
 
+TEST_CASE("journal: while it is read or written anew near the ring's end, others wait, however many starts are cut short") {
+    Groups world;
+    world.create("t");
+    TestMember member;
+    member.session_ms = 30 * 60'000;
+    world.settle(member);
+    REQUIRE(world.commit(member, "t", 0, 5, "note") == Error::none);
+    const std::string value(4000, 'f');
+    record::Reading reading;
+    reading.value = as_bytes(value);
+    std::uint64_t put = 0;
+    std::size_t held = 0;
+    for (int start = 0; start < 40; ++start) {
+        world.cut();
+        world.harness.node.boot();
+        const auto& rewriter = world.groups().journal().rewriter();
+        // Cut before what was written anew can take the place of what was there.
+        for (int turn = 0; turn < 200 && !rewriter.busy() && put < 2 * world.harness.options().size; ++turn) {
+            store::Log& log = *world.broker().partition(*world.broker().find_topic("t"), 0);
+            while (world.act([&] { return world.broker().append(log, reading, {}).ok(); })) put += value.size();
+            held += world.broker().store().appends_held();
+            world.run(ns_per_ms / 10);
+        }
+    }
+    CHECK(put > world.harness.options().size);
+    CHECK(held > 0);
+    world.cut();
+    world.boot();
+    CHECK(world.committed("t", 0) == 5);
+    CHECK(world.state() == GroupState::stable);
+    CHECK(world.heartbeat(member) == Error::none);
+}
+
 TEST_CASE("journal: a group that is in a rebalance while its partition is written anew keeps generation and offsets") {
     broker::GroupOptions options = groups_options();
     options.rewrite_bytes_min = 20'000;

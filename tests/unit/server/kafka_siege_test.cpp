@@ -147,6 +147,7 @@ TEST_CASE("halves of small requests, again and again: others are served") {
     SUBCASE("in drips") { manner = {{Bytes(metadata).first(3)}, Bytes(metadata).subspan(3, metadata.size() - 4)}; }
     siege.come(140, manner);
     CHECK(siege.longest_wait(15) < wait_ns_max);
+    CHECK(siege.cuts() > 20);
 }
 
 TEST_CASE("searches by time in crowds do not keep the receive buffers from the others") {
@@ -166,6 +167,7 @@ TEST_CASE("searches by time in crowds do not keep the receive buffers from the o
     const Manner manner{{Bytes(search)}, {}, true};
     siege.come(110, manner);
     CHECK(siege.longest_wait(15) < wait_ns_max);
+    CHECK(siege.cuts() > 20);
 }
 
 TEST_CASE("large batches over slow links wait for each other, and all arrive") {
