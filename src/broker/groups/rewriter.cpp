@@ -93,9 +93,7 @@ bool Rewriter::near_the_end(const store::Log& log, std::uint32_t partition) cons
 std::uint64_t Rewriter::segments_left(const store::Log& log) const {
     const store::State& state = broker_.store().state();
     if (state.index_loaded_from > state.head.first_live || log.start >= log.durable_end) return UINT64_MAX;
-    const std::uint64_t head = state.geometry.sequence(state.head.previous_end - 1);
-    const std::uint64_t taken_with = state.geometry.sequence(state.index.find(log, log.start, state.geometry, head)) + state.geometry.segment_count;
-    return taken_with > head + 2 ? taken_with - (head + 2) : 0;
+    return broker_.store().parts_of(log).segments_left;
 }
 
 // What it writes itself goes on, and so ends this.
