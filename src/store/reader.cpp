@@ -173,8 +173,9 @@ Verdict Reader::add_extent(const Log& log, Window& window, Window::EntryIndex in
     Bytes bytes = window.bytes(entry);
     if (entry.plain) {
         const BatchSpan batch(entry.first_offset(), entry.last_offset(), entry.bytes);
-        if (entry.epoch() < log.epoch_at(batch.first)) window.set_stale(index);
-        else if (batch.last < voided) return pass(builder.offer(batch, bytes));
+        if (batch.last >= voided) return Verdict::take;
+        if (entry.epoch() >= log.epoch_at(batch.first)) return pass(builder.offer(batch, bytes));
+        window.set_stale(index);
         return Verdict::take;
     }
     while (!bytes.empty()) {
@@ -187,13 +188,13 @@ Verdict Reader::add_extent(const Log& log, Window& window, Window::EntryIndex in
             report_extent(window, entry);
             return Verdict::take;
         }
+        // A truncation cuts at the base of a batch: one that lies across it was given up by a recovery. What comes before it in the extent counts.
+        if (header.last_offset() >= voided) return Verdict::take;
         // Of an older run than wrote the log there: a discarded group in the place of a lost write, which the window could not tell.
         if (header.leader_epoch < log.epoch_at(header.base_offset)) {
             window.set_stale(index);
             return Verdict::take;
         }
-        // A truncation cuts at the base of a batch: one that lies across it was given up by a recovery.
-        if (header.last_offset() >= voided) return Verdict::take;
         const Verdict verdict = pass(header.clock_untrusted() ? builder.offer_untrusted(header, bytes.first(n), state_.boots, entry.boot) : builder.offer(header, bytes.first(n)));
         if (verdict != Verdict::take) return verdict;
         bytes = bytes.subspan(n);

@@ -124,4 +124,29 @@ TEST_CASE("truncate: what is appended after the cut comes behind its record, als
 }
 
 }  // namespace
+TEST_CASE("truncate: what lies below a cut within an extent is served again and again, also after a start") {
+    StoreHarness h;
+    Driver driver(h);
+    REQUIRE(h.boot());
+    REQUIRE(h.settle(driver.create(1)));
+    const LogId log = driver.last_created();
+    for (int i = 0; i < 6; ++i) REQUIRE(driver.append(log, 2, 100) != 0);
+    REQUIRE(h.settle());
+    // In a later epoch the offsets from there on are others'.
+    REQUIRE(h.settle(driver.truncate(log, Offset(6), Epoch(2))));
+    for (int i = 0; i < 3; ++i) REQUIRE(driver.append(log, 2, 100) != 0);
+    REQUIRE(h.settle());
+    for (int start = 0; start < 2; ++start) {
+        h.cut();
+        REQUIRE(h.boot());
+        for (int time = 0; time < 3; ++time) {
+            CAPTURE(time);
+            CHECK(h.read(log).size() == 6);
+            driver.note_now();
+            History moment = driver.history;
+            CHECK(verify(h, moment, FaultClass::a) == "");
+        }
+    }
+}
+
 }  // namespace rivulet::test
