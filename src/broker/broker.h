@@ -160,6 +160,9 @@ public:
     // Appends find the store busy for as long as one of these says so: the ring's tail is near to what it has to write anew.
     enum class Holder : std::uint8_t { cleaner = 1, groups = 2 };
     void hold_appends(Holder holder, bool hold);
+    // So near that not even offsets of groups are committed: hardly more than what has to be written is left.
+    void hold_offsets(bool hold) { offsets_held_ = hold; }
+    bool offsets_held() const { return offsets_held_; }
     // What may still be written when appends are held, in segments.
     std::uint64_t margin() const;
     const Cleaner& cleaner() const { return cleaner_; }
@@ -242,6 +245,7 @@ private:
     Wake wake_{*this};
     Instant retention_due_{0};
     std::uint8_t holders_ = 0;            // of appends
+    bool offsets_held_ = false;
     List<CommitWaiter> commit_waiters_;   // by ticket, which only grows
     List<RoomWaiter> room_waiters_;
     List<Fetch, FetchTag> fresh_;         // to be tried on the next turn

@@ -12,7 +12,6 @@ namespace rivulet::broker {
 namespace {
 
 constexpr std::int64_t again_ns = 10 * ns_per_s;   // after a pass that failed
-constexpr std::int64_t retry_ns = 10 * ns_per_ms;
 
 }  // namespace
 
@@ -36,6 +35,7 @@ void Cleaner::stop() {
     broker_.cancel(static_cast<Fetch&>(*this));
     broker_.cancel(static_cast<RoomWaiter&>(*this));
     broker_.env().disarm(retry_);
+    broker_.hold_offsets(false);
     end_view();
     broker_.drop(stage_);
 }
@@ -54,24 +54,30 @@ void Cleaner::on_tick() {
 }
 
 void Cleaner::begin(store::Log& cleaned, std::uint64_t quota) {
-    const Status begun = broker_.store().begin_clean(cleaned);
+    const Result<const store::Log*> begun = broker_.store().begin_clean(cleaned);
     if (!begun) {
+        if (begun.error() == Error::busy) return broker_.env().arm(retry_, broker_.env().now() + retry_ns);
         begin_at_ = broker_.env().now() + again_ns;
         if (begun.error() == Error::limit_reached && !std::exchange(room_told_, true))
             env::LogLine(broker_.env(), env::LogLevel::error) << "limits.partitions = " << broker_.store().state().logs.capacity() << " leaves no room to clean a partition of a compacted or pinned topic";
         return;
     }
     room_told_ = false;
+    const store::Log& made = **begun;
+    const bool resumed = made.end > Offset(0);
     const store::Store::Parts parts = broker_.store().parts_of(cleaned);
     const Topic& topic = broker_.topics().at_slot(cleaned.owner);
     const config::TopicConfig& config = topic.config;
     delete_retention_ms_ = config.delete_retention_ms;
-    const bool ages = config.cleanup_policy == config::CleanupPolicy::both && config.retention_ms >= 0 && broker_.clock_trusted();
+    // Likewise what is too old stays: what it had before may be older.
+    const bool ages = !resumed && config.cleanup_policy == config::CleanupPolicy::both && config.retention_ms >= 0 && broker_.clock_trusted();
     too_old_ = Timestamp(ages ? broker_.wall().value - config.retention_ms : -1);
     pass_bytes_ = parts.clean_bytes + parts.own_bytes;
     pressed_ = parts.segments_left < reach();
-    appended_ = own_bytes_ = skip_ = wanted_bytes_ = 0;
-    horizon_for_ = whole_for_ = last_ = Offset(-1);
+    appended_ = resumed_bytes_ = made.bytes + made.unflushed_bytes;
+    own_bytes_ = skip_ = wanted_bytes_ = 0;
+    horizon_for_ = whole_for_ = Offset(-1);
+    last_ = made.end - 1;
     start_ = cleaned.start;
     end_ = all_end_ = cleaned.durable_end;
     all_bytes_ = parts.own_bytes;
@@ -80,22 +86,33 @@ void Cleaner::begin(store::Log& cleaned, std::uint64_t quota) {
     log = cleaned.id;
     mark_end_ = cleaned.own_start();
     marks_left_ = keys_max_ - keys_max_ / 2;
-    deletes_kept_ = closed_kept_ = false;
-    phase_ = cleaned.deletes_kept && broker_.clock_trusted() && start_ < mark_end_ ? Phase::marking : Phase::mapping;
-    offset = phase_ == Phase::marking ? start_ : mark_end_;
+    // Of what it has from before it does not know the keys, so no tombstone goes.
+    deletes_kept_ = closed_kept_ = resumed;
+    marks_deletes_ = !resumed && cleaned.deletes_kept && broker_.clock_trusted();
+    doubled_from_ = resumed ? made.end : cleaned.doubled_from;
+    const Offset mark_from = marks_deletes_ ? start_ : std::max(start_, doubled_from_);
+    phase_ = !resumed && mark_from < mark_end_ ? Phase::marking : Phase::mapping;
+    offset = phase_ == Phase::marking ? mark_from : std::max(mark_end_, made.end);
     pinned_ = pins(topic);
     quota_ = quota;
-    if (pinned_) begin_pinned(cleaned);
+    if (pinned_) begin_pinned(cleaned, made);
     next_view();
 }
 
-// All of it stays. Where it is more than may, a first reading tells how much that is, to the byte.
-void Cleaner::begin_pinned(const store::Log& cleaned) {
+// All of it stays. Where it is more than may, a first reading tells how much that is, to the byte, unless what may stay was begun to be written before.
+void Cleaner::begin_pinned(const store::Log& cleaned, const store::Log& made) {
     const std::uint64_t alive = broker_.store().alive_bytes(cleaned);
+    const bool resumed = made.end > Offset(0);
     counted_ = 0;
-    pass_bytes_ = std::min(alive, quota_);
-    offset = start_;
-    phase_ = alive > quota_ ? Phase::mapping : Phase::copying;
+    pass_bytes_ = resumed ? alive : std::min(alive, quota_);
+    phase_ = alive > quota_ && !resumed ? Phase::mapping : Phase::copying;
+    offset = std::max(start_, made.end);
+}
+
+// Its topic may have gone meanwhile, and what it has written with it.
+bool Cleaner::under_way() const {
+    const store::Log* const cleaned = broker_.store().find(log);
+    return cleaned && broker_.store().clean_begun(*cleaned);
 }
 
 void Cleaner::next_view() {
@@ -106,9 +123,8 @@ void Cleaner::next_view() {
     if (phase_ == Phase::mapping && offset >= end_) {
         phase_ = Phase::copying;
         if (pinned_ && counted_ > quota_) skip_ = counted_ - quota_;
-        offset = start_;
+        offset = std::max(start_, last_ + 1);
     }
-    if (phase_ == Phase::copying && offset >= end_) return end_copying();
     // On a turn of its own: what is in memory comes within this one.
     view_due_ = true;
     broker_.env().arm(retry_, broker_.env().now());
@@ -118,7 +134,7 @@ void Cleaner::give_up(bool failed) {
     phase_ = Phase::idle;
     view_due_ = false;
     broker_.drop(stage_);
-    broker_.store().drop_clean();
+    if (store::Log* const cleaned = broker_.store().find(log); cleaned && end_ <= cleaned->start) broker_.store().give_up_clean(*cleaned);
     if (failed) {
         Failed& first = *std::ranges::min_element(failed_, {}, &Failed::again_at);
         // With more of them than there are places all wait, until the first of these is free.
@@ -135,7 +151,7 @@ void Cleaner::on_fetched(Failure outcome) {
         start_ = offset = Offset(outcome.detail);
         return next_view();
     }
-    if (outcome.error != Error::none || broker_.store().state().making.value == 0) {
+    if (outcome.error != Error::none || !under_way()) {
         broker_.release(view);
         return give_up();
     }
@@ -165,11 +181,13 @@ bool Cleaner::make_room() {
 void Cleaner::on_retry() {
     if (in_) return go_on();
     if (std::exchange(view_due_, false)) {
+        if (phase_ == Phase::copying && offset >= end_) return end_copying();
         if (!make_room()) return wait_for_room();
         bytes_max = turn_bytes;
         return broker_.fetch(*this);
     }
     if (phase_ == Phase::durable) return try_finish();
+    if (phase_ == Phase::idle) return look();
     if (!static_cast<RoomWaiter&>(*this).linked()) return;
     broker_.cancel(static_cast<RoomWaiter&>(*this));
     on_room();
@@ -183,7 +201,7 @@ void Cleaner::on_room() {
 // The last batch is relocated.
 void Cleaner::end_copying() {
     store::Log* const cleaned = broker_.store().find(log);
-    if (!cleaned || broker_.store().state().making.value == 0) return give_up();
+    if (!under_way()) return give_up();
     if (end_ <= cleaned->start) return give_up(false);
     broker_.drop(stage_);
     if (last_ < end_ - 1) {
@@ -208,23 +226,21 @@ void Cleaner::end_copying() {
 
 void Cleaner::try_finish() {
     store::Log* const cleaned = broker_.store().find(log);
-    if (!cleaned || broker_.store().state().making.value == 0) return give_up();
+    if (!under_way()) return give_up();
     // Records were deleted meanwhile, all that it has gone through.
     if (end_ <= cleaned->start) return give_up(false);
-    Result<std::uint64_t> done = cleaned->start_ticket;
-    // What of a pinned topic is more than its share.
-    if (start_ > cleaned->start) {
-        done = broker_.store().set_start(*cleaned, start_);
-        if (done) tell_dropped(*cleaned, counted_ - quota_);
-    }
-    if (done) done = broker_.store().finish_clean(*cleaned, end_, end_ == all_end_ ? all_bytes_ : own_bytes_);
+    const Result<std::uint64_t> done = broker_.store().finish_clean(*cleaned, end_, end_ == all_end_ ? all_bytes_ : own_bytes_);
     if (!done && done.error() != Error::busy) return give_up();
-    if (done) cleaned->deletes_kept = deletes_kept_;
+    if (done) {
+        cleaned->deletes_kept = deletes_kept_;
+        cleaned->doubled_from = resumed_bytes_ != 0 ? doubled_from_ : Offset(INT64_MAX);
+    }
     if (!done) return broker_.env().arm(retry_, broker_.env().now() + retry_ns);
     broker_.env().disarm(retry_);
     phase_ = Phase::idle;
     ++statistics_.passes;
-    statistics_.written_bytes += appended_;
+    statistics_.passes_resumed += resumed_bytes_ != 0;
+    statistics_.written_bytes += appended_ - resumed_bytes_;
     const Topic& topic = broker_.topics().at_slot(cleaned->owner);
     env::LogLine(broker_.env(), env::LogLevel::debug) << "topic " << topic.name.view() << ", partition " << topic.partition_of(cleaned->id) << ": cleaned up to offset " << end_.value << ", "
                                                       << appended_ << " of " << pass_bytes_ << " bytes are kept";

@@ -1,9 +1,9 @@
 // Moves ahead of the ring's tail what topics have that outlive it: of compacted ones (cleanup.policy = compact) the latest record of each key, with its offset, of pinned ones all.
 // Owns:     a table of keys, one fetch, one stage. Bounds: one partition at a time, one view of it; a turn of the loop takes turn_records or turn_bytes, and ends at the end of a record;
 //           BrokerOptions::compact_keys keys for one pass: where there are more, it ends earlier, or, near the ring's tail, keeps what it has no room for.
-// Errors:   none: a pass that fails is given up and begun again later. What it cannot open, a batch that is compressed, it keeps whole.
-// Guarantee: readers see a partition's old part or its new one, never a half (store::Store::finish_clean). What is alive does not leave the ring: passes begin early enough, and if
-//           appends come faster than a pass gets on they are held. Not so where the power goes in passes of several starts in a row, each of which begins anew (src/DESIGN.md).
+// Errors:   none: a pass that fails is given up and goes on later, as one does after a start. What it cannot open, a batch that is compressed, it keeps whole.
+// Guarantee: readers see a partition's old part or its new one, never a half (store::Store::finish_clean). What is alive does not leave the ring: passes begin early enough, if
+//           appends come faster than a pass gets on they are held, and what the power interrupts goes on where it was (but see src/DESIGN.md on the smallest rings).
 //           When more stays than live_share of the ring, appends to compacted topics and to those with overflow = reject are refused, and other pinned ones lose their oldest records, when
 //           the ring comes to them.
 // Thread:   loop only.
@@ -51,6 +51,7 @@ public:
 
     struct Statistics {
         std::uint64_t passes = 0;
+        std::uint64_t passes_resumed = 0;  // of these, on from where they had been given up, or the run before had ended
         std::uint64_t read_bytes = 0;
         std::uint64_t written_bytes = 0;
         std::uint64_t records_kept = 0;
@@ -61,6 +62,7 @@ public:
     const Statistics& statistics() const { return statistics_; }
 
 private:
+    static constexpr std::int64_t retry_ns = 10 * ns_per_ms;
     enum class Phase : std::uint8_t { idle, marking, mapping, copying, durable };
     // more: goes on at once; turn: on the next turn; done: with what is read next, which begins with the batch at hand once more if that is not done.
     enum class Step : std::uint8_t { more, turn, done, wait, failed };
@@ -69,6 +71,7 @@ private:
     // What a look finds.
     struct Look {
         store::Log* due = nullptr;               // to be cleaned, by how pressing it is
+        store::Log* begun = nullptr;             // whose pass was begun, by an earlier run perhaps, and not finished
         std::uint64_t due_left = UINT64_MAX;     // its segments to the tail, if that is near
         std::uint64_t due_own_bytes = 0;
         std::uint64_t quota = UINT64_MAX;        // if it is pinned: what may stay
@@ -88,6 +91,7 @@ private:
     void on_retry();
     // cleaner_look.cpp
     void look();
+    void wait_for_index();
     void count();
     bool waits(LogId part) const;
     void look_at(const Topic& topic, store::Log& part, Look& found);
@@ -100,10 +104,11 @@ private:
     void take_in(store::Log::Intake intake);
     std::uint64_t share() const { return journal_bytes() / live_share; }
     std::uint64_t reach() const;
+    bool under_way() const;
     std::uint64_t remaining() const { return pass_bytes_ > appended_ ? pass_bytes_ - appended_ : 0; }
     void hold(const Look& found);
     void begin(store::Log& cleaned, std::uint64_t quota);
-    void begin_pinned(const store::Log& cleaned);
+    void begin_pinned(const store::Log& cleaned, const store::Log& made);
     void next_view();
     void wait_for_room();
     bool make_room();
@@ -124,6 +129,7 @@ private:
     Mapped mark_record(ViewCursor& in);
     Step end_mapping();
     Step begin_batch();
+    Step drop_skipped();
     Step copy_on();
     Step end_batch(bool sound);
     void count_batch();
@@ -143,6 +149,7 @@ private:
     Phase phase_ = Phase::idle;
     Offset end_{0};              // of what the pass goes through
     Offset last_{-1};            // of the last batch that was relocated
+    std::uint64_t resumed_bytes_ = 0;  // that the pass had relocated when it was given up, or the run before ended
     bool pressed_ = false;       // it began because the ring's tail is near
     std::uint64_t own_bytes_ = 0;      // of what came since the last, as far as it has read
     Offset all_end_{0};                // of all that had come when it began
@@ -156,9 +163,11 @@ private:
     std::uint64_t appended_ = 0;
     std::int64_t delete_retention_ms_ = 0;
     Timestamp too_old_{-1};            // what is older goes: cleanup.policy = compact,delete
-    Offset start_{0};            // of the log
+    Offset start_{0};            // of the log, as far as the pass has it
     Offset mark_end_{0};         // of what the last pass kept
     std::uint32_t marks_left_ = 0;
+    bool marks_deletes_ = false; // marking: of tombstones whose horizon has come
+    Offset doubled_from_{INT64_MAX};  // marking: of all from there on; then, from where a pass goes on
     bool deletes_kept_ = false;  // what it has written has tombstones with a horizon
     bool closed_kept_ = false;   // it has kept a batch whole of which it does not know the keys
     Offset horizon_for_{-1};     // batch that gets a delete horizon: it has been found to have a tombstone without

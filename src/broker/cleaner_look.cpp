@@ -13,12 +13,15 @@ constexpr std::uint64_t least_share = 256;
 // Of one partition in one look.
 constexpr int drops_max = 8;
 constexpr std::int64_t told_again_ns = 60 * ns_per_s;
+// Of the ring, that goes by beside what passes write: starts, and what groups say, which is not held. A few dozen commits of a page or two.
+constexpr std::uint64_t aside_bytes = 128U << 10;
 
 }  // namespace
 
 void Cleaner::look() {
     const store::State& state = broker_.store().state();
-    if (state.index_loaded_from > state.head.first_live || broker_.stopping()) return;
+    if (broker_.stopping()) return;
+    if (state.index_loaded_from > state.head.first_live) return wait_for_index();
     head_ = state.geometry.sequence(state.head.previous_end - 1);
     count();
     take_in(stock_.kept + stock_.refusing > share()                                        ? store::Log::Intake::refused
@@ -32,8 +35,19 @@ void Cleaner::look() {
             if (store::Log* const part = broker_.partition(topic, p); part && part->start < part->durable_end) look_at(topic, *part, found);
     }
     broker_.env().charge(stock_.parts * 1024 + broker_.topics().count() * 16);
-    if (phase_ == Phase::idle && found.due && broker_.env().now() >= begin_at_) begin(*found.due, found.quota);
+    // What is near the tail comes first.
+    store::Log* const next = found.begun && found.due_left == UINT64_MAX ? found.begun : found.due;
+    if (phase_ == Phase::idle && next && broker_.env().now() >= begin_at_) begin(*next, found.quota);
     hold(found);
+}
+
+// Where the ring's tail is near to something is not known yet, and a start may follow another one: nobody else gets further ahead meanwhile.
+void Cleaner::wait_for_index() {
+    bool any = false;
+    for (std::uint32_t rank = 0; rank < broker_.topics().count(); ++rank) any = any || keeps(broker_.topics().at(rank));
+    broker_.hold_appends(Broker::Holder::cleaner, any);
+    broker_.env().charge(broker_.topics().count() * 16);
+    broker_.env().arm(retry_, broker_.env().now() + retry_ns);
 }
 
 void Cleaner::count() {
@@ -67,6 +81,7 @@ void Cleaner::look_at(const Topic& topic, store::Log& part, Look& found) {
     const bool may = !waits(part.id);
     if (may && pins(topic)) decide_pinned(topic, part, parts, found);
     if (may && cleans(topic)) decide_cleaned(topic, part, parts, found);
+    if (may && broker_.store().clean_begun(part)) found.begun = &part;
     found.least_left = std::min(found.least_left, parts.segments_left);
 }
 
@@ -172,14 +187,16 @@ void Cleaner::take_in(store::Log::Intake intake) {
 // All that stays may have to be written anew before the tail comes.
 std::uint64_t Cleaner::reach() const {
     const store::Geometry& geometry = broker_.store().state().geometry;
-    const std::uint64_t stays = stock_.alive + stock_.refusing + std::min(stock_.yielding, room());
+    const std::uint64_t stays = stock_.alive + stock_.refusing + std::min(stock_.yielding, room()) + aside_bytes;
     return std::min<std::uint64_t>(geometry.segment_count / 2, broker_.margin() + 2 + stays / geometry.segment_bytes);
 }
 
 // While a pass runs: whatever is that near is written, one pass after the other, before the nearest may go.
 void Cleaner::hold(const Look& found) {
     const std::uint64_t segment_bytes = broker_.store().state().geometry.segment_bytes;
-    broker_.hold_appends(Broker::Holder::cleaner, phase_ != Phase::idle && found.least_left < broker_.margin() + (found.pressing + segment_bytes - 1) / segment_bytes);
+    const std::uint64_t needed = (found.pressing + aside_bytes + segment_bytes - 1) / segment_bytes;
+    broker_.hold_appends(Broker::Holder::cleaner, phase_ != Phase::idle && found.least_left < broker_.margin() + needed);
+    broker_.hold_offsets(phase_ != Phase::idle && found.least_left < needed);
 }
 
 }  // namespace rivulet::broker

@@ -72,8 +72,7 @@ void Cleaner::end_view() {
 }
 
 void Cleaner::go_on() {
-    // Its topic may have gone since the last turn.
-    const Step step = broker_.store().state().making.value == 0 ? Step::failed : go_through();
+    const Step step = under_way() ? go_through() : Step::failed;
     if (step == Step::turn) return broker_.env().arm(retry_, broker_.env().now());
     end_view();
     if (step == Step::wait) return wait_for_room();
@@ -113,7 +112,8 @@ Cleaner::Step Cleaner::enter() {
     if (phase_ == Phase::marking) {
         // What lies closed may have older values of all that was deleted behind it.
         if (header_.compression() != record::Compression::none) return end_marking();
-        if ((header_.attributes & attribute_delete_horizon) == 0 || header_.base_timestamp > broker_.wall()) return leave();
+        const bool horizon = marks_deletes_ && (header_.attributes & attribute_delete_horizon) != 0 && header_.base_timestamp <= broker_.wall();
+        if (!horizon && header_.base_offset < doubled_from_) return leave();
     }
     if (pinned_ || !opened(header_)) return leave();
     inside_ = true;
@@ -149,7 +149,8 @@ Cleaner::Step Cleaner::end_marking() {
     return Step::done;
 }
 
-// A tombstone goes once it was told for long enough, and with it all that its key had before: a pass that had no room for the key has kept that, and mapping reads only what came since.
+// A tombstone goes once it was told for long enough, and with it all that its key had before: a pass that had no room for the key has kept that, and mapping reads only what came since. Likewise what
+// a pass that was given up or cut short in between could not know that it had.
 Cleaner::Mapped Cleaner::mark_record(ViewCursor& in) {
     RecordHead head;
     if (!read_head(in, head) || head.key_bytes < 0) return Mapped::bad;
@@ -158,7 +159,7 @@ Cleaner::Mapped Cleaner::mark_record(ViewCursor& in) {
     const std::uint64_t begin = in.taken();
     std::int64_t value_bytes = 0;
     if (!in.zigzag(value_bytes) || in.taken() - begin > head.left) return Mapped::bad;
-    if (value_bytes < 0) {
+    if (value_bytes < 0 || header_.base_offset >= doubled_from_) {
         if (marks_left_ == 0) return Mapped::full;
         --marks_left_;
         keys_.put(hash.finish(), header_.base_offset + head.offset_delta);
@@ -208,6 +209,7 @@ Cleaner::Step Cleaner::begin_batch() {
         start_ = header_.last_offset() + 1;
         return leave();
     }
+    if (const Step step = drop_skipped(); step != Step::more) return step;
     whole_ = pinned_ || !opened(header_) || whole_for_ == header_.base_offset;
     // A batch that cannot take a horizon keeps its tombstones.
     const std::size_t growth = static_cast<std::size_t>(header_.record_count) * time_growth_max;
@@ -239,6 +241,16 @@ Cleaner::Step Cleaner::begin_batch() {
     records_dropped_ = 0;
     wants_horizon_ = false;
     inside_ = true;
+    return Step::more;
+}
+
+// What of a pinned topic is more than its share goes before the rest is written: a pass that goes on later does not know of it.
+Cleaner::Step Cleaner::drop_skipped() {
+    store::Log* const cleaned = broker_.store().find(log);
+    if (!cleaned || start_ <= cleaned->start) return Step::more;
+    const Result<std::uint64_t> done = broker_.store().set_start(*cleaned, start_);
+    if (!done) return done.error() == Error::busy ? Step::wait : Step::failed;
+    tell_dropped(*cleaned, counted_ - quota_);
     return Step::more;
 }
 

@@ -218,7 +218,8 @@ bool decode_fence(Reader& in, FenceImage& out) {
     out.from = take_offset(in);
     out.to = take_offset(in);
     out.cause = static_cast<FenceCause>(in.u8());
-    return in.ok() && out.from < out.to && out.cause >= FenceCause::damage && out.cause <= FenceCause::restart;
+    const bool known = out.cause >= FenceCause::damage && out.cause <= FenceCause::unproved;
+    return in.ok() && out.from < out.to && known && (out.log == control_log) == (out.cause == FenceCause::unproved);
 }
 
 void encode_boot(const BootImage& image, Writer& out) {

@@ -92,7 +92,8 @@ constexpr std::size_t truncation_image_bytes_max = 29;
 void encode_truncation(const TruncationImage& image, Writer& out);
 bool decode_truncation(Reader& in, TruncationImage& out);
 
-enum class FenceCause : std::uint8_t { damage = 1, lost_group = 2, restart = 3 };
+// unproved: of control_log alone, from and to are LSNs: what a start found missing of the commit that the power had cut short, so that it is no damage to whoever comes there later.
+enum class FenceCause : std::uint8_t { damage = 1, lost_group = 2, restart = 3, unproved = 4 };
 struct FenceImage {
     LogId log;
     Offset from;

@@ -6,17 +6,30 @@
 
 namespace rivulet::store {
 
-Status Store::begin_clean(Log& log) {
+Result<const Log*> Store::begin_clean(Log& log) {
     RIVULET_TRY(writable(log));
     RIVULET_CHECK(!log.clean_part);
     if (log.memory) return fail(Error::unsupported);
-    if (state_.making.value != 0) return fail(Error::busy);
-    RIVULET_TRY_ASSIGN(Log * made, state_.logs.create(state_.next_log_id, false));
-    made->clean_part = true;
-    made->clean_of = log.id;
-    state_.making = made->id;
-    state_.next_log_id = made->id + 1;
-    return {};
+    // Of which the ring has taken all, that is as good as not begun.
+    if (const Log* const made = state_.making_of(log); made && (made->end == Offset(0) || made->start < made->end)) return made;
+    Log* const given_up = state_.making.value != 0 ? state_.logs.find(state_.making) : nullptr;
+    if (!given_up && state_.logs.count() == state_.logs.capacity()) return fail(Error::limit_reached);
+    RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
+    if (given_up) delete_log(*given_up);
+    const Result<Log*> made = state_.logs.create(state_.next_log_id, false);
+    RIVULET_CHECK(made.ok());
+    (*made)->clean_part = true;
+    (*made)->clean_of = log.id;
+    state_.making = (*made)->id;
+    state_.next_log_id = state_.making + 1;
+    // Before the first of it, so that a start knows whose it is and goes on with it.
+    encode(LogCleanedRecord{log.id, state_.making, Offset(0)}, *records);
+    committer_.note_records(ns_per_s);
+    return *made;
+}
+
+void Store::give_up_clean(Log& log) {
+    if (Log* const made = state_.making_of(log)) delete_log(*made);
 }
 
 Result<std::uint64_t> Store::relocate(Stage& stage) {
@@ -46,7 +59,8 @@ Result<std::uint64_t> Store::relocate(Stage& stage) {
 Result<std::uint64_t> Store::finish_clean(Log& log, Offset end, std::uint64_t own_bytes) {
     RIVULET_TRY(writable(log));
     Log* const made = state_.logs.find(state_.making);
-    RIVULET_CHECK(made && made->clean_of == log.id && made->end > made->start && end >= made->end && end <= log.durable_end);
+    RIVULET_CHECK(made && made->clean_of == log.id && end >= made->end && end <= log.durable_end);
+    if (made->start >= made->end) return fail(Error::offset_out_of_range, made->end.value);
     if (made->durable_end < made->end || !committer_.idle()) return fail(Error::busy);
     RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
     const std::uint64_t own_before = state_.own_bytes_of(log);
@@ -65,12 +79,6 @@ Result<std::uint64_t> Store::finish_clean(Log& log, Offset end, std::uint64_t ow
     log.dead_bytes = most > alive ? most - alive : 0;
     committer_.note_records(0);
     return committer_.open_ticket();
-}
-
-void Store::drop_clean() {
-    Log* const made = state_.making.value != 0 ? state_.logs.find(state_.making) : nullptr;
-    state_.making = LogId(0);
-    if (made) delete_log(*made);
 }
 
 Store::Parts Store::parts_of(const Log& log) {

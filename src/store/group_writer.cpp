@@ -188,6 +188,7 @@ void GroupWriter::move_tail(std::uint64_t sequence, Writer& records) {
     encode(record, records);
     RIVULET_CHECK(records.ok());
     state_.truncations.retire(state_.geometry.segment_start(first_live));
+    state_.fences.retire_unproved(state_.geometry.segment_start(first_live));
 }
 
 Status GroupWriter::seal_and_write(env::Disk& disk) {

@@ -118,7 +118,7 @@ void decode(Reader& in, ClockRecord& out) {
     out.offset_ms = in.le<std::int64_t>();
 }
 void decode(Reader& in, FenceImage& out) {
-    if (!decode_fence(in, out) || out.log == control_log) in.invalidate();
+    if (!decode_fence(in, out)) in.invalidate();
 }
 void decode(Reader& in, EpochRecord& out) {
     out.log = take_log(in);

@@ -111,6 +111,7 @@ struct Log : ListNode<Log, DirtyTag>, ListNode<Log, CommitTag> {
     std::int64_t retention_bytes = -1;
     bool keys_required = false;  // of readings and of batches' records
     bool deletes_kept = true;    // what a cleaning pass has kept may have tombstones with a delete horizon
+    Offset doubled_from{INT64_MAX};  // from here on it may have later records of keys that it has before, since the pass was given up in between
     enum class Intake : std::uint8_t { open, held, refused };
     Intake intake = Intake::open;  // held: appends find it busy; refused: batches are refused, and readings held
     // The batch of an idempotent producer that was refused last, and how many that it had sent behind that, before it heard so, may still come.

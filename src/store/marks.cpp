@@ -131,8 +131,9 @@ bool Fences::touches(const FenceImage& left, const FenceImage& right) {
     return left.log == right.log && left.to == right.from && left.cause == right.cause;
 }
 
-// Full: the nearest fence of the same log grows over what lies between, if there is one.
+// Full: the nearest fence of the same log grows over what lies between, if there is one. Not where that would hide damage.
 bool Fences::widen_nearest(std::size_t at, const FenceImage& fence) {
+    if (fence.cause == FenceCause::unproved) return false;
     Entry* const left = at > 0 && entries_[at - 1].fence.log == fence.log ? &entries_[at - 1] : nullptr;
     Entry* const right = at < count_ && entries_[at].fence.log == fence.log ? &entries_[at] : nullptr;
     if (!left && !right) return false;
@@ -150,6 +151,16 @@ void Fences::make_room() {
     erase_range(entries_, count_, index, index + 1);
     ++forgotten_;
 }
+
+void Fences::add_unproved(Lsn from, Lsn to) {
+    // The first of them leaves the ring next.
+    if (count(control_log) == unproved_max) erase_range(entries_, count_, 0, 1);
+    add(control_log, Offset(static_cast<std::int64_t>(from.value)), Offset(static_cast<std::int64_t>(to.value)), FenceCause::unproved);
+}
+
+bool Fences::covers_unproved(Lsn from, Lsn to) const { return covers(control_log, Offset(static_cast<std::int64_t>(from.value)), Offset(static_cast<std::int64_t>(to.value))); }
+
+void Fences::retire_unproved(Lsn first_live) { raise_start(control_log, Offset(static_cast<std::int64_t>(first_live.value))); }
 
 bool Fences::covers(LogId log, Offset from, Offset to) const {
     const std::size_t i = first_of(log, from);

@@ -56,6 +56,11 @@ public:
     static constexpr std::size_t capacity = 256;
     // Overlapping ranges of a log become one, under the cause of the widest; so do neighbours of one cause.
     void add(LogId log, Offset from, Offset to, FenceCause cause);
+    // Bytes of the journal that a start found missing of an unproved commit: the last unproved_max of them; others would be told as damage when somebody comes there.
+    static constexpr std::size_t unproved_max = 64;
+    void add_unproved(Lsn from, Lsn to);
+    bool covers_unproved(Lsn from, Lsn to) const;
+    void retire_unproved(Lsn first_live);
     void raise_start(LogId log, Offset start);  // what lies below is gone anyway
     void truncate(LogId log, Offset end);
     void remove_log(LogId log);

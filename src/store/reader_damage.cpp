@@ -23,6 +23,7 @@ void Reader::on_window_loaded(Window& window) {
 // Which offsets are gone shows when a reader finds the gap in its log.
 void Reader::report_hole(const Window::Hole& hole) {
     if (hole.from >= recovered_from_ && hole.from < state_.head.run_start) return;
+    if (state_.fences.covers_unproved(hole.from, hole.to)) return;
     if (std::find(reported_, reported_ + reported_max, hole.from) != reported_ + reported_max) return;
     reported_[reported_count_++ % reported_max] = hole.from;
     ++state_.damage.corrupt_groups;

@@ -26,12 +26,15 @@ Result<ReplayReport> Replay::run() {
                 break;
             case JournalWalk::Step::table_lost:
                 // Below D it is part of a hole.
-                if (walk.header().lsn >= durable_ && walk.header().lsn < known_end_) count_lost_tables(1, walk.header().extent_count);
+                if (walk.header().lsn < durable_ || walk.header().lsn >= known_end_) break;
+                cut_making();
+                state_.fences.add_unproved(walk.header().lsn, walk.header().end());
+                count_lost_tables(1, walk.header().extent_count);
                 break;
             case JournalWalk::Step::failed:
                 return walk.failure();
             case JournalWalk::Step::end:
-                state_.drop_making();
+                settle_making();
                 settle_holes();
                 fence_clean_logs();
                 free_clean_logs();
@@ -51,7 +54,7 @@ Result<ReplayReport> Replay::run() {
     }
 }
 
-// The first walk: D, the highest durable_lsn of any valid group, and what TRUNCATE records make void, so that the second walk takes nothing that an
+// The first walk: D, the highest durable_lsn of any valid group, what earlier starts found missing, and what TRUNCATE records make void, so that the second walk takes nothing that an
 // earlier recovery gave up (its readings would count in the sessions).
 Status Replay::find_durable() {
     JournalWalk walk(env_.disk(), *state_.journal, state_.geometry, window_, start_.walk, start_.super);
@@ -84,8 +87,10 @@ Status Replay::find_truncations(JournalWalk& walk) {
     if (!holds) return {};
     RIVULET_TRY_ASSIGN(const Bytes payload, walk.payload());
     RecordsReader records(payload.subspan(extent.position, extent.bytes));
-    for (JournalRecord record; records.next(record);)
+    for (JournalRecord record; records.next(record);) {
+        if (record.type == RecordType::fence && record.fence.log == control_log) state_.fences.add(control_log, record.fence.from, record.fence.to, record.fence.cause);
         if (record.type == RecordType::truncate) state_.truncations.propose(record.truncate.log, record.truncate.end, walk.header().lsn);
+    }
     return {};
 }
 
@@ -143,6 +148,7 @@ Status Replay::judge(Error error, Lsn lsn) {
     const bool refused = error == Error::store_newer || (error == Error::limit_reached && !damaged());
     if (refused) return fail(error, error == Error::limit_reached ? 0 : static_cast<std::int64_t>(lsn.value));
     ++state_.damage.corrupt_groups;
+    doubt_making();
     LogLine(env_, LogLevel::error) << "journal: the group at LSN " << lsn.value << " says what cannot be (" << error_info(error).text << "): skipped";
     return {};
 }
@@ -174,6 +180,7 @@ Result<Log*> Replay::log_of(const Extent& extent, Lsn lsn) {
 // One is written at a time: another that no LOG_CLEANED named was given up.
 Log* Replay::make_clean_log(LogId id, Offset start) {
     state_.drop_making();
+    making_doubted_at_.reset();
     const Result<Log*> created = state_.logs.create(id, false);
     if (!created) {
         ++state_.damage.corrupt_extents;
@@ -269,15 +276,19 @@ Status Replay::apply_extent(JournalWalk& walk, const Extent& extent, bool proved
     return {};
 }
 
-// Of a log that counts only once all of it was synced: before that nothing of it is missed.
+// Of a log that counts only once all of it was synced: before that it ends where something is missing, and is written on from there.
 Status Replay::apply_relocated(Log& log, const Extent& extent, Lsn lsn, bool holds) {
     if (!log.clean_part || (extent.flags & extent_relocated) == 0) return judge(Error::corrupt, lsn);
-    if (!holds) {
+    if (extent.base >= state_.truncations.void_at(extent.log, lsn, extent.last())) return {};
+    if (!holds || log.cut_by_recovery) {
         ++state_.damage.unproved_extents_lost;
         state_.damage.lost_bytes += extent.bytes;
+        unproved_lost_ = log.cut_by_recovery = true;
         LogLine(env_, LogLevel::warning) << "log " << log.id.value << ": cleaned records of the last, unproved commit are lost; they are cleaned again";
         return {};
     }
+    // The first, or the ring has taken what came before.
+    if (log.start >= log.end && extent.base >= log.end) log.start = log.end = extent.base;
     note(log, extent, lsn);
     if (extent.last() < log.end) return {};
     log.note_epoch(extent.epoch, extent.base);
@@ -323,17 +334,22 @@ void Replay::count_lost_tables(std::uint64_t groups, std::uint64_t extents) {
 }
 
 void Replay::hole(Lsn from, Lsn to) {
+    // An earlier start knew of it, and said what became of every log.
+    if (from < durable_ && state_.fences.covers_unproved(from, to)) return;
     const std::uint64_t bytes = to - from;
     // What cannot be read at the end may have been acknowledged, though nothing there says so.
     const bool lost_tail = lost_tail_ != Lsn(0) && to > lost_tail_;
     if (from >= durable_ && !lost_tail) {
         unproved_lost_ = report_.ends_uncertain = true;
+        cut_making();
+        state_.fences.add_unproved(from, to);
         LogLine(env_, LogLevel::warning) << "journal: " << bytes << " bytes of the last, unproved commit are missing at LSN " << from.value;
         state_.damage.lost_bytes += bytes;
         return;
     }
     ++state_.damage.corrupt_groups;
     state_.damage.lost_bytes += bytes;
+    doubt_making();
     LogLine(env_, LogLevel::error) << (lost_tail ? "journal: it cannot be read to its end, LSN " : "journal: synced bytes are damaged, LSN ") << from.value << " to " << to.value;
     if (from < start_.walk.position) {
         // The checkpoint knows what its groups said. Of clean logs, whose offsets have gaps, nothing else shows that something is missing.
@@ -368,6 +384,26 @@ void Replay::fence_clean_logs() {
         if (!log.clean_part || log.last_extent < known_hole_from_) continue;
         if (state_.index.find(log, log.start, state_.geometry, segment_) < known_hole_to_) state_.fence_clean(log);
     }
+}
+
+// What comes of it behind something that is missing cannot be taken: its offsets have gaps, so nothing else would show what is not there.
+void Replay::cut_making() {
+    if (Log* const made = state_.making.value != 0 ? state_.logs.find(state_.making) : nullptr) made->cut_by_recovery = true;
+}
+
+void Replay::doubt_making() {
+    if (const Log* const made = state_.making.value != 0 ? state_.logs.find(state_.making) : nullptr; made && !making_doubted_at_) making_doubted_at_ = made->end;
+}
+
+// It goes on where it ends, unless something of it may be missing, or that of which it is, or all of it is deleted.
+void Replay::settle_making() {
+    const Log* const made = state_.making.value != 0 ? state_.logs.find(state_.making) : nullptr;
+    if (!made) return;
+    const Log* const of = state_.logs.find(made->clean_of);
+    const bool deleted = of && made->end > Offset(0) && made->end <= of->start;
+    if (of && !deleted && !making_doubted_at_ && made->end <= of->end) return;
+    report_.clean_given_up = made->id;
+    state_.drop_making();
 }
 
 // Of which the ring has taken all.

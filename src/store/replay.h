@@ -4,6 +4,8 @@
 //           brings beyond the bounds of a table is given up, counted and logged.
 #pragma once
 
+#include <optional>
+
 #include "env/env.h"
 #include "store/journal_walk.h"
 #include "store/state.h"
@@ -25,6 +27,7 @@ struct ReplayReport {
     std::uint64_t groups = 0;
     std::uint64_t bytes_read = 0;
     std::uint32_t orphans = 0;
+    LogId clean_given_up{0};  // clean log that nobody finished and nobody can: this start says so
     bool super_outdated = false;  // runs were found that it does not know of
     bool ends_uncertain = false;  // a group beyond D is missing between others: once they are proved it would look like damage, so this start states where every log ends
 };
@@ -47,7 +50,10 @@ private:
     Status apply_retire(const RetireRecord& record);
     void apply_jump(const JumpRecord& record, Lsn lsn);
     Status apply_cleaned(const LogCleanedRecord& record, Lsn lsn);
+    Status apply_clean_begun(const LogCleanedRecord& record);
     void apply_truncate(const TruncateRecord& record, Lsn lsn);
+    void apply_clean_end(Log& log, Offset end, Lsn lsn);
+    void note_cut(Log& log, Offset end, Lsn lsn);
     Status apply_extent(JournalWalk& walk, const Extent& extent, bool proved, bool holds);
     // Whether all extents of this log from `first` on in an unproved group hold.
     Result<bool> unit_holds(JournalWalk& walk, const Extent& first);
@@ -66,6 +72,9 @@ private:
     void settle_holes();
     void fence_clean_logs();
     void free_clean_logs();
+    void cut_making();
+    void doubt_making();
+    void settle_making();
     void drop(Log& log, const Extent& extent);
     void count_lost_tables(std::uint64_t groups, std::uint64_t extents);
 
@@ -86,6 +95,7 @@ private:
     std::uint64_t hole_bytes_ = 0;
     Lsn known_hole_from_{0};        // the first and the end of the last of those that begin before the checkpoint; 0: none
     Lsn known_hole_to_{0};
+    std::optional<Offset> making_doubted_at_;  // where the clean log that is being written ended when damage was met that may have had more of it
     bool turned_away_ = false;      // a log that had no room was told of
     LogId unit_log_{0};             // whose extents in the current group were judged together
     bool unit_holds_ = false;

@@ -9,6 +9,8 @@ Status Replay::apply_records(JournalWalk& walk, const Extent& extent, bool prove
     if (!holds) {
         ++(proved ? state_.damage.corrupt_extents : state_.damage.unproved_extents_lost);
         unproved_lost_ |= !proved;
+        if (proved) doubt_making();
+        else cut_making();
         env::LogLine(env_, env::LogLevel::error) << "journal: records of the group at LSN " << walk.header().lsn.value << " are damaged";
         return {};
     }
@@ -47,7 +49,7 @@ Status Replay::apply_record(const JournalRecord& record, Lsn lsn) {
             state_.boots.fix(record.clock.boot, record.clock.offset_ms);
             return {};
         case RecordType::fence:
-            if (state_.logs.find(record.fence.log)) state_.fences.add(record.fence.log, record.fence.from, record.fence.to, record.fence.cause);
+            if (record.fence.log == control_log || state_.logs.find(record.fence.log)) state_.fences.add(record.fence.log, record.fence.from, record.fence.to, record.fence.cause);
             return {};
         case RecordType::epoch:
             if (Log* log = state_.logs.find(record.epoch.log)) log->note_epoch(record.epoch.epoch, record.epoch.start);
@@ -63,7 +65,6 @@ Status Replay::apply_record(const JournalRecord& record, Lsn lsn) {
 }
 
 Status Replay::apply_run_start(const RunStartRecord& record) {
-    state_.drop_making();  // the run before did not finish it
     state_.head.run = record.run;
     state_.boots.restore({record.boot, record.boot_id, false, 0});
     return {};
@@ -122,7 +123,9 @@ Status Replay::make_room(const LogCreateRecord& record) {
 void Replay::apply_truncate(const TruncateRecord& record, Lsn lsn) {
     Log* log = state_.logs.find(record.log);
     if (!log) return;
-    if (record.end >= log->end) {
+    if (log->clean_part) {
+        apply_clean_end(*log, record.end, lsn);
+    } else if (record.end >= log->end) {
         // A recovery went on there. What it knew below may have been lost since, as if between others; else its FENCE record says the same.
         log->lost_records |= !log->memory && record.end > log->end;
         state_.fences.add(log->id, log->end, record.end, log->memory ? FenceCause::restart : FenceCause::lost_group);
@@ -130,17 +133,29 @@ void Replay::apply_truncate(const TruncateRecord& record, Lsn lsn) {
         state_.producers.truncate(log->id, record.end > log->end ? Offset(0) : record.end);
         log->end = record.end;
     } else {
-        if (!state_.truncations.add(log->id, record.end, lsn))
-            env::LogLine(env_, env::LogLevel::error) << "no room to remember that log " << log->id.value << " was cut at " << record.end.value;
         // The first walk had no room for this mark, so trailers of what is void here were counted.
+        note_cut(*log, record.end, lsn);
         state_.sessions.forget_log(*log);
         state_.producers.truncate(log->id, record.end);
-        log->end = record.end;
-        log->truncate_epochs(record.end);
         state_.fences.truncate(log->id, record.end);
+        if (const Log* const made = state_.making_of(*log); made && made->end > record.end) state_.drop_making();
     }
     state_.truncations.drop_proposed(log->id, lsn);
     if (log->last_extent < lsn) log->last_extent = lsn;
+}
+
+// So far it has come, said a recovery that knew what was missing behind it. If it is not as far now, or damage was met before the last of it, that may have been some of it.
+void Replay::apply_clean_end(Log& log, Offset end, Lsn lsn) {
+    if (end < log.end) return note_cut(log, end, lsn);
+    if (log.id != state_.making) return;
+    if (end > log.end) doubt_making();
+    else if (making_doubted_at_ == end) making_doubted_at_.reset();
+}
+
+void Replay::note_cut(Log& log, Offset end, Lsn lsn) {
+    if (!state_.truncations.add(log.id, end, lsn)) env::LogLine(env_, env::LogLevel::error) << "no room to remember that log " << log.id.value << " was cut at " << end.value;
+    log.end = end;
+    log.truncate_epochs(end);
 }
 
 void Replay::apply_jump(const JumpRecord& record, Lsn lsn) {
@@ -155,7 +170,21 @@ void Replay::apply_jump(const JumpRecord& record, Lsn lsn) {
     if (log->last_extent < lsn) log->last_extent = lsn;
 }
 
+// A pass begins to write it. A checkpoint may know it, or what has become of it.
+Status Replay::apply_clean_begun(const LogCleanedRecord& record) {
+    if (const Log* const of = state_.logs.find(record.log); of && (of->clean_part || of->memory)) return fail(Error::corrupt);
+    Log* clean = state_.logs.find(record.clean);
+    if (clean && (!clean->clean_part || (clean->clean_of.value != 0 && clean->clean_of != record.log))) return fail(Error::corrupt);
+    if (!clean && record.clean >= state_.recovered_log_id) {
+        if (state_.next_log_id <= record.clean) state_.next_log_id = record.clean + 1;
+        clean = make_clean_log(record.clean, Offset(0));
+    }
+    if (clean) clean->clean_of = record.log;
+    return {};
+}
+
 Status Replay::apply_cleaned(const LogCleanedRecord& record, Lsn lsn) {
+    if (record.end == Offset(0)) return apply_clean_begun(record);
     Log* const clean = state_.logs.find(record.clean);
     // It was synced by then: what is not known of it any more has been replaced since by what a later record names, as the checkpoint has seen.
     if (!clean) return {};
@@ -167,8 +196,10 @@ Status Replay::apply_cleaned(const LogCleanedRecord& record, Lsn lsn) {
     }
     if (!log) return {};
     if (log->clean_part || log->memory || (clean->clean_of.value != 0 && clean->clean_of != log->id)) return fail(Error::corrupt);
+    const bool whole = state_.making == clean->id && clean->clean_of == log->id && !making_doubted_at_;
+    if (state_.making == clean->id) making_doubted_at_.reset();
     state_.put_clean(*log, clean, record.end);
-    if (last_hole_ != Lsn(0)) state_.fence_clean(*clean);
+    if (!whole && last_hole_ != Lsn(0)) state_.fence_clean(*clean);
     if (log->last_extent < lsn) log->last_extent = lsn;
     if (log->end >= record.end) return {};
     // It had come as far: what is missing of it was kept, or is in a group that is lost.
@@ -180,6 +211,7 @@ Status Replay::apply_cleaned(const LogCleanedRecord& record, Lsn lsn) {
 
 Status Replay::apply_retire(const RetireRecord& record) {
     if (state_.head.first_live < record.first_live) state_.head.first_live = record.first_live;
+    state_.fences.retire_unproved(state_.geometry.segment_start(record.first_live));
     RetireReader entries(record);
     for (LogStartRecord entry; entries.next(entry);) {
         Log* log = state_.logs.find(entry.log);

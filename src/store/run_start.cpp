@@ -1,5 +1,7 @@
 #include "store/run_start.h"
 
+#include <algorithm>
+
 #include "env/log.h"
 #include "store/store_files.h"
 
@@ -69,7 +71,11 @@ Status write_end(State& state, Log& log, RunStartWriter& out, bool all) {
 Status write_ends(State& state, RunStartWriter& out, bool all) {
     for (std::uint32_t rank = 0; rank < state.logs.count(); ++rank) {
         Log& log = state.logs.at(rank);
-        if (log.clean_part) continue;  // it is given no offsets, and what was not finished of it is forgotten
+        if (log.clean_part) {
+            // It is given no offsets.
+            if (log.cut_by_recovery || (all && log.id == state.making)) RIVULET_TRY(write_truncate(state, log, log.end, out));
+            continue;
+        }
         RIVULET_TRY(write_end(state, log, out, all));
         if (log.memory) {
             log.ceiling = log.ceiling_asked = resume_offset(log) + ceiling_step;
@@ -79,7 +85,10 @@ Status write_ends(State& state, RunStartWriter& out, bool all) {
     }
     for (std::size_t i = 0; i < state.fences.count(); ++i) {
         encode(state.fences.at(i), out.records());
+        // A segment that is entered ends the first of them.
+        const std::size_t before = state.fences.count();
         RIVULET_TRY(out.next());
+        i -= std::min(i, before - state.fences.count());
     }
     return {};
 }
@@ -97,6 +106,15 @@ void resume_memory_logs(env::Env& env, State& state) {
     }
 }
 
+// What was given up of a clean log that is being written is marked void; without room for the mark all of it is given up. Returns what was, 0 if nothing.
+LogId settle_making(State& state, LogId given_up) {
+    const Log* const made = state.making.value != 0 ? state.logs.find(state.making) : nullptr;
+    if (!made || !made->cut_by_recovery || state.truncations.add(made->id, made->end, state.head.run_start)) return given_up;
+    given_up = made->id;
+    state.drop_making();
+    return given_up;
+}
+
 // Whether the records of this start may need a segment for which the tail passes the replay point.
 bool needs_checkpoint(const State& state) {
     const std::uint64_t records = 2 * std::uint64_t{state.logs.count()} + state.fences.count() + 1;
@@ -109,7 +127,7 @@ bool needs_checkpoint(const State& state) {
 Status write_checkpoint(env::Env& env, State& state, Checkpointer& checkpointer, const ReplayReport& found) {
     for (std::uint32_t rank = 0; rank < state.logs.count(); ++rank) {
         Log& log = state.logs.at(rank);
-        if (!log.cut_by_recovery || state.truncations.add(log.id, log.end, state.head.run_start)) continue;
+        if (!log.cut_by_recovery || log.clean_part || state.truncations.add(log.id, log.end, state.head.run_start)) continue;
         if (log.resumes_at < log.given_up) log.resumes_at = log.given_up;
         state.fences.add(log.id, log.end, log.resumes_at, FenceCause::lost_group);
     }
@@ -145,6 +163,7 @@ Status begin_run(env::Env& env, State& state, GroupWriter& writer, Checkpointer&
     head.next = head.previous_end = head.run_start = found.end;
     // If something unproved was lost, nothing may prove what is beside it before the TRUNCATE records of this start are durable.
     head.durable = head.proven = found.durable;
+    const LogId given_up = settle_making(state, found.clean_given_up);
     if (needs_checkpoint(state)) RIVULET_TRY(write_checkpoint(env, state, checkpointer, found));
     ++head.run;
     std::uint8_t salt[8];
@@ -158,6 +177,10 @@ Status begin_run(env::Env& env, State& state, GroupWriter& writer, Checkpointer&
     RIVULET_TRY(write_super(disk, state, {state.geometry, 0, false, head.run, head.salt, head.run_start, found.durable}));
     RIVULET_TRY_ASSIGN(const std::uint64_t size, disk.size(*state.journal));
     if (size < state.geometry.journal_bytes()) RIVULET_TRY(disk.allocate(*state.journal, state.geometry.journal_bytes()));
+    if (given_up.value != 0) {
+        encode(LogDeleteRecord{given_up, 1}, out.records());
+        RIVULET_TRY(out.next());
+    }
     RIVULET_TRY(write_ends(state, out, found.ends_uncertain));
     RIVULET_TRY(out.flush());
     RIVULET_TRY(disk.sync(*state.journal));

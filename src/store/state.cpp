@@ -97,12 +97,17 @@ void State::fence_clean(const Log& clean) {
 
 void State::drop_making() {
     if (Log* const log = making.value != 0 ? logs.find(making) : nullptr) remove_log(*log);
-    making = LogId(0);
+}
+
+Log* State::making_of(const Log& log) {
+    Log* const made = making.value != 0 ? logs.find(making) : nullptr;
+    return made && made->clean_of == log.id ? made : nullptr;
 }
 
 void State::remove_log(Log& log) {
     if (Log* const clean = clean_of(log)) remove_log(*clean);
-    if (const Log* const made = making.value != 0 ? logs.find(making) : nullptr; made && made->clean_of == log.id) drop_making();
+    if (making_of(log)) drop_making();
+    if (making == log.id) making = LogId(0);
     sessions.remove_log(log);
     producers.remove_log(log.id);
     index.drop_all(log);

@@ -89,8 +89,10 @@ struct State {
     void put_clean(Log& log, Log* clean, Offset end);
     // The ring has taken some of `log`. Of a clean log: what it is of begins behind that, too. With a clean log that is all gone: it begins where its own part does.
     void follow_start(Log& log);
-    // Forgets the clean log that was being written, if any; likewise.
+    // Forgets the clean log that is being written, if any; likewise.
     void drop_making();
+    // What is being written of this log, if it is of this one.
+    Log* making_of(const Log& log);
     // A group that is lost may have had some of a clean log: which offsets cannot be known.
     void fence_clean(const Log& clean);
     Log* clean_of(const Log& log) { return log.clean.value != 0 ? logs.find(log.clean) : nullptr; }
@@ -118,7 +120,7 @@ struct State {
     Head head;
     LogId next_log_id = first_user_log;
     LogId recovered_log_id = first_user_log;  // the checkpoint that was loaded has all logs below; those from here on were created since
-    LogId making{0};  // clean log that is being written; 0: none
+    LogId making{0};  // clean log that is being written, or was, by this run or one before, and was not finished; 0: none
     Damage damage;
     Lsn checkpoint_lsn;             // replay point of the newest checkpoint
     Lsn older_checkpoint_lsn;       // of the one before: the ring's tail never passes it

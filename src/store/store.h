@@ -114,15 +114,19 @@ public:
     bool stored(const Log& log, const record::BatchHeader& header);
 
     // --- Cleaning: what is to be kept of a log's older part is appended anew, as a log of its own id, and takes the place of that part at once (FORMAT.md, section 7,
-    // LOG_CLEANED). One log at a time. What a start finds unfinished is forgotten.
-    // limit_reached: no log is free for it; busy: another is being cleaned; unsupported: it is a memory log.
-    Status begin_clean(Log& log);
+    // LOG_CLEANED). One log at a time: what was begun for another log and not finished is given up. Returns what it becomes; if it was begun before, by an earlier run, too, with what it has,
+    // which ends at an offset that is not beyond the log's.
+    // limit_reached: no log is free for it; busy: no room for the record; unsupported: it is a memory log.
+    Result<const Log*> begin_clean(Log& log);
+    // Whether it was begun and neither finished nor given up.
+    bool clean_begun(const Log& log) { return state_.making_of(log) != nullptr; }
+    // Of a log that starts behind what was written: a start gives that up as well.
+    void give_up_clean(Log& log);
     // A whole batch with offsets beyond those before it, which it keeps, as it does its leader epoch. Durable with the ticket. On failure the stage stays as it is.
     Result<std::uint64_t> relocate(Stage& stage);
     // From now on the log has below `end`, a batch's, what was relocated, and that before is gone. `own_bytes`: what the log's own part had below. busy: not all of it is durable, or a
-    // commit is under way.
+    // commit is under way; offset_out_of_range: the ring has taken all that was relocated.
     Result<std::uint64_t> finish_clean(Log& log, Offset end, std::uint64_t own_bytes);
-    void drop_clean();
     // Appends that are no relocation find the store busy: the ring must not come to what is being relocated.
     void hold_appends(bool hold) { appends_held_ = hold; }
     bool appends_held() const { return appends_held_; }

@@ -303,9 +303,15 @@ void cleaning(Recorder& r) {
     fill(3);
     r.record(true);
     // The power goes before the pass ends.
-    r.must(r.harness.act([&] { return r.harness.store().begin_clean(r.harness.log(log_at(0))).ok(); }), "begin to clean");
+    const auto begin = [&] { r.must(r.driver.begin_to_clean(log_at(0), [](std::size_t n) { return n % 4 != 3; }, 3) != 0, "begin to clean"); };
+    begin();
     r.must(r.driver.append_patiently(log_at(1), 2, 300) != 0, "append");
     r.settle();
+    begin();
+    r.cut({});
+    r.boot();
+    // It goes on, and the power goes once more.
+    begin();
     r.cut({});
     r.boot();
     pass(4);
@@ -350,9 +356,14 @@ void pinned(Recorder& r) {
     fill(3);
     others(36);
     // The power goes with a pass half done.
-    r.must(r.harness.act([&] { return r.harness.store().begin_clean(r.harness.log(log_at(0))).ok(); }), "begin to move");
+    const auto begin = [&] { r.must(r.driver.begin_to_clean(log_at(0), [](std::size_t) { return true; }, 4) != 0, "begin to move"); };
+    begin();
     r.must(r.driver.append_patiently(log_at(0), 1, 300) != 0, "append");
     r.settle();
+    begin();
+    r.cut({});
+    r.boot();
+    begin();
     r.cut({});
     r.boot();
     pass();

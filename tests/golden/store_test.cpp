@@ -267,6 +267,14 @@ TEST_CASE("a cleaned log: its record and its entry in a checkpoint") {
     CHECK((record.type == RecordType::log_cleaned && record.log_cleaned.log == LogId(16) && record.log_cleaned.clean == LogId(19) && record.log_cleaned.end == Offset(740)));
     CHECK_FALSE(records.next(record));
     CHECK(records.error() == Error::none);
+    // It begins to be written.
+    const Buffer begun_golden = test::from_spaced_hex("0c 03 10 13 00");
+    Writer begun(bytes);
+    encode(LogCleanedRecord{LogId(16), LogId(19), Offset(0)}, begun);
+    CHECK(same(begun.written(), begun_golden));
+    RecordsReader begins(begun_golden);
+    REQUIRE(begins.next(record));
+    CHECK((record.type == RecordType::log_cleaned && record.log_cleaned.clean == LogId(19) && record.log_cleaned.end == Offset(0)));
 
     const auto check = [&](bool making, std::string_view hex) {
         const Buffer golden = test::from_spaced_hex(hex);
@@ -295,6 +303,25 @@ TEST_CASE("a cleaned log: its record and its entry in a checkpoint") {
     const auto chunk = decode_chunk_header(test::from_spaced_hex("0700 0100 11000000"));
     REQUIRE(chunk.ok());
     CHECK((chunk->section == Section::clean_logs && chunk->length == 17));
+}
+
+TEST_CASE("a fence of the journal itself: what a commit has left out, and no other cause and no other log with it") {
+    const Buffer golden = test::from_spaced_hex("09 0a 00 80a08008 80e08008 04");
+    std::uint8_t bytes[16];
+    Writer out(bytes);
+    encode(FenceImage{control_log, Offset(0x1001000), Offset(0x1003000), FenceCause::unproved}, out);
+    CHECK(same(out.written(), golden));
+    const auto read = [](std::string_view hex, JournalRecord& record) {
+        const Buffer body = test::from_spaced_hex(hex);
+        RecordsReader records(body);
+        return records.next(record) && records.error() == Error::none;
+    };
+    JournalRecord record;
+    REQUIRE(read("09 0a 00 80a08008 80e08008 04", record));
+    CHECK(record.fence == FenceImage{control_log, Offset(0x1001000), Offset(0x1003000), FenceCause::unproved});
+    CHECK_FALSE(read("09 0a 00 80a08008 80e08008 02", record));
+    CHECK_FALSE(read("09 0a 11 80a08008 80e08008 04", record));
+    CHECK_FALSE(read("09 0a 00 80a08008 80e08008 05", record));
 }
 
 TEST_CASE("images of sessions that are known in part") {

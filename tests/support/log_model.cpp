@@ -238,26 +238,45 @@ std::uint64_t Driver::relocate(Bytes bytes) {
     return ticket ? *ticket : 0;
 }
 
-std::uint64_t Driver::clean(LogId id, const std::function<bool(std::size_t)>& keep) {
-    last_error = harness_.act([&] { return harness_.store().begin_clean(harness_.log(id)).error(); });
-    if (last_error != Error::none) return 0;
-    const Offset end = harness_.log(id).durable_end;
-    Sent sent;
-    sent.kind = Sent::clean;
-    std::uint64_t last = 0;
+std::uint64_t Driver::relocate_kept(LogId id, const std::function<bool(std::size_t)>& keep, std::size_t most, Sent& sent) {
+    Offset from(0);
+    const std::uint64_t begun = patiently([&]() -> std::uint64_t {
+        const Result<const store::Log*> made = harness_.act([&] { return harness_.store().begin_clean(harness_.log(id)); });
+        last_error = made.error();
+        if (!made) return 0;
+        from = (*made)->end;
+        return harness_.store().durable_ticket() + 1;
+    });
+    if (begun == 0) return 0;
+    sent.base = harness_.log(id).durable_end;
+    std::uint64_t last = from == Offset(0) ? 0 : begun;
     std::size_t n = 0;
+    std::size_t written = 0;
     for (const ServedBatch& batch : harness_.read(id)) {
-        if (batch.header.base_offset >= end) break;
+        if (batch.header.base_offset >= sent.base || written == most) break;
         if (!keep(n++)) {
             sent.dropped.push_back(batch.header.base_offset);
             continue;
         }
+        if (batch.header.base_offset < from) continue;
         const bool first = last == 0;
         last = patiently([&] { return relocate(batch.bytes); });
         if (last == 0 || (first && !harness_.settle(last))) return 0;
+        ++written;
     }
-    sent.base = end;
-    if (last == 0) return 0;
+    return last;
+}
+
+std::uint64_t Driver::begin_to_clean(LogId id, const std::function<bool(std::size_t)>& keep, std::size_t most) {
+    Sent sent;
+    return relocate_kept(id, keep, most, sent);
+}
+
+std::uint64_t Driver::clean(LogId id, const std::function<bool(std::size_t)>& keep) {
+    Sent sent;
+    sent.kind = Sent::clean;
+    if (relocate_kept(id, keep, SIZE_MAX, sent) == 0) return 0;
+    const Offset end = sent.base;
     // Refused until all of it is durable.
     const std::uint64_t ticket = patiently([&]() -> std::uint64_t {
         const Result<std::uint64_t> done = harness_.act([&] { return harness_.store().finish_clean(harness_.log(id), end, 0); });

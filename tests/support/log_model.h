@@ -80,7 +80,10 @@ public:
     std::uint64_t truncate(LogId id, Offset end, Epoch epoch = Epoch(1));
     std::uint64_t set_start(LogId id, Offset start);
     // A cleaning pass, from its first append to the record that ends it: of the batches that are durable those stay for which keep(n), n counting them, says so. Waits where it has to.
+    // One that was begun goes on.
     std::uint64_t clean(LogId id, const std::function<bool(std::size_t)>& keep);
+    // As clean(), but no more than `most` batches are written, and the pass is not finished.
+    std::uint64_t begin_to_clean(LogId id, const std::function<bool(std::size_t)>& keep, std::size_t most);
     // The same, and again after each commit while the store is busy.
     std::uint64_t append_patiently(LogId id, std::int32_t records, std::size_t value_bytes);
     std::uint64_t put_patiently(LogId id, std::size_t value_bytes, std::uint64_t session = 0);
@@ -98,6 +101,7 @@ private:
     Buffer batch(const Sent& sent, std::int32_t records, std::size_t value_bytes);
     Result<store::Appended> send(store::Log& log, Bytes bytes, bool staged);
     std::uint64_t relocate(Bytes bytes);
+    std::uint64_t relocate_kept(LogId id, const std::function<bool(std::size_t)>& keep, std::size_t most, Sent& sent);
     std::uint64_t send(LogId id, Sent sent, Buffer bytes, bool staged);
     template <class Try>
     std::uint64_t patiently(Try one);

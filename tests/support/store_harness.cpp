@@ -1,5 +1,7 @@
 #include "support/store_harness.h"
 
+#include <algorithm>
+
 namespace rivulet::test {
 
 namespace {
@@ -86,7 +88,11 @@ std::vector<ServedBatch> StoreHarness::read(LogId id, Offset from, std::size_t b
         last_outcome = act([&] { return store().read(log(id), next, bytes_max, view, waiter); });
         if (last_outcome == store::ReadOutcome::pending) {
             ++waits;
-            if (run_until([&] { return waiter.ready; })) continue;
+            if (run_until([&] { return waiter.ready; })) {
+                // The index may have told meanwhile where the log starts.
+                next = std::max(next, log(id).start);
+                continue;
+            }
             act([&] { store().cancel(waiter); });
             read_failure_ = "a read of log " + std::to_string(id.value) + " at offset " + std::to_string(next.value) + " never ends";
             break;

@@ -38,6 +38,7 @@ Result<std::uint64_t> Coordinator::commit(CommitScope& scope, std::string_view t
     Topic* const topic = broker_.find_topic(topic_name);
     if (!topic || partition < 0 || partition >= topic->partitions) return fail(Error::unknown_topic_or_partition);
     if (commit.metadata.size() > options_.offset_metadata_bytes_max) return fail(Error::offset_metadata_too_large);
+    if (broker_.offsets_held()) return unavailable(fail(Error::busy));
     const LogId log = topic->log_of(static_cast<std::uint32_t>(partition));
     if (!scope.group) scope.group = add_group(scope.id);
     if (!scope.group) return limited(Error::coordinator_not_available, "limits.groups, limits.group_bytes");

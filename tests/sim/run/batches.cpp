@@ -89,7 +89,8 @@ std::string parse_batches(Bytes bytes, const SeenBatches& seen) {
         if (castagnoli(bytes.subspan(21, batch.bytes - 21)) != crc) return at(batch, "its CRC is wrong");
         if ((batch.attributes & ~(attributes_allowed | (seen.compacted ? delete_horizon : 0U) | (seen.compressed ? compression : 0U))) != 0) return at(batch, "it has attributes that no reading asks for");
         if (producer_id != -1 && !seen.of_producers) return at(batch, "it has a producer id");
-        if (count < 0 || count > last_delta + 1 || (count != last_delta + 1 && !seen.compacted)) return at(batch, "its count does not go with its last offset");
+        const bool holds_place = seen.pinned && count == 0 && last_delta == 0;
+        if (count < 0 || count > last_delta + 1 || (count != last_delta + 1 && !seen.compacted && !holds_place)) return at(batch, "its count does not go with its last offset");
         if (seen.batch) seen.batch(batch);
         Bytes content = bytes.subspan(header_bytes, batch.bytes - header_bytes);
         std::optional<std::vector<std::uint8_t>> expanded;

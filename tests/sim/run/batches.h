@@ -35,6 +35,7 @@ struct SeenBatches {
     bool of_producers = false;  // batches may have a producer's id, and
     bool compressed = false;    // be compressed
     bool compacted = false;     // records may be missing from batches, and batches may say when their deletions go
+    bool pinned = false;        // where damage has made the log's end jump, a batch of no records may hold the place
 };
 
 // Every batch whole, its CRC right, its records dense from its base offset (but for compacted ones, where they ascend); each batch begins behind the one before.

@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::int64_t stop_ns_max = 20 * ns_per_s;  // beside broker.drain_timeout
 constexpr int failures_in_a_row_max = 8;
-constexpr std::int64_t commit_ns_max = 2 * ns_per_s;  // until what is appended is durable
 constexpr std::string_view journal = "store/journal";
 constexpr std::string_view damage_words[] = {"damage", "lost", "missing", "rebuilt", "no checkpoint", "fenced", "comes back"};
 
@@ -28,6 +27,7 @@ void HostCounts::add(const HostCounts& other) {
     repeats += other.repeats;
     rewrites += other.rewrites;
     cleanings += other.cleanings;
+    cleanings_resumed += other.cleanings_resumed;
     records_cleaned += other.records_cleaned;
     bytes_dropped += other.bytes_dropped;
     refused += other.refused;
@@ -75,39 +75,6 @@ void BrokerHost::begin() {
         errors_planned_ = true;
     }
     boot();
-    if (std::any_of(plan_.topics.begin(), plan_.topics.end(), [](const TopicPlan& topic) { return topic.pinned; })) watch_kept();
-}
-
-// ---- what outlives the ring ----
-
-void BrokerHost::watch_kept() {
-    look_at_kept();
-    world_.after(50 * ns_per_ms, [this] { watch_kept(); });
-}
-
-// A pass writes all of a partition anew. With the tail nearer than that it overwrites what it has copied before it is done: if the power goes then, the ring may have that.
-void BrokerHost::look_at_kept() {
-    if (!node_.running() || !program() || !program()->started()) return;
-    broker::Broker& broker = program()->broker();
-    const store::State& state = broker.store().state();
-    const std::uint64_t next = state.geometry.sequence(state.head.previous_end - 1) + 2;
-    if (state.index_loaded_from <= state.head.first_live) {
-        kept_until_ = UINT64_MAX;
-        std::uint64_t bytes = 0;
-        for (const TopicPlan& plan : plan_.topics) {
-            const broker::Topic* const topic = plan.keeps() ? broker.find_topic(plan.name) : nullptr;
-            for (std::uint32_t p = 0; topic && p < topic->partitions; ++p) {
-                const store::Log* const log = broker.partition(*topic, p);
-                if (!log) continue;
-                bytes += broker.store().alive_bytes(*log);
-                const std::uint64_t left = broker.store().parts_of(*log).segments_left;
-                if (left != UINT64_MAX) kept_until_ = std::min(kept_until_, next + left);
-            }
-        }
-        kept_segments_ = bytes / state.geometry.segment_bytes + 1;
-    }
-    if (kept_until_ < next + kept_segments_ + 1) kept_near_at_ = world_.now();
-    pass_under_way_ = state.making.value != 0;
 }
 
 // ---- start ----
@@ -184,6 +151,7 @@ void BrokerHost::on_end() {
         counts_.repeats += program()->kafka().statistics().duplicates;
         counts_.rewrites += program()->journal().rewriter().rewrites();
         counts_.cleanings += program()->broker().cleaner().statistics().passes;
+        counts_.cleanings_resumed += program()->broker().cleaner().statistics().passes_resumed;
         counts_.records_cleaned += program()->broker().cleaner().statistics().records_dropped;
         counts_.bytes_dropped += program()->broker().cleaner().statistics().dropped_bytes;
         counts_.refused += program()->hub().connection_statistics().connections_refused;
@@ -194,8 +162,6 @@ void BrokerHost::on_end() {
     const bool clean = stopping_ && program() && program()->stopped_clean();
     if (clean) ++counts_.clean_stops;
     else history_.unclean_stop();
-    if (!clean && passes_cut_ && kept_near_at_ >= 0 && world_.now() - kept_near_at_ < commit_ns_max) history_.exposed();
-    passes_cut_ |= !clean && std::exchange(pass_under_way_, false);
 }
 
 void BrokerHost::power_off(const CrashPlan* plan) {

@@ -19,6 +19,7 @@ struct HostCounts {
     std::uint64_t repeats = 0;        // batches of idempotent producers that had come before
     std::uint64_t rewrites = 0;       // of partitions of __consumer_offsets
     std::uint64_t cleanings = 0;      // passes over partitions of compacted topics
+    std::uint64_t cleanings_resumed = 0;  // of these, on from where a start or a failure had left them
     std::uint64_t records_cleaned = 0;  // dropped by them
     std::uint64_t bytes_dropped = 0;    // of pinned topics, beyond their share
     std::uint64_t refused = 0;        // connections past the limit
@@ -69,8 +70,6 @@ private:
     void on_moment(Moment moment);
     void cut_soon();
     void watch_journal(FaultKind kind, std::int64_t until);
-    void watch_kept();
-    void look_at_kept();
     void watch_stop(std::uint64_t number, std::int64_t deadline);
     void go_on_after_offline();
     void on_end();
@@ -95,11 +94,6 @@ private:
     int failures_in_a_row_ = 0;      // starts
     bool cut_in_recovery_ = false;
     bool power_failing_ = false;     // power goes during this start or soon after
-    std::uint64_t kept_until_ = UINT64_MAX;  // the segment with which the ring takes the oldest of what outlives it
-    std::uint64_t kept_segments_ = 0;        // that all of this takes
-    bool pass_under_way_ = false;     // when it was looked at last
-    bool passes_cut_ = false;
-    std::int64_t kept_near_at_ = -1;
     FaultKind awaited_ = FaultKind::power_cut;  // a cut that waits for its moment; power_cut: none
     std::uint64_t last_write_ = 0;   // of the journal
     std::uint64_t last_write_bytes_ = 0;

@@ -135,8 +135,6 @@ public:
     // ---- faults ----
     void unclean_stop();
     // The power went while a pass had begun too late, since it had gone before, for what outlives the ring to be safe: of pinned topics some may be lost.
-    void exposed() { exposed_ = true; }
-    bool was_exposed() const { return exposed_; }
     // silent: what is lost need not show.
     void damaged(FaultKind kind, bool silent);
     void damage_reported() { reported_ = true; }
@@ -190,7 +188,6 @@ private:
     std::string where(std::size_t topic, std::uint64_t partition) const;
     bool current(const Known& known) const;
     bool check_pinned(const Known& known, const Ends& ends);
-    bool may_be_lost(const TopicPlan& topic) const { return topic.memory || (topic.pinned && exposed_); }
     bool share_may_be_full() const { return kept_bytes_sent_ > plan_.share_bytes(); }
     bool check_gap(const Known& known, const Ends& ends, std::int64_t expected, std::int64_t found);
     bool check_record(const Known& known, const SeenBatch& batch, const SeenRecord& record);
@@ -224,7 +221,6 @@ private:
     std::int64_t last_unclean_ = -1;
     std::uint32_t damages_ = 0;
     bool reported_ = false;
-    bool exposed_ = false;
     std::uint64_t settled_count_ = 0;
     std::uint64_t read_count_ = 0;
     std::uint64_t altered_count_ = 0;

@@ -16,7 +16,7 @@ bool History::check_end(std::size_t topic, std::uint64_t partition, FinalPartiti
     const auto first = std::lower_bound(end.offsets.begin(), end.offsets.end(), e.log_start);
     if (e.log_start > 0) e.log_start = first != end.offsets.end() ? *first : e.high_watermark;  // see check_gap()
     if (e.high_watermark != e.log_end) return fail(at + "HW " + std::to_string(e.high_watermark) + " does not reach the log end " + std::to_string(e.log_end));
-    if (strict() && !may_be_lost(plan) && end.fenced_count != 0) return fail(at + std::to_string(end.fenced_count) + " fenced ranges without damage");
+    if (strict() && !plan.memory && end.fenced_count != 0) return fail(at + std::to_string(end.fenced_count) + " fenced ranges without damage");
     const auto fenced = [&](std::int64_t from, std::int64_t to) {
         for (std::int64_t at_offset = from; at_offset < to;) {
             const auto range = std::find_if(end.fenced.begin(), end.fenced.end(), [&](const auto& r) { return r.first <= at_offset && at_offset < r.second; });
@@ -29,7 +29,7 @@ bool History::check_end(std::size_t topic, std::uint64_t partition, FinalPartiti
     for (std::size_t i = 0; i <= end.offsets.size(); ++i) {
         const std::int64_t found = i < end.offsets.size() ? end.offsets[i] : e.high_watermark;
         if (found < e.log_start) continue;  // the first batch may begin below
-        if (found > expected && !plan.compacted && !(plan.pinned && exposed_) && end.fenced_count <= fenced_listed_max && !fenced(expected, found)) {
+        if (found > expected && !plan.compacted && end.fenced_count <= fenced_listed_max && !fenced(expected, found)) {
             return fail(at + "offsets " + std::to_string(expected) + " to " + std::to_string(found - 1) + " are missing and not fenced");
         }
         expected = found + 1;
@@ -38,7 +38,7 @@ bool History::check_end(std::size_t topic, std::uint64_t partition, FinalPartiti
     state.final_known = true;
     state.final_state = std::move(end);
     // What could be read once is there until retention.
-    if (strict() && !may_be_lost(plan) && !plan.compacted) {
+    if (strict() && !plan.memory && !plan.compacted) {
         for (const auto& [offset, place] : state.places) {
             if (offset < e.log_start || std::binary_search(state.final_state.offsets.begin(), state.final_state.offsets.end(), offset)) continue;
             return fail(at + "offset " + std::to_string(offset) + " was read before and is gone: " + describe(place.id));
@@ -100,7 +100,7 @@ bool History::check_found(ReadingId id, const Sent& sent) {
     if (what.too_large && larger_allowed(of.topic)) return true;
     const std::vector<Partition>& partitions = partitions_[of.topic];
     const auto missing = [&] {
-        if ((sent.weak && reported_) || (plan_.topics[of.topic].pinned && exposed_)) return true;
+        if (sent.weak && reported_) return true;
         std::string ends;
         for (std::size_t p = 0; p < partitions.size(); ++p) {
             const Ends& e = partitions[p].final_state.ends;

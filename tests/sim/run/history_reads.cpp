@@ -46,14 +46,14 @@ bool History::ends(const Known& known, const Ends& e) {
 // Switched off, the ring takes it.
 bool History::check_pinned(const Known& known, const Ends& e) {
     const TopicPlan& topic = plan_.topics[known.topic];
-    if (!topic.pinned || e.log_start <= 0 || !strict() || exposed_ || topics_[known.topic].settings["pinned"].ever.size() > 1) return true;
+    if (!topic.pinned || e.log_start <= 0 || !strict() || topics_[known.topic].settings["pinned"].ever.size() > 1) return true;
     if (topic.rejects) return fail(where(known.topic, known.partition) + ": pinned and refusing, it has lost records: " + numbers(e));
     return share_may_be_full() || fail(where(known.topic, known.partition) + ": pinned, it has lost records though there is room: " + numbers(e));
 }
 
 // Offsets [expected, found) were passed over. Right at a log start that has moved they may have gone with the ring's tail: an index with too few samples does not know better.
 bool History::check_gap(const Known& known, const Ends& e, std::int64_t expected, std::int64_t found) {
-    if (found <= expected || !strict() || may_be_lost(plan_.topics[known.topic]) || plan_.topics[known.topic].compacted || (e.log_start > 0 && expected == e.log_start)) return true;
+    if (found <= expected || !strict() || plan_.topics[known.topic].memory || plan_.topics[known.topic].compacted || (e.log_start > 0 && expected == e.log_start)) return true;
     return fail(where(known.topic, known.partition) + ": offsets " + std::to_string(expected) + " to " + std::to_string(found - 1) + " are missing: " + numbers(e));
 }
 
@@ -80,7 +80,7 @@ std::int64_t History::fetched(const Known& known, std::int64_t offset, const End
     };
     const TopicPlan& topic = plan_.topics[known.topic];
     // What was compressed is not, where it is compacted.
-    const std::string wrong = parse_batches(batches, {on_batch, on_record, topic.of_producers, topic.of_producers && !topic.compacted, topic.compacted});
+    const std::string wrong = parse_batches(batches, {on_batch, on_record, topic.of_producers, topic.of_producers && !topic.compacted, topic.compacted, topic.pinned && !strict()});
     if (good && !wrong.empty()) good = fail(at + wrong);
     return good ? next : -1;
 }

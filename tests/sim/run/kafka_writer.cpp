@@ -135,11 +135,13 @@ void KafkaWriter::take(const kafka::ProduceResponse& response) {
 void KafkaWriter::take(std::int16_t error) {
     const Lane& lane = lanes_[batches_.front().partition];
     // A topic that is gone takes with it what was for it.
-    const bool gone = error == code::unknown_topic_or_partition;
+    const bool same = !readings_.topic(alias_.topic).ever_deleted;
+    // So does one that came before what it was for was there again, in which those behind it are by now.
+    const bool overtaken = error == code::out_of_order_sequence && own_.idempotent && !same && batches_.front().sent > 1;
+    const bool gone = error == code::unknown_topic_or_partition || overtaken;
     const bool at_share = error == code::policy_violation;
     const bool fair = passes(error) || gone || at_share || (error == code::out_of_order_sequence && (some_refused_ || lane.gap >= 0));
     if (error != 0 && !fair) return link_.broken("Produce to " + whole_plan_.topics[alias_.topic].name + "[" + std::to_string(batches_.front().partition) + "]: error " + std::to_string(error));
-    const bool same = !readings_.topic(alias_.topic).ever_deleted;
     if (error == 0 && lane.gap >= 0 && same && !some_refused_) return link_.broken("a batch is taken though the one before it was refused");
     some_refused_ |= error != 0 && !gone && !at_share;
     if (some_refused_) return;

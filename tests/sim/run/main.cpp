@@ -36,8 +36,8 @@ void print_totals(const Totals& totals) {
                 n(host.refused), n(host.silent), n(host.turn_work_max), n(totals.replays));
     std::printf("Kafka clients: %llu records acknowledged, %llu batches that had come before, %llu generations of groups, %llu commits acknowledged, %llu refused as they must be; __consumer_offsets written anew %llu times\n",
                 n(totals.kafka_records), n(host.repeats), n(totals.generations), n(totals.commits), n(totals.fenced), n(host.rewrites));
-    std::printf("topics that outlive the ring: cleaned or moved %llu times, %llu records dropped by their keys, %llu bytes of pinned ones beyond the share, %llu records refused there; %llu compressed batches acknowledged; %llu seeds in which the power went too often for pinned topics\n",
-                n(host.cleanings), n(host.records_cleaned), n(host.bytes_dropped), n(totals.refused), n(totals.compressed), n(totals.exposed));
+    std::printf("topics that outlive the ring: cleaned or moved %llu times, %llu of them on from where a start or a failure had left them, %llu records dropped by their keys, %llu bytes of pinned ones beyond the share, %llu records refused there; %llu compressed batches acknowledged\n",
+                n(host.cleanings), n(host.cleanings_resumed), n(host.records_cleaned), n(host.bytes_dropped), n(totals.refused), n(totals.compressed));
     std::printf("faults:");
     for (std::size_t k = 0; k < fault_kind_count; ++k) {
         const std::string_view name = name_of(static_cast<FaultKind>(k));

@@ -148,7 +148,6 @@ SeedResult Scenario::run() {
     totals_.generations = history_.kafka().generations();
     totals_.commits = history_.kafka().commits();
     totals_.compressed = history_.kafka().compressed_batches();
-    totals_.exposed = history_.was_exposed();
     totals_.refused = history_.refused_count();
     totals_.fenced = history_.kafka().fenced();
     totals_.host = host_.counts();
@@ -173,7 +172,6 @@ void Totals::add(const Totals& other) {
     generations += other.generations;
     commits += other.commits;
     compressed += other.compressed;
-    exposed += other.exposed;
     refused += other.refused;
     fenced += other.fenced;
     replays += other.replays;

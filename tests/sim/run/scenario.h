@@ -20,7 +20,6 @@ struct Totals {
     std::uint64_t generations = 0;    // of groups, whose assignments were told
     std::uint64_t commits = 0;        // of offsets, acknowledged
     std::uint64_t compressed = 0;     // batches, acknowledged
-    std::uint64_t exposed = 0;        // seeds in which pinned topics may lose some
     std::uint64_t refused = 0;        // records, at the share of what outlives the ring
     std::uint64_t fenced = 0;         // commits of older generations and replaced members, which were refused
     std::uint64_t replays = 0;  // seeds that ran twice

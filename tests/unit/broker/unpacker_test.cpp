@@ -219,7 +219,7 @@ TEST_CASE("unpacking: while appends are held, the batch is the waiter's again an
 
 TEST_CASE("unpacking: what is opened waits for room as it is, behind none that come later") {
     Crowded c;
-    for (int i = 0; i < 10; ++i) {
+    for (int i = 0; i < 5; ++i) {
         Sender sender(c);
         REQUIRE(sender.begin("state", c.batch));
         REQUIRE(c.until([&] { return c.broker().room_wanted() || sender.done; }));
