@@ -58,6 +58,22 @@ TEST_CASE("offsets: what is committed is fetched with epoch and metadata; the re
     CHECK(world.groups().offsets().count() == 1);
 }
 
+TEST_CASE("offsets: while hardly more of the ring is left than has to be written anew none is committed, and nothing is half done") {
+    Groups world;
+    world.create("t");
+    TestMember member;
+    world.settle(member);
+    CHECK(world.commit(member, "t", 1, 42) == Error::none);
+    world.act([&] { world.broker().hold_offsets(true); });
+    CHECK(world.commit(member, "t", 1, 43) == Error::coordinator_not_available);
+    CHECK(world.commit(member, "t", 0, 1) == Error::coordinator_not_available);
+    CHECK(world.committed("t", 1) == 42);
+    CHECK(world.committed("t", 0) == -1);
+    world.act([&] { world.broker().hold_offsets(false); });
+    CHECK(world.commit(member, "t", 1, 43) == Error::none);
+    CHECK(world.committed("t", 1) == 43);
+}
+
 TEST_CASE("offsets: all of a group come in the order of topics and partitions") {
     Groups world;
     world.create("b", 3);

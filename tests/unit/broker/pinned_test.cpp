@@ -87,6 +87,27 @@ TEST_CASE("pinned: the power goes in the passes of many starts in a row, and not
     CHECK(c.check_all("kept") == "");
 }
 
+TEST_CASE("pinned: after a start nobody appends until it is known how near the ring's tail is, unless nothing outlives it") {
+    for (const bool pinned : {true, false}) {
+        CAPTURE(pinned);
+        Compacted c(0);
+        REQUIRE(c.create_with("kept", {{"pinned", pinned ? "true" : "false"}}) == Error::none);
+        REQUIRE(c.create("other", "delete") == Error::none);
+        REQUIRE(c.add("kept", 20) == Error::none);
+        c.others(800);
+        c.node.power_cut();
+        c.node.boot();
+        REQUIRE(c.program().opened == Error::none);
+        const store::State& state = c.broker().store().state();
+        REQUIRE(state.index_loaded_from > state.head.first_live);
+        CHECK(c.broker().store().appends_held() == pinned);
+        REQUIRE(c.world.run_until([&] { return state.index_loaded_from <= state.head.first_live; }, c.world.now() + ns_per_s));
+        c.run(20 * ns_per_ms);
+        CHECK_FALSE(c.broker().store().appends_held());
+        CHECK(c.append("other", pack({reading(1, "k", "v")})) == Error::none);
+    }
+}
+
 TEST_CASE("pinned: what nobody writes to is moved once for each time that the tail comes") {
     Compacted c(0);
     REQUIRE(c.create_with("kept", {{"pinned", "true"}}) == Error::none);
