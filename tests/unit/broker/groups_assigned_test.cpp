@@ -15,7 +15,8 @@ namespace {
 struct TestAssigned final : broker::AssignedMember {
     explicit TestAssigned(Groups& world) : world_(world) {}
     ~TestAssigned() {
-        if (world_.program) world_.act([&] { world_.groups().part(*this); return 0; });
+        // A coordinator of an earlier run is gone, with all that it knew.
+        if (world_.program && boot_ == world_.boots) world_.act([&] { world_.groups().part(*this); return 0; });
     }
     void on_assignment() override {
         const sim::AllocationGuard::SimCode scope;
@@ -56,6 +57,7 @@ struct TestAssigned final : broker::AssignedMember {
         request.session_timeout_ms = session_ms;
         request.rebalance_timeout_ms = 5'000;
         heard_at = world_.broker().env().now();
+        boot_ = world_.boots;
         return world_.act([&] { return world_.groups().join(request, *this).error(); });
     }
     void enter(const std::vector<std::string>& topics, std::string_view group = "g", std::string_view instance = {}, std::string_view assignor = "range") {
@@ -84,6 +86,7 @@ struct TestAssigned final : broker::AssignedMember {
 
 private:
     Groups& world_;
+    int boot_ = 0;
 };
 
 using Names = std::set<std::string>;

@@ -176,6 +176,7 @@ public:
 
     void boot() {
         harness.node.boot();
+        ++boots;
         REQUIRE(until([&] { return !groups().loading(); }));
     }
     broker::Coordinator& groups() { return *program->groups; }
@@ -186,6 +187,7 @@ public:
     bool until(const std::function<bool()>& condition, std::int64_t ns = 60 * ns_per_s) { return harness.run_until(condition, ns); }
     void cut() { harness.cut(); }
     void kill() { harness.kill(); }
+    int boots = 0;
 
     void create(std::string_view name, std::uint32_t partitions = 2) {
         char buffer[300];
