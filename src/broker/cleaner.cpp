@@ -86,8 +86,9 @@ void Cleaner::begin(store::Log& cleaned, std::uint64_t quota) {
     log = cleaned.id;
     mark_end_ = cleaned.own_start();
     marks_left_ = keys_max_ - keys_max_ / 2;
-    // Of what it has from before it does not know the keys, so no tombstone goes.
-    deletes_kept_ = closed_kept_ = resumed;
+    // Of what a pass that goes on has kept before it does not know the keys: it marks no deletions, so no tombstone goes.
+    deletes_kept_ = resumed;
+    closed_kept_ = false;
     marks_deletes_ = !resumed && cleaned.deletes_kept && broker_.clock_trusted();
     doubled_from_ = resumed ? made.end : cleaned.doubled_from;
     const Offset mark_from = marks_deletes_ ? start_ : std::max(start_, doubled_from_);

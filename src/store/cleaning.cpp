@@ -11,8 +11,8 @@ Result<const Log*> Store::begin_clean(Log& log) {
     RIVULET_CHECK(!log.clean_part);
     if (log.memory) return fail(Error::unsupported);
     // Of which the ring has taken all, that is as good as not begun.
-    if (const Log* const made = state_.making_of(log); made && (made->end == Offset(0) || made->start < made->end)) return made;
-    Log* const given_up = state_.making.value != 0 ? state_.logs.find(state_.making) : nullptr;
+    if (const Log* const made = state_.made_of(log); made && (made->end == Offset(0) || made->start < made->end)) return made;
+    Log* const given_up = state_.made();
     if (!given_up && state_.logs.count() == state_.logs.capacity()) return fail(Error::limit_reached);
     RIVULET_TRY_ASSIGN(Writer * records, committer_.records(64));
     if (given_up) delete_log(*given_up);
@@ -29,11 +29,11 @@ Result<const Log*> Store::begin_clean(Log& log) {
 }
 
 void Store::give_up_clean(Log& log) {
-    if (Log* const made = state_.making_of(log)) delete_log(*made);
+    if (Log* const made = state_.made_of(log)) delete_log(*made);
 }
 
 Result<std::uint64_t> Store::relocate(Stage& stage) {
-    Log* const found = state_.logs.find(state_.making);
+    Log* const found = state_.made();
     RIVULET_CHECK(found && stage.active() && stage.room() == 0);
     Log& log = *found;
     RIVULET_TRY(writable(log));
@@ -58,7 +58,7 @@ Result<std::uint64_t> Store::relocate(Stage& stage) {
 // With the group that comes next: a segment that is entered before it could give up what is still needed if the power goes.
 Result<std::uint64_t> Store::finish_clean(Log& log, Offset end, std::uint64_t own_bytes) {
     RIVULET_TRY(writable(log));
-    Log* const made = state_.logs.find(state_.making);
+    Log* const made = state_.made();
     RIVULET_CHECK(made && made->clean_of == log.id && end >= made->end && end <= log.durable_end);
     if (made->start >= made->end) return fail(Error::offset_out_of_range, made->end.value);
     if (made->durable_end < made->end || !committer_.idle()) return fail(Error::busy);

@@ -388,16 +388,16 @@ void Replay::fence_clean_logs() {
 
 // What comes of it behind something that is missing cannot be taken: its offsets have gaps, so nothing else would show what is not there.
 void Replay::cut_making() {
-    if (Log* const made = state_.making.value != 0 ? state_.logs.find(state_.making) : nullptr) made->cut_by_recovery = true;
+    if (Log* const made = state_.made()) made->cut_by_recovery = true;
 }
 
 void Replay::doubt_making() {
-    if (const Log* const made = state_.making.value != 0 ? state_.logs.find(state_.making) : nullptr; made && !making_doubted_at_) making_doubted_at_ = made->end;
+    if (const Log* const made = state_.made(); made && !making_doubted_at_) making_doubted_at_ = made->end;
 }
 
 // It goes on where it ends, unless something of it may be missing, or that of which it is, or all of it is deleted.
 void Replay::settle_making() {
-    const Log* const made = state_.making.value != 0 ? state_.logs.find(state_.making) : nullptr;
+    const Log* const made = state_.made();
     if (!made) return;
     const Log* const of = state_.logs.find(made->clean_of);
     const bool deleted = of && made->end > Offset(0) && made->end <= of->start;

@@ -138,7 +138,7 @@ void Replay::apply_truncate(const TruncateRecord& record, Lsn lsn) {
         state_.sessions.forget_log(*log);
         state_.producers.truncate(log->id, record.end);
         state_.fences.truncate(log->id, record.end);
-        if (const Log* const made = state_.making_of(*log); made && made->end > record.end) state_.drop_making();
+        if (const Log* const made = state_.made_of(*log); made && made->end > record.end) state_.drop_making();
     }
     state_.truncations.drop_proposed(log->id, lsn);
     if (log->last_extent < lsn) log->last_extent = lsn;

@@ -107,8 +107,8 @@ void resume_memory_logs(env::Env& env, State& state) {
 }
 
 // What was given up of a clean log that is being written is marked void; without room for the mark all of it is given up. Returns what was, 0 if nothing.
-LogId settle_making(State& state, LogId given_up) {
-    const Log* const made = state.making.value != 0 ? state.logs.find(state.making) : nullptr;
+LogId void_rest_of_made(State& state, LogId given_up) {
+    const Log* const made = state.made();
     if (!made || !made->cut_by_recovery || state.truncations.add(made->id, made->end, state.head.run_start)) return given_up;
     given_up = made->id;
     state.drop_making();
@@ -163,7 +163,7 @@ Status begin_run(env::Env& env, State& state, GroupWriter& writer, Checkpointer&
     head.next = head.previous_end = head.run_start = found.end;
     // If something unproved was lost, nothing may prove what is beside it before the TRUNCATE records of this start are durable.
     head.durable = head.proven = found.durable;
-    const LogId given_up = settle_making(state, found.clean_given_up);
+    const LogId given_up = void_rest_of_made(state, found.clean_given_up);
     if (needs_checkpoint(state)) RIVULET_TRY(write_checkpoint(env, state, checkpointer, found));
     ++head.run;
     std::uint8_t salt[8];

@@ -96,17 +96,17 @@ void State::fence_clean(const Log& clean) {
 }
 
 void State::drop_making() {
-    if (Log* const log = making.value != 0 ? logs.find(making) : nullptr) remove_log(*log);
+    if (Log* const log = made()) remove_log(*log);
 }
 
-Log* State::making_of(const Log& log) {
-    Log* const made = making.value != 0 ? logs.find(making) : nullptr;
-    return made && made->clean_of == log.id ? made : nullptr;
+Log* State::made_of(const Log& log) {
+    Log* const clean = made();
+    return clean && clean->clean_of == log.id ? clean : nullptr;
 }
 
 void State::remove_log(Log& log) {
     if (Log* const clean = clean_of(log)) remove_log(*clean);
-    if (making_of(log)) drop_making();
+    if (made_of(log)) drop_making();
     if (making == log.id) making = LogId(0);
     sessions.remove_log(log);
     producers.remove_log(log.id);

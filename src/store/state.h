@@ -91,8 +91,9 @@ struct State {
     void follow_start(Log& log);
     // Forgets the clean log that is being written, if any; likewise.
     void drop_making();
-    // What is being written of this log, if it is of this one.
-    Log* making_of(const Log& log);
+    // The clean log that is being written, if any, and if it is of this log.
+    Log* made() { return logs.find(making); }
+    Log* made_of(const Log& log);
     // A group that is lost may have had some of a clean log: which offsets cannot be known.
     void fence_clean(const Log& clean);
     Log* clean_of(const Log& log) { return log.clean.value != 0 ? logs.find(log.clean) : nullptr; }

@@ -159,7 +159,7 @@ Result<std::uint64_t> Store::create_logs(std::uint32_t count, bool memory, Bytes
 
 void Store::delete_log(Log& log) {
     if (Log* const clean = state_.clean_of(log)) delete_log(*clean);
-    if (Log* const made = state_.making_of(log)) delete_log(*made);
+    if (Log* const made = state_.made_of(log)) delete_log(*made);
     committer_.forget(log);
     reader_.forget(log);
     ring_.drop(log);
@@ -221,7 +221,7 @@ Result<std::uint64_t> Store::truncate(Log& log, Offset end, Epoch epoch) {
     // Records act before the extents of their group: one that cuts at `end` must find what lies below it in an earlier group. It also keeps its ticket so.
     if (log.has_unflushed() && log.flush_offset < end) return busy(fail(Error::busy));
     RIVULET_TRY(state_.truncations.add(log.id, end, state_.head.next));
-    if (Log* const made = state_.making_of(log); made && made->end > end) delete_log(*made);
+    if (Log* const made = state_.made_of(log); made && made->end > end) delete_log(*made);
     encode(TruncateRecord{log.id, end, epoch}, *records);
     reader_.forget(log);
     ring_.truncate(log, end);

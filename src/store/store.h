@@ -119,7 +119,7 @@ public:
     // limit_reached: no log is free for it; busy: no room for the record; unsupported: it is a memory log.
     Result<const Log*> begin_clean(Log& log);
     // Whether it was begun and neither finished nor given up.
-    bool clean_begun(const Log& log) { return state_.making_of(log) != nullptr; }
+    bool clean_begun(const Log& log) { return state_.made_of(log) != nullptr; }
     // Of a log that starts behind what was written: a start gives that up as well.
     void give_up_clean(Log& log);
     // A whole batch with offsets beyond those before it, which it keeps, as it does its leader epoch. Durable with the ticket. On failure the stage stays as it is.

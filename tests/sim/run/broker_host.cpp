@@ -141,6 +141,11 @@ bool BrokerHost::refusing() {
 
 // ---- ends ----
 
+bool BrokerHost::passes_resumed() {
+    const bool now = node_.running() && program()->started() && program()->broker().cleaner().statistics().passes_resumed != 0;
+    return now || counts_.cleanings_resumed != 0;
+}
+
 // The process has ended, for whatever reason; its program is still there.
 void BrokerHost::on_end() {
     if (program() && program()->started()) {

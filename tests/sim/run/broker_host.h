@@ -56,6 +56,8 @@ public:
 
     bool up() const { return node_.running() && !stopping_ && !offline_; }
     bool full();
+    // Whether a cleaning pass has gone on from where a start or a failure had left it.
+    bool passes_resumed();
     // What outlives the ring has its share of it: topics that refuse what is more do.
     bool refusing();
     Node& node() { return node_; }

@@ -149,7 +149,8 @@ public:
         std::vector<std::int64_t> offsets;                           // of all records
     };
     bool check_end(std::size_t topic, std::uint64_t partition, FinalPartition end);
-    bool check_all_found();
+    // passes_resumed: older records of a key may lie beside later ones, since a pass that goes on does not know what it had kept.
+    bool check_all_found(bool passes_resumed);
 
     std::uint64_t settled_count() const { return settled_count_; }
     std::uint64_t read_count() const { return read_count_; }
@@ -219,6 +220,7 @@ private:
     std::vector<std::vector<std::vector<Sent>>> readings_;  // by producer, incarnation, sequence - 1
     std::map<StateKey, State> states_;  // at the end
     std::int64_t last_unclean_ = -1;
+    bool passes_resumed_ = false;
     std::uint32_t damages_ = 0;
     bool reported_ = false;
     std::uint64_t settled_count_ = 0;

@@ -124,7 +124,8 @@ bool History::check_found(ReadingId id, const Sent& sent) {
     return missing();
 }
 
-bool History::check_all_found() {
+bool History::check_all_found(bool passes_resumed) {
+    passes_resumed_ = passes_resumed;
     collect_states();
     if (strict() && !check_states()) return false;
     for (std::size_t p = 0; p < readings_.size(); ++p) {

@@ -28,8 +28,7 @@ void History::collect_states() {
     }
 }
 
-// From the end back: what is gone has something behind it, or was a deletion whose time was over; and where such a deletion is gone, so is all that came before it. Between what is there some may be gone:
-// a pass that went on after a start knows of what it had kept no more.
+// From the end back: what is gone has something behind it, or was a deletion whose time was over; and what is there has nothing behind it that is gone, unless a pass went on: then something behind that is there.
 bool History::check_states() {
     for (const auto& [key, state] : states_) {
         const auto& [topic, partition, bytes] = key;
@@ -37,12 +36,12 @@ bool History::check_states() {
         if (!topics_[topic].there || !at.final_known) continue;
         const std::vector<std::int64_t>& offsets = at.final_state.offsets;
         const std::string text = where(topic, partition) + " at the end: offset ";
-        std::int64_t gone = -1;  // the first of those behind, if nothing behind is there
+        std::int64_t gone = -1;  // the first of those behind
         bool there = false;
         for (auto record = state.records.rbegin(); record != state.records.rend(); ++record) {
             const auto& [offset, id] = *record;
             if (std::binary_search(offsets.begin(), offsets.end(), offset)) {
-                if (gone >= 0 && !there) return fail(text + std::to_string(offset) + " is there, and what came behind it, " + std::to_string(gone) + ", is gone: " + describe(id));
+                if (gone >= 0 && !(there && passes_resumed_)) return fail(text + std::to_string(offset) + " is there, and what came behind it, " + std::to_string(gone) + ", is gone: " + describe(id));
                 there = true;
                 continue;
             }
@@ -63,14 +62,14 @@ bool History::superseded(ReadingId id, const Sent& sent) {
     const Content what = content(id);
     const State& state = states_[{topic, partition, what.key}];
     bool found = !what.has_value || std::any_of(state.deletions.begin(), state.deletions.end(), [&](ReadingId other) { return later(other, id); });
-    // A record behind it overrules it, too.
+    // Where a pass went on, a record behind it overrules it, too.
     const auto there = [&](std::int64_t offset) { return std::binary_search(end.offsets.begin(), end.offsets.end(), offset); };
     std::int64_t latest = -1;
     for (const auto& [offset, other] : state.records)
         if (there(offset)) latest = std::max(latest, offset);
     for (const auto& [offset, other] : state.records) {
         found |= offset >= sent.hw_before && later(other, id);
-        const bool wrong = strict() && !what.has_value && offset < sent.hw_before && offset == latest;
+        const bool wrong = strict() && !what.has_value && offset < sent.hw_before && there(offset) && (!passes_resumed_ || offset == latest);
         if (wrong) return fail("deleted and still there, offset " + std::to_string(offset) + ": " + describe(other) + "; by " + describe(id));
     }
     return found;

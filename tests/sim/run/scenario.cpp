@@ -125,7 +125,7 @@ bool Scenario::end() {
     }
     if (!wait_for([this] { return host_.up(); }, "broker") || !world_.run_for(quiet_ns)) return false;
     fleet_.start_verifier();
-    return wait_for([this] { return fleet_.verified(); }, "reading everything") && history_.check_all_found();
+    return wait_for([this] { return fleet_.verified(); }, "reading everything") && history_.check_all_found(host_.passes_resumed());
 }
 
 SeedResult Scenario::run() {

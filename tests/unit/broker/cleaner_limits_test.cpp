@@ -5,11 +5,7 @@ namespace rivulet::test {
 
 namespace {
 
-LogId cleaning(Compacted& c) {
-    const store::State& state = c.broker().store().state();
-    const store::Log* const made = state.making.value != 0 ? c.broker().store().find(state.making) : nullptr;
-    return made ? made->clean_of : LogId(0);
-}
+LogId cleaning(Compacted& c) { return c.made() ? c.made()->clean_of : LogId(0); }
 
 config::TopicConfig& config_of(Compacted& c, std::string_view name) { return c.broker().find_topic(name)->config; }
 

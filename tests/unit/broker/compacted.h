@@ -151,6 +151,12 @@ struct Compacted {
         }
         return expected == sent.end() ? "" : "offset " + std::to_string(expected->first) + " is gone";
     }
+    // What the pass at hand writes, if there is one, and whether some of it is durable.
+    const store::Log* made() { return broker().store().find(broker().store().state().making); }
+    bool written() {
+        const store::Log* const clean = made();
+        return clean && clean->durable_end > clean->start;
+    }
     std::uint64_t share() { return options.store.size / broker::Cleaner::live_share; }
     std::uint64_t head() {
         const store::State& state = broker().store().state();

@@ -10,10 +10,7 @@ namespace {
 bool all(std::size_t) { return true; }
 bool every_second(std::size_t n) { return n % 2 == 0; }
 
-const store::Log* made(Cleaned& c) {
-    const store::State& state = c.h.store().state();
-    return state.making.value != 0 ? c.h.store().find(state.making) : nullptr;
-}
+const store::Log* made(Cleaned& c) { return c.h.store().find(c.h.store().state().making); }
 
 void begin(Cleaned& c, std::size_t batches, bool (*keep)(std::size_t) = all) {
     const std::uint64_t ticket = c.d.begin_to_clean(first, keep, batches);

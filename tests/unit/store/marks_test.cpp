@@ -172,6 +172,30 @@ TEST_CASE("fences: a full table widens the nearest of the log, else the oldest g
     CHECK(fences.covers(LogId(99), Offset(0), Offset(1)));
 }
 
+TEST_CASE("fences: bytes of unproved commits are those that were told, the last of them, until the ring has taken them") {
+    Fences fences;
+    for (std::uint64_t i = 0; i <= Fences::unproved_max; ++i) fences.add_unproved(Lsn(4096 * 10 * i + 4096), Lsn(4096 * 10 * i + 3 * 4096));
+    CHECK(fences.count(control_log) == Fences::unproved_max);
+    CHECK_FALSE(fences.covers_unproved(Lsn(4096), Lsn(2 * 4096)));
+    CHECK(fences.covers_unproved(Lsn(11 * 4096), Lsn(13 * 4096)));
+    CHECK(fences.covers_unproved(Lsn(12 * 4096), Lsn(13 * 4096)));
+    CHECK_FALSE(fences.covers_unproved(Lsn(12 * 4096), Lsn(14 * 4096)));
+    // A full table loses one rather than tell of more than was missing.
+    for (std::size_t i = 0; fences.count() < Fences::capacity; ++i) fences.add(LogId(16), Offset(static_cast<std::int64_t>(10 * i)), Offset(static_cast<std::int64_t>(10 * i + 1)), FenceCause::damage);
+    fences.retire_unproved(Lsn(12 * 4096));
+    CHECK_FALSE(fences.covers_unproved(Lsn(11 * 4096), Lsn(12 * 4096)));
+    CHECK(fences.covers_unproved(Lsn(12 * 4096), Lsn(13 * 4096)));
+    fences.retire_unproved(Lsn(21 * 4096));
+    fences.add(LogId(17), Offset(0), Offset(1), FenceCause::damage);
+    REQUIRE(fences.count() == Fences::capacity);
+    fences.add_unproved(Lsn(16 * 4096), Lsn(17 * 4096));
+    CHECK(fences.covers_unproved(Lsn(16 * 4096), Lsn(17 * 4096)));
+    CHECK_FALSE(fences.covers_unproved(Lsn(17 * 4096), Lsn(21 * 4096)));
+    fences.retire_unproved(Lsn(std::uint64_t{1} << 40));
+    CHECK(fences.count(control_log) == 0);
+    CHECK(fences.count(LogId(17)) == 1);
+}
+
 TEST_CASE("fences: random ranges against a set of offsets") {
     Random random(12);
     Fences fences;

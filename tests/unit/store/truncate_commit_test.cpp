@@ -123,7 +123,6 @@ TEST_CASE("truncate: what is appended after the cut comes behind its record, als
     }
 }
 
-}  // namespace
 TEST_CASE("truncate: what lies below a cut within an extent is served again and again, also after a start") {
     StoreHarness h;
     Driver driver(h);
@@ -149,4 +148,5 @@ TEST_CASE("truncate: what lies below a cut within an extent is served again and 
     }
 }
 
+}  // namespace
 }  // namespace rivulet::test
