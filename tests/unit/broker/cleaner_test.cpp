@@ -334,69 +334,6 @@ TEST_CASE("compaction: after a start nothing is cleaned that was, and what comes
     CHECK(c.check() == "");
 }
 
-TEST_CASE("compaction: a pass goes on after power cuts, and what was deleted stays so") {
-    Compacted c(512);
-    REQUIRE(c.create("state", "compact", "delete.retention.ms", "1000") == Error::none);
-    c.update(60, 120, 700);
-    std::uint64_t resumed = 0;
-    for (int round = 0; round < 30; ++round) {
-        CAPTURE(round);
-        if (round % 3 == 1) c.remove("key-" + std::to_string(round));
-        // Until one has begun and is not at its end.
-        for (int i = 0; i < 20 && !c.written(); ++i) {
-            c.update(12, 120, 700);
-            (void)c.world.run_until([&] { return c.written(); }, c.world.now() + 800 * ns_per_ms);
-        }
-        c.node.power_cut();
-        c.node.boot();
-        REQUIRE(c.program().opened == Error::none);
-        c.run(5 * ns_per_s);
-        resumed += c.statistics().passes_resumed;
-        CHECK(c.check() == "");
-    }
-    CHECK(resumed > 3);
-}
-
-TEST_CASE("compaction: a pass that goes on drops nothing for what it had kept before, and the next one leaves one record of each key") {
-    for (const std::string_view policy : {"compact", "compact,delete"}) {
-        CAPTURE(policy);
-        Compacted c(512);
-        REQUIRE(c.create("state", policy, "retention.ms", "60000") == Error::none);
-        const auto put = [&](std::string_view name, int keys) {
-            for (int k = 0; k < keys; ++k) REQUIRE(c.append("state", pack({reading(c.broker().wall().value, std::string(name) + std::to_string(k), std::string(700, 'v'))})) == Error::none);
-        };
-        put("key-", 120);
-        REQUIRE(c.world.run_until([&] { return c.written(); }, c.world.now() + 5 * ns_per_s));
-        // All keys again, behind what the pass goes through.
-        put("key-", 120);
-        REQUIRE(c.world.run_until([&] { return c.log("state").durable_end == Offset(240); }, c.world.now() + ns_per_s));
-        REQUIRE(c.made());
-        c.node.power_cut();
-        // By the time that it goes on all of it is older than is retained.
-        c.node.boot();
-        c.node.shift_wall(200'000);
-        REQUIRE(c.program().opened == Error::none);
-        c.run(5 * ns_per_s);
-        REQUIRE(c.statistics().passes_resumed == 1);
-        std::map<std::string, std::int64_t> latest;
-        for (const Seen& one : c.read("state")) latest[one.key] = one.offset;
-        CHECK(latest.size() == 120);
-        for (const auto& [key, offset] : latest) CHECK(offset >= 120);
-        CHECK(c.read("state").size() > 120);
-        for (int k = 0; k < 8 && c.statistics().passes == 1; ++k) {
-            put("late-", 60);
-            c.run(2 * ns_per_s);
-        }
-        REQUIRE(c.statistics().passes > 1);
-        std::map<std::string, int> times;
-        for (const Seen& one : c.read("state"))
-            if (Offset(one.offset) < c.log("state").clean_end) CHECK(++times[one.key] == 1);
-        // By then the latest are too old as well.
-        CHECK(times.count("key-7") == (policy == "compact" ? 1 : 0));
-        CHECK(times.count("late-7") == 1);
-    }
-}
-
 TEST_CASE("compaction: a batch of thousands of records is gone through turn by turn") {
     broker::BrokerOptions options = small_broker(64);
     options.store.batch_bytes_max = 64 * 1024;
