@@ -116,6 +116,8 @@ golden_files := $(wildcard tests/golden/*_test.cpp)
 platform_test_files := $(wildcard tests/platform/*_test.cpp)
 sim_files := $(wildcard tests/sim/*.cpp)
 sim_run_files := $(wildcard tests/sim/run/*.cpp)
+# What the simulator judges groups by, which has unit tests.
+group_oracle_files := $(wildcard $(addprefix tests/sim/run/,kafka_history.cpp group_history.cpp batches.cpp compression.cpp))
 crash_files := $(wildcard tests/crash/*.cpp)
 fuzz_files := $(wildcard tests/fuzz/*_fuzz.cpp)
 fuzz_driver_files := $(wildcard tests/fuzz/driver/*.cpp)
@@ -235,7 +237,7 @@ $(out)/rivulet: $(out)/rivulet.debug
 $(out)/rivulet-guard: $(call objects,$(main_file) $(guard_files)) $(src_objects) $(platform_objects) $(platform_libs) $(src_libs) $(out)/link-flags
 	$(link)
 # These have the guard too, so that the simulator fails a broker that allocates while it serves.
-$(out)/unit_test: $(call objects,$(unit_files) $(guard_files)) $(doctest_objects) $(world_objects) $(src_libs) $(out)/link-flags
+$(out)/unit_test: $(call objects,$(unit_files) $(guard_files) $(group_oracle_files)) $(doctest_objects) $(world_objects) $(src_libs) $(out)/link-flags
 	$(link)
 $(out)/golden_test: $(call objects,$(golden_files)) $(doctest_objects) $(world_objects) $(src_libs) $(out)/link-flags
 	$(link)

@@ -72,10 +72,15 @@ void KafkaHistory::committed(std::uint64_t number, bool taken) {
         if (attempt.known >= 0) world_.fail(attempt.text + " is refused, and was read before");
         return;
     }
-    if (attempt.known < 0) attempt.known = world_.now();
+    came_into_force(attempt);
     ++commits_taken_;
     if (attempt.generation >= 0 && attempt.generation < attempt.floor) return world_.fail(attempt.text + " is taken, though the assignments of generation " + std::to_string(attempt.floor) + " were told before");
     if (attempt.of_fenced) return world_.fail(attempt.text + " is taken, though another member has its instance");
+}
+
+// Acknowledged, or read, after which its member does not commit it again: its own acknowledgement may have been lost.
+void KafkaHistory::came_into_force(Attempt& attempt) {
+    if (attempt.known < 0) attempt.known = world_.now();
     std::int64_t& highest = registers_[attempt.key].highest;
     highest = std::max(highest, attempt.offset);
 }
@@ -97,7 +102,7 @@ void KafkaHistory::found(std::size_t group, std::size_t topic, std::size_t parti
         Attempt& attempt = attempts_[number];
         if (attempt.offset != offset) return world_.fail(attempt.text + " is read as " + std::to_string(offset));
         if (attempt.refused) return world_.fail(attempt.text + " was refused and is in force");
-        if (attempt.known < 0) attempt.known = world_.now();
+        came_into_force(attempt);
     }
     const std::int64_t done = number == 0 ? -1 : over(attempts_[number]);
     for (const std::uint64_t other : reg.attempts) {

@@ -130,7 +130,7 @@ private:
     };
     struct Register {
         std::vector<std::uint64_t> attempts;
-        std::int64_t highest = 0;  // offset of those that were taken
+        std::int64_t highest = 0;  // offset of those that are known to have come into force
         std::vector<std::pair<std::int64_t, std::int64_t>> delivered;  // [from, to), apart from each other and ascending
     };
     struct Group {
@@ -145,6 +145,7 @@ private:
     void moment(Moment what) { if (on_moment) on_moment(what); }
     Sent& at(KafkaId id) { return sent_[{id.producer, id.life, id.topic, id.partition}][id.number]; }
     bool place(std::size_t topic, std::size_t partition, std::int64_t offset, KafkaId id);
+    void came_into_force(Attempt& attempt);
     std::int64_t over(const Attempt& attempt) const;
     std::string describe(KafkaId id) const;
     std::string name(const Key& key) const;
