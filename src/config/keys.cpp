@@ -84,7 +84,7 @@ constexpr Key limits_keys[] = {
     {.name = "kafka_connections", .type = KeyType::integer, .default_text = "160", .minimum = 1, .maximum = 10'000,
      .access = number_at<&Limits::kafka_connections>(), .why = "Connections of Kafka clients at once, beside limits.connections, which is about the compact protocol; a client has two or three."},
     {.name = "tls_connections", .type = KeyType::integer, .default_text = "500", .minimum = 0, .maximum = 10'000,
-     .access = number_at<&Limits::tls_connections>(), .why = "Those of them that may use TLS, at 26K of memory each."},
+     .access = number_at<&Limits::tls_connections>(), .why = "Those of them that may use TLS, at 26K of memory each where a listener has tls = on, else none."},
     {.name = "tls_handshakes", .type = KeyType::integer, .default_text = "8", .minimum = 1, .maximum = 64,
      .access = number_at<&Limits::tls_handshakes>(), .why = "TLS handshakes at once; more wait."},
     {.name = "topics", .type = KeyType::integer, .default_text = "256", .minimum = 1, .maximum = 10'000,

@@ -17,6 +17,12 @@ constexpr std::uint64_t serving_bytes_max = 256;           // what serve.cpp kee
 // No clock that tells a time before this release is trusted (June 2025).
 constexpr Timestamp clock_floor{1'748'736'000'000};
 
+bool has_tls(const config::Config& config) {
+    for (const config::Listener& listener : config.listeners())
+        if (listener.tls) return true;
+    return false;
+}
+
 std::size_t kafka_connections(const config::Config& config) { return config.speaks(config::Protocol::kafka) ? config.limits.kafka_connections : 0; }
 
 class Planner {
@@ -135,6 +141,7 @@ void Planner::add_connections() {
             sizeof(compact::GroupSlot));
     add_sum("topic changes", compact::topic_requests_max, LazyPool<compact::TopicRequest>::memory_bytes(compact::topic_requests_max), "that wait for their commit", {},
             sizeof(compact::TopicRequest));
+    if (!has_tls(config_)) return;
     add("TLS connections", limits.tls_connections, tls_connection_bytes, "reserved: 16K in, 4K out, session", "limits.tls_connections");
     const std::uint64_t handshakes = limits.tls_connections != 0 ? limits.tls_handshakes : 0;
     add("TLS handshakes", handshakes, tls_handshake_bytes, "reserved: keys and certificates", "limits.tls_handshakes");

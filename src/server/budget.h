@@ -43,7 +43,7 @@ struct Budget {
     std::size_t line_count = 0;
     std::uint64_t total = 0;         // memory.total = the sum of all lines
     std::uint64_t arena_bytes = 0;   // of that in the arena
-    std::uint64_t reserved_bytes = 0;  // of that for what is not built yet: TLS
+    std::uint64_t reserved_bytes = 0;  // of that for TLS, where a listener has it
     std::uint64_t sockets_bytes = 0;  // the kernel's, beside it; 0: the system's defaults apply
     BudgetLine flash[4];
     std::size_t flash_count = 0;

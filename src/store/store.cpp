@@ -12,6 +12,8 @@ constexpr std::int64_t ceiling_margin = 16 * 1024;
 constexpr std::int64_t ceiling_step = 64 * 1024;
 // Batches that an idempotent producer may have under way for one log (KIP-98).
 constexpr std::uint8_t producer_under_way_max = 5;
+// A look at each block of a batch, in the units of env::Env::charge.
+std::size_t stage_work(std::size_t bytes) { return bytes / block_bytes * 32; }
 // Sessions with readings in one log between two commits.
 std::uint32_t pending_sessions_max(const StoreOptions& options) {
     return static_cast<std::uint32_t>(options.table_bytes_max() / 4 / trailer_entry_bytes_max);
@@ -310,19 +312,23 @@ Result<Appended> Store::append_batch(Log& log, Batch& batch, std::size_t bytes, 
         state_.producers.note(header, log.id, committer_.open_ticket());
         if (log.refused.producer == header.producer_id) log.refused = {};
     }
-    env_.charge(bytes);
     committer_.note_append(log);
     if (log.memory) listener_->on_readable(log);
     return Appended{header.base_offset, log.end - 1, committer_.open_ticket(), time.time};
 }
 
 Result<Appended> Store::append(Log& log, Bytes batch, const AppendTime& time) {
-    return append_batch(log, batch, batch.size(), record::decode_header(batch), time);
+    const Result<Appended> done = append_batch(log, batch, batch.size(), record::decode_header(batch), time);
+    if (done && !done->duplicate) env_.charge(batch.size());
+    return done;
 }
 
 Result<Appended> Store::append(Log& log, Stage& stage, const AppendTime& time) {
-    const Result<Appended> done = append_batch(log, stage, stage.size(), record::decode_header(stage.header()), time);
+    const std::size_t bytes = stage.size();
+    const Result<Appended> done = append_batch(log, stage, bytes, record::decode_header(stage.header()), time);
     if (done && done->duplicate) ring_.drop(stage);
+    // Its blocks are linked; what is smaller than one may be copied.
+    if (done) env_.charge(bytes < block_bytes ? bytes : stage_work(bytes));
     return done;
 }
 
@@ -332,7 +338,7 @@ Status Store::begin_stage(Stage& stage, std::size_t bytes, bool ahead) {
     if (stopping_) return fail(Error::shutting_down);
     const Status begun = ring_.begin(stage, bytes, ahead);
     if (!begun) return busy(begun.failure());
-    env_.charge(bytes / block_bytes * 32);
+    env_.charge(stage_work(bytes));
     return {};
 }
 

@@ -27,6 +27,10 @@ struct Lines final : config::LineSink {
     std::string text;
 };
 
+void with_tls(config::Config& config) {
+    for (std::size_t i = 0; i < config.listener_count; ++i) config.listener_slots[i].tls = true;
+}
+
 std::uint64_t sum(std::span<const server::BudgetLine> lines) {
     std::uint64_t bytes = 0;
     for (const server::BudgetLine& line : lines) bytes += line.bytes;
@@ -52,12 +56,20 @@ TEST_CASE("the kernel's buffers of sockets are told at most: of each protocol wh
 
 TEST_CASE("the profiles fit: the sum is memory.total, to the byte, with room for batches") {
     for (const char* profile : {"config/profile-32M.conf", "config/profile-8M.conf"}) {
-        const config::Config config = test::parse_config(read_file(profile));
+        config::Config config = test::parse_config(read_file(profile));
+        Budget without;
         Budget budget;
         test::Problems problems;
+        REQUIRE(server::make_budget(config, costs, "rivulet test", without, problems).ok());
+        CHECK(sum(without.memory_lines()) == config.memory.total);
+        CHECK(without.reserved_bytes == 0);
+        with_tls(config);
         const Status status = server::make_budget(config, costs, "rivulet test", budget, problems);
         for (const std::string& line : problems.lines) MESSAGE(line);
         REQUIRE(status.ok());
+        // What TLS would take is the ring's as long as no listener has it.
+        CHECK(budget.reserved_bytes >= std::uint64_t{config.limits.tls_connections} * 26 * 1024);
+        CHECK(without.broker.store.blocks >= budget.broker.store.blocks + budget.reserved_bytes / (store::block_bytes + sizeof(store::Block)) - 1);
         CHECK(sum(budget.memory_lines()) == config.memory.total);
         CHECK(budget.total == config.memory.total);
         CHECK(sum(budget.flash_lines()) == budget.flash_total);
@@ -85,6 +97,7 @@ TEST_CASE("the built-in defaults fit as well") {
 TEST_CASE("too little memory: the largest lines and their keys are named") {
     config::Config config;
     config.memory.total = 16 << 20;
+    with_tls(config);
     Budget budget;
     test::Problems problems;
     CHECK(server::make_budget(config, costs, "rivulet test", budget, problems).error() == Error::invalid_config);

@@ -71,7 +71,7 @@ TEST_CASE("check-config prints every line of the sum, and says yes") {
     TestHost host;
     CHECK(host.check({}) == 0);
     CHECK(host.errors.empty());
-    for (const char* line : {"process", "ring blocks", "TLS connections", "read windows", "journal", "checkpoints", "33554432", "limits.tls_connections"})
+    for (const char* line : {"process", "ring blocks", "Kafka sessions", "read windows", "journal", "checkpoints", "33554432", "limits.kafka_connections"})
         CHECK_MESSAGE(host.output.find(line) != std::string::npos, line);
     host.files.contents["a.conf"] = "[memory]\ntotal = 40M\n";
     CHECK(host.check({"-c", "a.conf", "--set", "storage.size=64M"}) == 0);
