@@ -31,6 +31,7 @@ platform::UvOptions uv_options(const server::EnvNeeds& needs, env::LogLevel leve
     options.connections_max = needs.connections;
     options.timers_max = needs.timers;
     options.listeners_max = needs.listeners;
+    options.bulk_senders = needs.bulk_senders;
     options.level = level;
     return options;
 }
@@ -61,6 +62,7 @@ public:
         server::PlatformCosts costs;
         costs.process_bytes = process_bytes;
         costs.connection_bytes = sizeof(platform::TcpConnection);
+        costs.bulk_sender_bytes = 2 * platform::BulkSenders::buffer_bytes;  // the kernel doubles what it is asked for
         costs.env_bytes = all - needs.connections * costs.connection_bytes;
         return costs;
     }

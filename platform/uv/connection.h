@@ -31,10 +31,12 @@ public:
     env::Address local() const override;
 
     // For UvNetwork, on a connection just taken from the pool.
-    void accept(uv_stream_t& server, env::Acceptor& acceptor);
+    // `bounded`: its listener sets the size of its send buffer.
+    void accept(uv_stream_t& server, env::Acceptor& acceptor, bool bounded);
     void connect(const env::Address& address, env::ConnectionHandler& handler);
     // For tearing down: closes without another call of the handler.
     void abandon();
+    int descriptor() const;
 
 private:
     static TcpConnection& of(void* handle_data) { return *static_cast<TcpConnection*>(handle_data); }
@@ -46,7 +48,6 @@ private:
 
     void reset();
     uv_stream_t* stream() { return reinterpret_cast<uv_stream_t*>(&tcp_); }
-    int descriptor() const;
     void start_reading();
     void read_pieces(std::span<const MutableBytes> pieces);
     void begin_close(Error reason);
@@ -69,6 +70,7 @@ private:
     bool closing_ : 1 = false;
     bool shut_ : 1 = false;     // no more sending
     bool in_pieces_ : 1 = false;  // read so, which on_read() hears of at once
+    bool bounded_ : 1 = false;    // it may be one of the bulk senders
 };
 static_assert(sizeof(TcpConnection) <= 512);
 

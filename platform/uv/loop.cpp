@@ -86,7 +86,7 @@ struct UvEnv::Parts {
           pool(arena.take_bytes(library_bytes(o), Pool::alignment)),
           loop_holder(pool),
           jobs(loop, disk),
-          network(loop, jobs, arena, o.connections_max, o.listeners_max),
+          network(loop, jobs, arena, o.connections_max, o.listeners_max, o.bulk_senders),
           timers(arena.make_array<env::Timer*>(o.timers_max)),
           boot_id(read_boot_id()) {
         descriptor_limit = set_descriptor_limit(descriptors_wanted(o));

@@ -24,6 +24,7 @@ struct UvOptions {
     std::size_t connections_max = 16;  // accepted and made, together
     std::size_t timers_max = 64;       // armed at the same time
     std::size_t listeners_max = 4;
+    std::size_t bulk_senders = 0;      // accepted connections that may have a large send buffer at a time: platform/uv/bulk_senders.h
     env::LogLevel level = env::LogLevel::info;
     bool seal_allocations = true;  // by serving(); false for tests that allocate while they look on
 };

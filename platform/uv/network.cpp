@@ -47,12 +47,13 @@ void TcpListener::accept() {
     // Without uv_accept() libuv keeps the socket and stops watching the listener: exactly the pause that is wanted.
     TcpConnection* const connection = network_->take();
     stalled_ = !connection;
-    if (connection) connection->accept(*stream_of(tcp_), *acceptor_);
+    if (connection) connection->accept(*stream_of(tcp_), *acceptor_, bounded_);
 }
 
-UvNetwork::UvNetwork(uv_loop_t& loop, Jobs& jobs, Arena& arena, std::size_t connections_max, std::size_t listeners_max)
+UvNetwork::UvNetwork(uv_loop_t& loop, Jobs& jobs, Arena& arena, std::size_t connections_max, std::size_t listeners_max, std::size_t bulk_senders)
     : loop_(loop),
       storage_(arena.take_bytes(connections_max * sizeof(TcpConnection), alignof(TcpConnection))),
+      bulk_senders_(bulk_senders),
       connections_max_(connections_max),
       listeners_(arena.make_array<TcpListener>(listeners_max)),
       resolver_(jobs) {}
@@ -95,6 +96,7 @@ Result<env::Listener*> UvNetwork::listen(const env::Address& address, const env:
     listener->acceptor_ = &acceptor;
     listener->in_use_ = true;
     listener->stalled_ = false;
+    listener->bounded_ = options.send_buffer_bytes != 0;
     uv_os_fd_t fd = -1;
     uv_fileno(handle_of(listener->tcp_), &fd);
     set_tcp_options(fd);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "platform/uv/bulk_senders.h"
 #include "platform/uv/connection.h"
 #include "platform/uv/resolver.h"
 
@@ -28,12 +29,13 @@ private:
     UvNetwork* network_ = nullptr;
     env::Acceptor* acceptor_ = nullptr;
     bool in_use_ = false;
+    bool bounded_ = false;  // sets the send buffers of its connections
     bool stalled_ = false;  // libuv holds an accepted socket for which there was no connection
 };
 
 class UvNetwork final : public env::Network {
 public:
-    UvNetwork(uv_loop_t& loop, Jobs& jobs, Arena& arena, std::size_t connections_max, std::size_t listeners_max);
+    UvNetwork(uv_loop_t& loop, Jobs& jobs, Arena& arena, std::size_t connections_max, std::size_t listeners_max, std::size_t bulk_senders);
     static std::size_t memory_bytes(std::size_t connections_max, std::size_t listeners_max);
 
     Result<env::Listener*> listen(const env::Address& address, const env::ListenOptions& options, env::Acceptor& acceptor) override;
@@ -42,6 +44,7 @@ public:
 
     // For connections and listeners.
     uv_loop_t& loop() { return loop_; }
+    BulkSenders& bulk_senders() { return bulk_senders_; }
     TcpConnection* take();
     void release(TcpConnection& connection);
     // What the read in pieces has ended with that a connection is just told of: bytes, or an error of libuv.
@@ -55,6 +58,7 @@ private:
 
     uv_loop_t& loop_;
     MutableBytes storage_;
+    BulkSenders bulk_senders_;
     std::size_t connections_max_;
     std::size_t constructed_ = 0;
     List<TcpConnection> free_;

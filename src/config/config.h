@@ -68,6 +68,7 @@ struct Limits {
     std::uint32_t inflight_bytes = 0;      // per connection: on its way out, pinning blocks
     std::uint32_t receive_pool_bytes = 0;  // all receive buffers together
     std::uint32_t kafka_connections = 0;
+    std::uint32_t bulk_senders = 0;        // connections with a large send buffer of the kernel
     std::uint32_t kafka_receive_bytes = 0;
     std::uint32_t kafka_request_bytes = 0;
     std::uint32_t kafka_response_bytes = 0;

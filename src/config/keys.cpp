@@ -87,6 +87,8 @@ constexpr Key limits_keys[] = {
      .access = number_at<&Limits::tls_connections>(), .why = "Those of them that may use TLS, at 26K of memory each where a listener has tls = on, else none."},
     {.name = "tls_handshakes", .type = KeyType::integer, .default_text = "8", .minimum = 1, .maximum = 64,
      .access = number_at<&Limits::tls_handshakes>(), .why = "TLS handshakes at once; more wait."},
+    {.name = "bulk_senders", .type = KeyType::integer, .default_text = "4", .minimum = 0, .maximum = 16,
+     .access = number_at<&Limits::bulk_senders>(), .why = "Connections at once whose send buffer in the kernel is made 1M (at most net.core.wmem_max), since much is sent over them; outside memory.total."},
     {.name = "topics", .type = KeyType::integer, .default_text = "256", .minimum = 1, .maximum = 10'000,
      .access = number_at<&Limits::topics>(), .why = "Topics."},
     {.name = "partitions", .type = KeyType::integer, .default_text = "1000", .minimum = 1, .maximum = 10'000,

@@ -272,7 +272,7 @@ void Planner::add_flash() {
         std::uint64_t& largest = listener.protocol == config::Protocol::kafka ? kafka : compact;
         if (each > largest) largest = each;
     }
-    out_.sockets_bytes = known ? compact * out_.hub.sessions() + kafka * out_.kafka.sessions() : 0;
+    out_.sockets_bytes = known ? compact * out_.hub.sessions() + kafka * out_.kafka.sessions() + config_.limits.bulk_senders * std::uint64_t{costs_.bulk_sender_bytes} : 0;
 }
 
 Status Planner::run() {
@@ -297,7 +297,7 @@ EnvNeeds env_needs(const config::Config& config) {
     kafka::HubOptions kafka;
     kafka.connections = kafka_connections(config);
     return {config.limits.connections + spare_connections(config.limits.connections) + kafka.sessions(), config.limits.parked_fetches + kafka.timers() + timers_of_our_own,
-            config.listener_count};
+            config.listener_count, config.limits.bulk_senders};
 }
 
 Status make_budget(const config::Config& config, const PlatformCosts& costs, std::string_view software, Budget& out, config::ProblemSink& problems) {

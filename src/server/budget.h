@@ -17,6 +17,7 @@ struct EnvNeeds {
     std::size_t connections = 0;  // the spare ones included
     std::size_t timers = 0;
     std::size_t listeners = 0;
+    std::size_t bulk_senders = 0;  // connections that may have a large send buffer of the kernel
 };
 EnvNeeds env_needs(const config::Config& config);
 
@@ -25,6 +26,7 @@ struct PlatformCosts {
     std::size_t process_bytes = 0;     // outside the arena: program image, stacks, the C library; a measured upper bound
     std::size_t env_bytes = 0;         // loop, timers, the library's own pool, without connections
     std::size_t connection_bytes = 0;  // each
+    std::size_t bulk_sender_bytes = 0; // the kernel's, each, beside memory.total
 };
 
 struct BudgetLine {

@@ -126,7 +126,7 @@ void print_budget(const Budget& budget, config::LineSink& sink) {
     print_total("total", budget.total, "memory.total; taken at start, never exceeded", sink);
     sink.on_line("");
     sink.on_line("The kernel's socket buffers, beside it");
-    if (budget.sockets_bytes != 0) print_total("sockets", budget.sockets_bytes, "at most, with all connections in use (send_buffer, receive_buffer of the listeners)", sink);
+    if (budget.sockets_bytes != 0) print_total("sockets", budget.sockets_bytes, "at most, with all connections in use (send_buffer, receive_buffer of the listeners, limits.bulk_senders)", sink);
     else sink.on_line("sockets           by the system's defaults: set send_buffer and receive_buffer of each listener to bound them");
     sink.on_line("");
     sink.on_line("Flash, in bytes");

@@ -52,6 +52,17 @@ TEST_CASE("the kernel's buffers of sockets are told at most: of each protocol wh
     CHECK(sockets(large) == 2 * 128 * 1024 * (10 + 4));
     CHECK(sockets(small + large) == sockets(small) + sockets(large));
     CHECK(sockets(small + "[listener.kafka]\nsend_buffer = auto\n") == 0);
+    // And of those that may have more, what the platform says.
+    server::PlatformCosts with_bulk = costs;
+    with_bulk.bulk_sender_bytes = 1000;
+    const config::Config config = test::parse_config("[limits]\nbulk_senders = 3\n");
+    Budget without;
+    Budget budget;
+    test::Problems problems;
+    REQUIRE(server::make_budget(config, costs, "rivulet test", without, problems).ok());
+    REQUIRE(server::make_budget(config, with_bulk, "rivulet test", budget, problems).ok());
+    CHECK(budget.sockets_bytes == without.sockets_bytes + 3 * 1000);
+    CHECK(server::env_needs(config).bulk_senders == 3);
 }
 
 TEST_CASE("the profiles fit: the sum is memory.total, to the byte, with room for batches") {
