@@ -8,30 +8,44 @@
 
 namespace rivulet::platform {
 
+namespace {
+
+bool set(const TcpConnection& connection, int bytes) { return ::setsockopt(connection.descriptor(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0; }
+
+// Sent by us, not acknowledged by its reader's kernel.
+int unsent(const TcpConnection& connection) {
+    int bytes = 0;
+    return ::ioctl(connection.descriptor(), SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
+}  // namespace
+
 bool BulkSenders::take_place(TcpConnection& connection) {
-    Place* free = nullptr;
+    Place* place = nullptr;
     for (std::size_t i = 0; i < count_; ++i) {
         if (places_[i].connection == &connection) return false;
-        if (!free && (!places_[i].connection || idle(*places_[i].connection))) free = &places_[i];
+        if (!place && free(places_[i])) place = &places_[i];
     }
-    if (!free) return false;
     int had = 0;
     socklen_t length = sizeof had;
-    if (::getsockopt(connection.descriptor(), SOL_SOCKET, SO_SNDBUF, &had, &length) != 0) return false;
-    if (free->connection) ::setsockopt(free->connection->descriptor(), SOL_SOCKET, SO_SNDBUF, &free->small_bytes, sizeof free->small_bytes);
+    if (!place || ::getsockopt(connection.descriptor(), SOL_SOCKET, SO_SNDBUF, &had, &length) != 0) return false;
+    if (place->connection) set(*place->connection, place->small_bytes);
+    *place = {};
+    if (!set(connection, buffer_bytes)) return false;
     // The kernel tells twice what was asked for.
-    *free = {&connection, had / 2};
-    return ::setsockopt(connection.descriptor(), SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes) == 0;
+    *place = {&connection, had / 2};
+    return true;
 }
 
 void BulkSenders::gone(const TcpConnection& connection) {
-    for (Place& place : places_)
-        if (place.connection == &connection) place = {};
+    for (Place& place : places_) {
+        if (place.connection != &connection) continue;
+        const linger reset{.l_onoff = 1, .l_linger = 0};
+        if (unsent(connection) > place.small_bytes) ::setsockopt(connection.descriptor(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        place = {};
+    }
 }
 
-bool BulkSenders::idle(const TcpConnection& connection) {
-    int unsent = 0;
-    return !connection.sending() && ::ioctl(connection.descriptor(), SIOCOUTQ, &unsent) == 0 && unsent == 0;
-}
+bool BulkSenders::free(const Place& place) { return !place.connection || (!place.connection->sending() && unsent(*place.connection) <= place.small_bytes); }
 
 }  // namespace rivulet::platform

@@ -2,7 +2,8 @@
 // which is a third of its time (make bench ARGS="--only kafka-peer").
 // Owns:     the places; connections are the network's. Bounds: places_max; so many large buffers at a time, whatever their readers do.
 // Errors:   none: who gets no place keeps its listener's buffer.        Thread: loop only.
-// Guarantee: a place is taken from a connection only once the kernel has sent all that its large buffer held; gone() first, before its socket is closed.
+// Guarantee: a place is taken from a connection only once the kernel has left of its large buffer no more than a small one holds. A connection that ends with more than that unsent is reset, since
+//           the kernel would keep it for minutes. What is unsent in a large buffer counts as taken by its reader: one that stands still keeps its place for as long as its connection stands.
 #pragma once
 
 #include <array>
@@ -21,8 +22,9 @@ public:
 
     explicit BulkSenders(std::size_t places) : count_(places < places_max ? places : places_max) {}
 
-    // True: it has one now, and had none.
+    // True: it has a large buffer now, and had a small one.
     bool take_place(TcpConnection& connection);
+    // Before its socket is closed.
     void gone(const TcpConnection& connection);
 
 private:
@@ -30,7 +32,7 @@ private:
         TcpConnection* connection = nullptr;
         int small_bytes = 0;  // what it had, and gets back
     };
-    static bool idle(const TcpConnection& connection);
+    static bool free(const Place& place);
 
     std::array<Place, places_max> places_;
     std::size_t count_;

@@ -82,7 +82,7 @@ void TcpConnection::reset() {
     handler_ = nullptr;
     peer_ = {};
     reason_ = Error::none;
-    in_pieces_ = bounded_ = connecting_ = sending_ = paused_ = held_ = closing_ = shut_ = false;
+    in_pieces_ = bulk_ = connecting_ = sending_ = paused_ = held_ = closing_ = shut_ = false;
     tcp_.data = this;
 }
 
@@ -91,9 +91,9 @@ int TcpConnection::descriptor() const {
     return uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &fd) == 0 ? fd : -1;
 }
 
-void TcpConnection::accept(uv_stream_t& server, env::Acceptor& acceptor, bool bounded) {
+void TcpConnection::accept(uv_stream_t& server, env::Acceptor& acceptor, bool bulk) {
     reset();
-    bounded_ = bounded;
+    bulk_ = bulk;
     RIVULET_CHECK(uv_tcp_init(server.loop, &tcp_) == 0);
     if (const int error = uv_accept(&server, stream()); error != 0) return begin_close(network_error(error));
     sockaddr_storage name;
@@ -218,7 +218,7 @@ std::size_t TcpConnection::send(std::span<const Bytes> buffers) {
             cursor.advance(static_cast<std::size_t>(n));
             taken += static_cast<std::size_t>(n);
             if (static_cast<std::size_t>(n) == offered) continue;
-            if (bounded_ && total(buffers) - taken >= BulkSenders::worth_bytes && network_.bulk_senders().take_place(*this)) continue;
+            if (bulk_ && total(buffers) - taken >= BulkSenders::worth_bytes && network_.bulk_senders().take_place(*this)) continue;
             count = cursor.fill(vectors, env::send_buffers_kept_max, offered);
             n = uv_write(&write_request_, stream(), vectors, count, on_written);
         }
@@ -266,7 +266,7 @@ void TcpConnection::close_handle() {
     auto* const handle = reinterpret_cast<uv_handle_t*>(&tcp_);
     if (uv_is_closing(handle)) return;
     if (reason_ == Error::canceled && !connecting_) discard_unread();
-    if (bounded_) network_.bulk_senders().gone(*this);
+    if (bulk_) network_.bulk_senders().gone(*this);
     uv_close(handle, on_handle_closed);
 }
 

@@ -31,8 +31,8 @@ public:
     env::Address local() const override;
 
     // For UvNetwork, on a connection just taken from the pool.
-    // `bounded`: its listener sets the size of its send buffer.
-    void accept(uv_stream_t& server, env::Acceptor& acceptor, bool bounded);
+    // `bulk`: it may be one of the bulk senders.
+    void accept(uv_stream_t& server, env::Acceptor& acceptor, bool bulk);
     void connect(const env::Address& address, env::ConnectionHandler& handler);
     // For tearing down: closes without another call of the handler.
     void abandon();
@@ -70,7 +70,7 @@ private:
     bool closing_ : 1 = false;
     bool shut_ : 1 = false;     // no more sending
     bool in_pieces_ : 1 = false;  // read so, which on_read() hears of at once
-    bool bounded_ : 1 = false;    // it may be one of the bulk senders
+    bool bulk_ : 1 = false;     // may be one of the bulk senders
 };
 static_assert(sizeof(TcpConnection) <= 512);
 

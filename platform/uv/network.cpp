@@ -47,7 +47,7 @@ void TcpListener::accept() {
     // Without uv_accept() libuv keeps the socket and stops watching the listener: exactly the pause that is wanted.
     TcpConnection* const connection = network_->take();
     stalled_ = !connection;
-    if (connection) connection->accept(*stream_of(tcp_), *acceptor_, bounded_);
+    if (connection) connection->accept(*stream_of(tcp_), *acceptor_, bulk_);
 }
 
 UvNetwork::UvNetwork(uv_loop_t& loop, Jobs& jobs, Arena& arena, std::size_t connections_max, std::size_t listeners_max, std::size_t bulk_senders)
@@ -96,7 +96,7 @@ Result<env::Listener*> UvNetwork::listen(const env::Address& address, const env:
     listener->acceptor_ = &acceptor;
     listener->in_use_ = true;
     listener->stalled_ = false;
-    listener->bounded_ = options.send_buffer_bytes != 0;
+    listener->bulk_ = options.send_buffer_bytes != 0 && options.send_buffer_bytes < BulkSenders::buffer_bytes;
     uv_os_fd_t fd = -1;
     uv_fileno(handle_of(listener->tcp_), &fd);
     set_tcp_options(fd);

@@ -29,7 +29,7 @@ private:
     UvNetwork* network_ = nullptr;
     env::Acceptor* acceptor_ = nullptr;
     bool in_use_ = false;
-    bool bounded_ = false;  // sets the send buffers of its connections
+    bool bulk_ = false;     // its connections may be bulk senders: their buffers are of a size that it sets, a smaller one
     bool stalled_ = false;  // libuv holds an accepted socket for which there was no connection
 };
 

@@ -103,7 +103,7 @@ __attribute__((target("sse4.2"))) std::uint32_t update_sse42(std::uint32_t c, co
 
 constexpr std::size_t folded_bytes = 128;  // four registers
 
-// A factor of multiply_64 that moves a sum by so many bits: x^(bits - 1), since the product of two reflected numbers comes out shifted by one.
+// What fold() multiplies by to move a sum by so many bits: x^(bits - 1), since the product of two reflected numbers comes out shifted by one.
 constexpr long long factor(unsigned bits) {
     std::uint32_t power = 0x80000000U;
     for (unsigned i = 1; i < bits; ++i) power = (power >> 1) ^ (polynomial & (0U - (power & 1U)));
@@ -140,6 +140,7 @@ __attribute__((target("avx2,vpclmulqdq,sse4.2"))) std::uint32_t update_folding(s
     const __m256i last = fold(sum, factors(by_128[0], by_128[1]), swapped);
     const std::uint64_t first_8 = static_cast<std::uint64_t>(_mm256_extract_epi64(last, 0));
     const std::uint64_t second_8 = static_cast<std::uint64_t>(_mm256_extract_epi64(last, 1));
+    _mm256_zeroupper();  // some processors are slow with what is left there
     return update_sse42(static_cast<std::uint32_t>(_mm_crc32_u64(_mm_crc32_u64(0, first_8), second_8)), p, n);
 }
 #endif
@@ -148,7 +149,7 @@ __attribute__((target("avx2,vpclmulqdq,sse4.2"))) std::uint32_t update_folding(s
 constexpr unsigned zeros_bits = 8;
 constexpr std::uint8_t zeros[1U << zeros_bits] = {};
 
-std::uint32_t update_by(Crc32cMethod method, std::uint32_t c, Bytes bytes) {
+std::uint32_t update_by([[maybe_unused]] Crc32cMethod method, std::uint32_t c, Bytes bytes) {
 #if defined(__x86_64__)
     if (method == Crc32cMethod::folding && bytes.size() >= folded_bytes) return update_folding(c, bytes.data(), bytes.size());
     if (method != Crc32cMethod::tables) return update_sse42(c, bytes.data(), bytes.size());
@@ -167,7 +168,7 @@ std::uint32_t update(std::uint32_t c, Bytes bytes) {
 bool crc32c_has(Crc32cMethod method) {
 #if defined(__x86_64__)
     if (method == Crc32cMethod::instruction) return __builtin_cpu_supports("sse4.2") != 0;
-    if (method == Crc32cMethod::folding) return __builtin_cpu_supports("vpclmulqdq") != 0 && __builtin_cpu_supports("avx2") != 0;
+    if (method == Crc32cMethod::folding) return crc32c_has(Crc32cMethod::instruction) && __builtin_cpu_supports("vpclmulqdq") != 0 && __builtin_cpu_supports("avx2") != 0;
 #endif
     return method == Crc32cMethod::tables;
 }

@@ -88,7 +88,7 @@ constexpr Key limits_keys[] = {
     {.name = "tls_handshakes", .type = KeyType::integer, .default_text = "8", .minimum = 1, .maximum = 64,
      .access = number_at<&Limits::tls_handshakes>(), .why = "TLS handshakes at once; more wait."},
     {.name = "bulk_senders", .type = KeyType::integer, .default_text = "4", .minimum = 0, .maximum = 16,
-     .access = number_at<&Limits::bulk_senders>(), .why = "Connections at once whose send buffer in the kernel is made 1M (at most net.core.wmem_max), since much is sent over them; outside memory.total."},
+     .access = number_at<&Limits::bulk_senders>(), .why = "Connections at once whose send buffer in the kernel is made 1M (at most net.core.wmem_max), since much is sent over them, where send_buffer of their listener is smaller, and not auto; outside memory.total, the kernel counts twice that."},
     {.name = "topics", .type = KeyType::integer, .default_text = "256", .minimum = 1, .maximum = 10'000,
      .access = number_at<&Limits::topics>(), .why = "Topics."},
     {.name = "partitions", .type = KeyType::integer, .default_text = "1000", .minimum = 1, .maximum = 10'000,

@@ -265,14 +265,16 @@ void Planner::add_flash() {
     // The kernel counts its own book-keeping in and doubles what is asked for.
     std::uint64_t compact = 0;
     std::uint64_t kafka = 0;
+    std::uint64_t bulk = 0;
     bool known = true;
     for (const config::Listener& listener : config_.listeners()) {
         const std::uint64_t each = 2 * (std::uint64_t{listener.send_buffer} + listener.receive_buffer);
         if (listener.send_buffer == 0 || listener.receive_buffer == 0) known = false;
+        if (2 * std::uint64_t{listener.send_buffer} < costs_.bulk_sender_bytes) bulk = config_.limits.bulk_senders * std::uint64_t{costs_.bulk_sender_bytes};
         std::uint64_t& largest = listener.protocol == config::Protocol::kafka ? kafka : compact;
         if (each > largest) largest = each;
     }
-    out_.sockets_bytes = known ? compact * out_.hub.sessions() + kafka * out_.kafka.sessions() + config_.limits.bulk_senders * std::uint64_t{costs_.bulk_sender_bytes} : 0;
+    out_.sockets_bytes = known ? compact * out_.hub.sessions() + kafka * out_.kafka.sessions() + bulk : 0;
 }
 
 Status Planner::run() {

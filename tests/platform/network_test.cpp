@@ -8,7 +8,6 @@
 #include <memory>
 
 #include "env/address.h"
-#include "platform/uv/connection.h"
 #include "tests/platform/world.h"
 
 using namespace rivulet;
@@ -32,12 +31,6 @@ struct Pair {
     Peer client;
     env::Listener* listener;
 };
-
-std::string pattern(std::size_t n) {
-    std::string text(n, '\0');
-    for (std::size_t i = 0; i < n; ++i) text[i] = static_cast<char>('a' + i * 7 % 26);
-    return text;
-}
 
 }  // namespace
 
@@ -188,68 +181,6 @@ TEST_CASE("network: of a large send at most four buffers are kept beyond what th
     CHECK(world.env.library_memory().allocations == allocations_before);  // libuv copies the list of a fifth buffer
     REQUIRE(world.until([&] { return pair.server.received.size() == text.size(); }));
     CHECK(pair.server.received == text);
-}
-
-TEST_CASE("network: few that much is sent to have a large send buffer, until another needs it and theirs is sent") {
-    platform::UvOptions uv = test_options();
-    uv.bulk_senders = 1;
-    World world(uv);
-    env::ListenOptions options;
-    options.send_buffer_bytes = 16 * 1024;
-    Door door;
-    Peer servers[2];
-    Peer clients[2];
-    door.peers = {&servers[0], &servers[1]};
-    env::Listener* const listener = world.env.network().listen(loopback(), options, door).value();
-    for (int i = 0; i < 2; ++i) {
-        clients[i].connection = world.env.network().connect(listener->local(), clients[i]).value();
-        REQUIRE(world.until([&] { return clients[i].connected && servers[i].connection; }));
-    }
-    const auto buffer_of = [](const Peer& peer) {
-        int bytes = 0;
-        socklen_t length = sizeof bytes;
-        REQUIRE(::getsockopt(static_cast<platform::TcpConnection*>(peer.connection)->descriptor(), SOL_SOCKET, SO_SNDBUF, &bytes, &length) == 0);
-        return bytes;
-    };
-    const std::string much = pattern(8 << 20);
-    const auto send_much = [&](int i) {
-        clients[i].connection->pause_reading();
-        servers[i].say(much);
-        REQUIRE(servers[i].connection->sending());
-    };
-    const auto read_all = [&](int i, std::size_t bytes) {
-        clients[i].connection->resume_reading();
-        REQUIRE(world.until([&] { return clients[i].received.size() == bytes && !servers[i].connection->sending(); }));
-    };
-    const int small = buffer_of(servers[1]);
-    CHECK(small == 32 * 1024);
-    servers[0].say(pattern(60 * 1024));  // does not fit either, but is not worth it
-    CHECK(buffer_of(servers[0]) == small);
-    read_all(0, 60 * 1024);
-    clients[0].received.clear();
-    send_much(0);
-    CHECK(buffer_of(servers[0]) >= 8 * small);
-    send_much(1);
-    CHECK(buffer_of(servers[1]) == small);  // the other's is in use
-    read_all(1, much.size());
-    CHECK(clients[1].received == much);
-    read_all(0, much.size());
-    CHECK(clients[0].received == much);
-    // The kernel knows a little later that all has arrived.
-    REQUIRE(world.until([&] {
-        clients[1].received.clear();
-        send_much(1);
-        const bool has = buffer_of(servers[1]) >= 8 * small;
-        read_all(1, much.size());
-        return has;
-    }));
-    CHECK(buffer_of(servers[0]) == small);
-    // A place of a connection that ends is free.
-    servers[1].connection->close();
-    REQUIRE(world.until([&] { return servers[1].closed; }));
-    send_much(0);
-    CHECK(buffer_of(servers[0]) >= 8 * small);
-    listener->close();
 }
 
 TEST_CASE("network: a refused connect is told on a later turn") {

@@ -20,6 +20,12 @@ inline platform::UvOptions test_options() {
     return options;
 }
 
+inline std::string pattern(std::size_t n) {
+    std::string text(n, '\0');
+    for (std::size_t i = 0; i < n; ++i) text[i] = static_cast<char>('a' + i * 7 % 26);
+    return text;
+}
+
 struct Alarm final : env::Timer {
     bool rang = false;
     void on_timer() override { rang = true; }

@@ -74,8 +74,6 @@ void KafkaHistory::committed(std::uint64_t number, bool taken) {
     }
     came_into_force(attempt);
     ++commits_taken_;
-    if (attempt.generation >= 0 && attempt.generation < attempt.floor) return world_.fail(attempt.text + " is taken, though the assignments of generation " + std::to_string(attempt.floor) + " were told before");
-    if (attempt.of_fenced) return world_.fail(attempt.text + " is taken, though another member has its instance");
 }
 
 // Acknowledged, or read, after which its member does not commit it again: its own acknowledgement may have been lost.
@@ -83,6 +81,8 @@ void KafkaHistory::came_into_force(Attempt& attempt) {
     if (attempt.known < 0) attempt.known = world_.now();
     std::int64_t& highest = registers_[attempt.key].highest;
     highest = std::max(highest, attempt.offset);
+    if (attempt.generation >= 0 && attempt.generation < attempt.floor) return world_.fail(attempt.text + " is taken, though the assignments of generation " + std::to_string(attempt.floor) + " were told before");
+    if (attempt.of_fenced) return world_.fail(attempt.text + " is taken, though another member has its instance");
 }
 
 // When it cannot come into force any more, if it has not.

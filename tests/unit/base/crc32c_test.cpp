@@ -21,6 +21,7 @@ std::vector<Crc32cMethod> methods() {
     std::vector<Crc32cMethod> found;
     for (const Crc32cMethod method : {Crc32cMethod::tables, Crc32cMethod::instruction, Crc32cMethod::folding})
         if (crc32c_has(method)) found.push_back(method);
+        else MESSAGE("not compared, since this processor lacks it: way ", static_cast<int>(method));
     return found;
 }
 
@@ -56,7 +57,7 @@ TEST_CASE("crc32c: each way agrees with the definition, at every length and alig
     const auto lanes = random_bytes(random, 3 * 768 + 16);
     const auto large = random_bytes(random, 100'003);
     for (std::size_t start = 0; start < 9; ++start)
-        for (std::size_t n = 0; n + start <= data.size(); n += n < 40 || n > 120 ? 1 : 13) {
+        for (std::size_t n = 0; n + start <= data.size(); n += n < 40 || n > 110 ? 1 : 13) {
             const Bytes view = Bytes(data).subspan(start, n);
             const std::uint32_t want = slow(view);
             REQUIRE(crc32c(view) == want);

@@ -61,7 +61,10 @@ TEST_CASE("the kernel's buffers of sockets are told at most: of each protocol wh
     test::Problems problems;
     REQUIRE(server::make_budget(config, costs, "rivulet test", without, problems).ok());
     REQUIRE(server::make_budget(config, with_bulk, "rivulet test", budget, problems).ok());
-    CHECK(budget.sockets_bytes == without.sockets_bytes + 3 * 1000);
+    CHECK(budget.sockets_bytes == without.sockets_bytes);  // these are smaller than what a listener's connections have
+    with_bulk.bulk_sender_bytes = 1 << 20;
+    REQUIRE(server::make_budget(config, with_bulk, "rivulet test", budget, problems).ok());
+    CHECK(budget.sockets_bytes == without.sockets_bytes + (3 << 20));
     CHECK(server::env_needs(config).bulk_senders == 3);
 }
 
@@ -88,6 +91,10 @@ TEST_CASE("the profiles fit: the sum is memory.total, to the byte, with room for
         CHECK(budget.broker.store.blocks * std::uint64_t{store::block_bytes} >= 2 * std::uint64_t{config.limits.batch_bytes});
         CHECK(budget.broker.store.check().ok());
         CHECK(budget.arena_bytes == budget.total - costs.process_bytes);
+        server::PlatformCosts with_bulk = costs;
+        with_bulk.bulk_sender_bytes = 2 << 20;
+        REQUIRE(server::make_budget(config, with_bulk, "rivulet test", budget, problems).ok());
+        CHECK(budget.sockets_bytes - without.sockets_bytes <= config.memory.total / 2);
         Lines text;
         server::print_budget(budget, text);
         CHECK(text.text.find("ring blocks") != std::string::npos);

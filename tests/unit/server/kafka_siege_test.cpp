@@ -9,7 +9,7 @@ using namespace rivulet::test;
 namespace {
 
 constexpr std::size_t connections_max = 160;
-constexpr std::int64_t wait_ns_max = 1250 * ns_per_ms;  // 750 until a batch counts as stalled, 250 until that is looked for, what waits for a commit twice
+constexpr std::int64_t wait_ns_max = 1250 * ns_per_ms;  // 750 until a batch counts as stalled, 250 until that is looked for, two commits of 100 each and their syncs
 const std::string built_in = R"(
 [storage]
 size = 64M
