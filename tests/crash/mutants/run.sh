@@ -8,6 +8,8 @@ cd "$(dirname "$0")/../../.." || exit 2
 out=${OUT:-build/native-release}
 cxx=${CXX:-g++}
 here=tests/crash/mutants
+# What unit tests have of the simulator's judges: group_oracle_files of the Makefile.
+oracle='tests/sim/run/kafka_history.cpp tests/sim/run/group_history.cpp tests/sim/run/batches.cpp tests/sim/run/compression.cpp'
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT INT TERM
 passed=0
@@ -19,7 +21,7 @@ bad() { echo "FAILED $1: $2"; failed=$((failed + 1)); }
 program_of() {
     case $1 in
     seed:*) program=sim_run own='tests/sim/run/*.cpp tests/support/guard/*.cpp' ;;
-    unit:*) program=unit_test own='tests/unit/*_test.cpp tests/unit/*/*_test.cpp tests/support/guard/*.cpp tests/support/doctest_main.cpp' ;;
+    unit:*) program=unit_test own="tests/unit/*_test.cpp tests/unit/*/*_test.cpp tests/support/guard/*.cpp tests/support/doctest_main.cpp $oracle" ;;
     *) program=crash_run own='tests/crash/*.cpp' ;;
     esac
 }
