@@ -112,8 +112,8 @@ public:
     // Batches of producers, validated. On a log with LogAppendTime they are stamped, with the mark of an untrusted clock where that is so.
     Result<store::Appended> append(store::Log& log, Bytes batch) { return store_.append(log, batch, append_time(log)); }
     // See store::Store::begin_stage. What ends a stage may make room for others.
-    Status begin_stage(store::Stage& stage, std::size_t bytes, bool ahead = false) { return store_.begin_stage(stage, bytes, ahead); }
-    bool stage_fits(std::size_t bytes) { return store_.stage_fits(bytes); }
+    Status begin_stage(store::Stage& stage, std::size_t bytes, store::StageShare share = store::StageShare::whole) { return store_.begin_stage(stage, bytes, share); }
+    bool stage_fits(std::size_t bytes, store::StageShare share) { return store_.stage_fits(bytes, share); }
     Result<store::Appended> append(store::Log& log, store::Stage& stage);
     void drop(store::Stage& stage);
     Result<std::int64_t> new_producer_id() { return store_.new_producer_id(); }

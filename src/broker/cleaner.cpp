@@ -173,7 +173,7 @@ void Cleaner::wait_for_room() {
 // For the batch that found none, before a view is taken: what that holds cannot make room. The stage is kept for it.
 bool Cleaner::make_room() {
     if (wanted_bytes_ == 0) return true;
-    const Status begun = broker_.begin_stage(stage_, wanted_bytes_, true);
+    const Status begun = broker_.begin_stage(stage_, wanted_bytes_, store::StageShare::ahead);
     if (!begun && begun.error() == Error::busy) return false;
     wanted_bytes_ = 0;
     return true;
@@ -210,7 +210,7 @@ void Cleaner::end_copying() {
         record::BatchHeader header;
         header.base_offset = end_ - 1;
         header.leader_epoch = std::max(Epoch(0), cleaned->epoch_at(end_ - 1));
-        const Status begun = broker_.begin_stage(stage_, record::batch_header_bytes, true);
+        const Status begun = broker_.begin_stage(stage_, record::batch_header_bytes, store::StageShare::ahead);
         if (begun) {
             std::uint8_t bytes[record::batch_header_bytes];
             header.crc = record::batch_crc(header, 0, 0);

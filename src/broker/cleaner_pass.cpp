@@ -218,7 +218,7 @@ Cleaner::Step Cleaner::begin_batch() {
     const std::size_t bytes = header_.total_bytes() + (grows ? growth : 0);
     if (stage_.room() < bytes) {
         broker_.drop(stage_);
-        const Status begun = broker_.begin_stage(stage_, bytes, true);
+        const Status begun = broker_.begin_stage(stage_, bytes, store::StageShare::ahead);
         if (!begun && begun.error() == Error::busy) wanted_bytes_ = bytes;
         if (!begun) return begun.error() == Error::busy ? Step::wait : Step::failed;
     }

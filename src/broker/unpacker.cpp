@@ -73,7 +73,7 @@ void Unpacker::on_opened(Error error) {
 
 Status Unpacker::reserve() {
     if (!broker_.store().find(current_->log_)) return fail(Error::unknown_topic_or_partition);
-    RIVULET_TRY(broker_.begin_stage(stage_, record::batch_header_bytes + static_cast<std::size_t>(content_), true));
+    RIVULET_TRY(broker_.begin_stage(stage_, record::batch_header_bytes + static_cast<std::size_t>(content_), store::StageShare::ahead));
     const std::uint8_t room[record::batch_header_bytes] = {};
     stage_.put(room);
     crc_ = 0;

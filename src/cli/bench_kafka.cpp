@@ -245,7 +245,7 @@ public:
     KafkaReceiver(ConsumeLoadRun& run, CliContext& context, const std::string& address, std::vector<std::size_t> partitions, bool earliest)
         : run_(run), address_(address), earliest_(earliest), memory_(client::KafkaChannel::memory_bytes(options(partitions.size()))),
           channel_(context.env, options(partitions.size()), memory_.arena(), *this) {
-        for (const std::size_t partition : partitions) places_.push_back({static_cast<std::int32_t>(partition), {}, {}});
+        for (const std::size_t partition : partitions) places_.push_back({static_cast<std::int32_t>(partition), {}, {}, true});
     }
     void start() override { open_leader(channel_, address_, run_); }
     void stop() override { channel_.close(); }
@@ -255,6 +255,7 @@ private:
         std::int32_t partition;
         Offset next;
         ConsumeLoadRun::Target target;
+        bool lost;  // where it is to read is asked for: at first, and when the log starts beyond
     };
     // A request names each partition, in 33 bytes at most.
     static client::KafkaOptions options(std::size_t partitions) { return {.receive_bytes = receive_bytes, .send_bytes = (64U << 10) + 40 * partitions, .name = "rivulet bench"}; }
@@ -275,7 +276,8 @@ private:
     template <class Topic>
     void ask(Topic& topic) { topic.partitions = decltype(topic.partitions)::of(places_.size(), queries_); }
 
-    void on_open() override {
+    void on_open() override { ask_offsets(); }
+    void ask_offsets() {
         kafka::ListOffsetsRequest::Topic topic;
         topic.name = run_.options().topic;
         ask(topic);
@@ -315,7 +317,7 @@ private:
                 Place* const place = find(partition.partition_index);
                 if (!place) return fail(Error::malformed);
                 if (partition.error_code != 0) return told(partition.partition_index, partition.error_code), Status();
-                place->next = partition.offset;
+                if (std::exchange(place->lost, false)) place->next = partition.offset;
             }
         }
         fetch();
@@ -324,22 +326,33 @@ private:
     Status take_fetched(Bytes body) {
         RIVULET_TRY_ASSIGN(const kafka::FetchResponse answer, channel_.decode<kafka::FetchResponse>(Api::fetch, body));
         if (answer.error_code != 0) return run_.failed(exit_no, kafka_text(answer.error_code)), Status();
+        bool lost = false;
         std::vector<Offset> from;
         for (const Place& place : places_) from.push_back(place.next);
         for (const auto& topic : answer.responses) {
             for (const auto& partition : topic.partitions) {
                 Place* const place = find(partition.partition_index);
                 if (!place) return fail(Error::malformed);
+                // What it was to read next is gone meanwhile: it goes on at what is there.
+                place->lost = client::error_of_kafka(partition.error_code) == Error::offset_out_of_range;
+                lost |= place->lost;
+                if (place->lost) continue;
                 if (partition.error_code != 0) return told(partition.partition_index, partition.error_code), Status();
                 place->next = client::end_of_batches(whole(partition.records.bytes), place->next);
             }
         }
         // What comes next is under way while this is looked at.
-        fetch();
+        if (lost) {
+            earliest_ = true;
+            ask_offsets();
+        } else {
+            fetch();
+        }
         channel_.flush();
         for (const auto& topic : answer.responses) {
             for (const auto& partition : topic.partitions) {
                 Place& place = *find(partition.partition_index);
+                if (place.lost) continue;
                 if (!run_.take(whole(partition.records.bytes), from[static_cast<std::size_t>(&place - places_.data())], place.next, partition.high_watermark, place.target)) return {};
             }
         }

@@ -16,7 +16,7 @@ constexpr Option help_option{"help", "", "this text", false, 'h'};
 // ---- serve, check-config: done by main ----
 constexpr Option serve_options[] = {config_file_option, set_option, help_option};
 constexpr Example serve_examples[] = {
-    {"rivulet serve", "built-in defaults, data in ./rivulet-data, compact listener on 127.0.0.1:9192"},
+    {"rivulet serve", "built-in defaults, data in ./rivulet-data, listeners on 127.0.0.1:9192 (compact) and 9092 (Kafka)"},
     {"rivulet serve -c /etc/rivulet/rivulet.conf", ""},
     {"rivulet serve --set storage.dir=/mnt/ssd/rivulet --set storage.size=4G", ""},
 };

@@ -130,7 +130,7 @@ Status parse_number(const Key& key, std::string_view text, std::int64_t& value, 
 Status check_text(const Key& key, std::string_view text, Text& why) {
     if (text.size() > key.access.text_capacity) why << "longer than " << key.access.text_capacity << " bytes";
     else if (text.empty() && key.minimum > 0) why << "must not be empty";
-    else if (key.type == KeyType::address && !env::parse_address(text)) why << "not an address, which is like 0.0.0.0:9192 or [::]:9192";
+    else if (key.type == KeyType::address && !env::parse_address(text)) why << "not an address with its port, like 0.0.0.0:9192 or [::]:9192";
     else if (key.type == KeyType::endpoint && !text.empty() && !env::parse_endpoint(text)) why << "not HOST:PORT";
     else return {};
     return fail(Error::invalid_config);

@@ -57,8 +57,9 @@ public:
         RIVULET_CHECK(offset != 0 && offset <= end_);
         const std::size_t n = left < room() ? left : room();
         std::uint8_t* const to = area_.data() + end_;
-        if (offset >= n) std::memcpy(to, to - offset, n);
-        else for (std::size_t i = 0; i < n; ++i) to[i] = to[i - offset];
+        const std::uint8_t* const from = to - offset;
+        if (offset >= n) std::memcpy(to, from, n);
+        else for (std::size_t i = 0; i < n; ++i) to[i] = from[i];
         end_ += n;
         left -= n;
     }

@@ -30,8 +30,7 @@ public:
     // The same of a stage that is full. On success it is empty again: its blocks are the log's, or free where the batch fitted the log's last one.
     Status append(Log& log, Stage& stage, const AppendTime& time = {});
     // Takes all blocks for a batch of that many bytes: batch_too_large, invalid_record (less than a header), busy.
-    // ahead: others may hold all that stages may have, and wait for what this one is for.
-    Status begin(Stage& stage, std::size_t bytes, bool ahead = false);
+    Status begin(Stage& stage, std::size_t bytes, StageShare share = StageShare::whole);
     void drop(Stage& stage);
     // The batch is as long as what is there: blocks beyond are given back.
     void fit(Stage& stage);
@@ -39,8 +38,9 @@ public:
     bool stages_wanted() const { return stages_wanted_; }
     // Of all stages together: half of the ring, and one largest batch in any case.
     std::uint32_t stage_blocks_max() const;
+    std::uint32_t slow_stage_blocks_max() const;
     // What stages hold leaves room for one more; if not, it is wanted from now on.
-    bool stage_fits(std::size_t bytes);
+    bool stage_fits(std::size_t bytes, StageShare share);
     // One reading into the log's open pack. A new one is begun if there is none, or it has other attributes or no room within the limit. Only log.end moves.
     Status add_reading(Log& log, const record::Reading& reading, std::uint16_t attributes, std::size_t batch_limit);
     // Writes the pack's header: its records become a closed batch. No-op without an open pack.
@@ -105,6 +105,7 @@ private:
     void drop_front(Log& log);
     // Its blocks have gone elsewhere.
     void end_stage(Stage& stage);
+    void count_staged(const Stage& stage, std::uint32_t blocks);
     void note_unflushed(Log& log, ChainPosition at, Offset base, std::uint16_t attributes);
 
     State& state_;

@@ -1,6 +1,7 @@
 // Batches that come in pieces: from loose blocks into their log's chain.
 #include "store/stage.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "store/ring.h"
@@ -27,6 +28,7 @@ void Stage::take(Stage& other) {
     first_ = std::exchange(other.first_, no_block);
     last_ = std::exchange(other.last_, no_block);
     blocks_ = std::exchange(other.blocks_, 0U);
+    share_ = other.share_;
     bytes_ = std::exchange(other.bytes_, 0U);
     size_ = std::exchange(other.size_, 0U);
 }
@@ -71,21 +73,30 @@ std::uint32_t Ring::stage_blocks_max() const {
     return half < largest ? largest : half;
 }
 
-bool Ring::stage_fits(std::size_t bytes) {
-    const bool fits = state_.staged_blocks + blocks_for(bytes) <= stage_blocks_max();
+std::uint32_t Ring::slow_stage_blocks_max() const {
+    const std::uint32_t most = stage_blocks_max();
+    const std::uint32_t largest = blocks_for(state_.options.batch_bytes_max);
+    return most < 2 * largest ? most : most - std::max(largest, most / 4);
+}
+
+bool Ring::stage_fits(std::size_t bytes, StageShare share) {
+    const std::uint32_t blocks = blocks_for(bytes);
+    const bool fits = share == StageShare::ahead || (state_.staged_blocks + blocks <= stage_blocks_max() &&
+                                                     (share == StageShare::whole || state_.slowly_staged_blocks + blocks <= slow_stage_blocks_max()));
     stages_wanted_ |= !fits;
     return fits;
 }
 
-Status Ring::begin(Stage& stage, std::size_t bytes, bool ahead) {
+Status Ring::begin(Stage& stage, std::size_t bytes, StageShare share) {
     RIVULET_CHECK(!stage.active());
     if (bytes < record::batch_header_bytes) return fail(Error::invalid_record, static_cast<std::int64_t>(bytes));
     if (bytes > state_.options.batch_bytes_max) return fail(Error::batch_too_large, static_cast<std::int64_t>(bytes));
     const std::uint32_t count = blocks_for(bytes);
-    if (!ahead && !stage_fits(bytes)) return fail(Error::busy);
+    if (!stage_fits(bytes, share)) return fail(Error::busy);
     if (!make_room(count)) return fail(Error::busy);
     stage.pool_ = &state_.blocks;
     stage.blocks_ = count;
+    stage.share_ = share;
     stage.bytes_ = bytes;
     stage.size_ = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -95,8 +106,14 @@ Status Ring::begin(Stage& stage, std::size_t bytes, bool ahead) {
         stage.last_ = block;
     }
     stage.last_ = stage.first_;
-    state_.staged_blocks += count;
+    count_staged(stage, count);
     return {};
+}
+
+// More, or with a negative number in two's complement, fewer.
+void Ring::count_staged(const Stage& stage, std::uint32_t blocks) {
+    state_.staged_blocks += blocks;
+    if (stage.share_ == StageShare::slow) state_.slowly_staged_blocks += blocks;
 }
 
 void Ring::fit(Stage& stage) {
@@ -106,7 +123,7 @@ void Ring::fit(Stage& stage) {
         const BlockIndex next = state_.blocks[i].next;
         state_.blocks.give(i);
         --stage.blocks_;
-        --state_.staged_blocks;
+        count_staged(stage, -std::uint32_t{1});
         i = next;
     }
     last.next = no_block;
@@ -114,7 +131,7 @@ void Ring::fit(Stage& stage) {
 }
 
 void Ring::end_stage(Stage& stage) {
-    state_.staged_blocks -= stage.blocks_;
+    count_staged(stage, -stage.blocks_);
     stages_wanted_ = false;
     stage.first_ = stage.last_ = no_block;
     stage.blocks_ = stage.lent_ = 0;

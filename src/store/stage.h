@@ -1,7 +1,7 @@
 // A record batch that comes in pieces, as a producer's request is read: loose ring blocks that belong to no log yet.
 // Owns:     the blocks of one batch, from Ring::begin until the batch is appended (its blocks go into the log's chain, without a copy) or the stage is dropped. One of these has to
 //           come before the stage goes away.
-// Bounds:   all blocks that the batch will need are taken at once, so that two halves cannot wait for each other; Ring::stage_blocks_max() for all stages together, but for one that is begun ahead of them.
+// Bounds:   all blocks that the batch will need are taken at once, so that two halves cannot wait for each other; Ring::stage_blocks_max() for all stages together, but for one that is begun ahead of them, and less for slow ones.
 // Guarantee: readers and commits see nothing of a stage before it is appended. The batch's header is contiguous.
 // Thread:   loop; a job that has it for itself may put(), and read its Pieces.
 #pragma once
@@ -12,6 +12,13 @@
 #include "store/block_pool.h"
 
 namespace rivulet::store {
+
+// What a stage may have with all others together.
+enum class StageShare : std::uint8_t {
+    slow,   // its batch may take long to come: leaves a quarter, and a largest batch, to the others, if there are two of these
+    whole,  // Ring::stage_blocks_max()
+    ahead,  // more, for a batch that others wait for
+};
 
 class Stage {
 public:
@@ -70,6 +77,7 @@ private:
     BlockIndex last_ = no_block;      // that is being filled
     std::uint32_t blocks_ = 0;
     std::uint32_t lent_ = 0;
+    StageShare share_ = StageShare::whole;
     std::size_t bytes_ = 0;           // of the whole batch
     std::size_t size_ = 0;
 };

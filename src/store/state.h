@@ -131,6 +131,7 @@ struct State {
     std::uint64_t unflushed_bytes = 0;  // of all logs, not gathered yet
     std::uint64_t committing_bytes = 0; // gathered by the commit under way
     std::uint32_t staged_blocks = 0;    // of all stages (stage.h)
+    std::uint32_t slowly_staged_blocks = 0;  // of these, of slow ones
     std::uint64_t zeroing = 0;      // segment that a write of zeros is on its way to; 0: none
     std::uint32_t logs_in_head = 0; // logs with something in the head segment
     bool deleted_in_head = false;   // it has extents of logs that are no longer in the table

@@ -332,11 +332,11 @@ Result<Appended> Store::append(Log& log, Stage& stage, const AppendTime& time) {
     return done;
 }
 
-Status Store::begin_stage(Stage& stage, std::size_t bytes, bool ahead) {
+Status Store::begin_stage(Stage& stage, std::size_t bytes, StageShare share) {
     RIVULET_CHECK(!stage.active());
     if (state_.offline) return fail(Error::store_offline);
     if (stopping_) return fail(Error::shutting_down);
-    const Status begun = ring_.begin(stage, bytes, ahead);
+    const Status begun = ring_.begin(stage, bytes, share);
     if (!begun) return busy(begun.failure());
     env_.charge(stage_work(bytes));
     return {};

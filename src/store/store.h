@@ -89,10 +89,9 @@ public:
     Result<Appended> append(Log& log, Bytes batch, const AppendTime& time = {});
     // The same for a batch that comes in pieces: begin_stage(), Stage::put() for each, and append() once it is complete and valid, which empties the stage, also where the
     // batch is a duplicate. On failure the stage stays as it is, to be tried again (busy) or dropped.
-    // ahead: beyond what all stages may have, for one that others wait for (the cleaner's, and what an opened batch becomes).
-    Status begin_stage(Stage& stage, std::size_t bytes, bool ahead = false);
+    Status begin_stage(Stage& stage, std::size_t bytes, StageShare share = StageShare::whole);
     // The stages of now would leave it room. If not, whoever asks waits: blocks_wanted(), until one of them ends.
-    bool stage_fits(std::size_t bytes) { return ring_.stage_fits(bytes); }
+    bool stage_fits(std::size_t bytes, StageShare share) { return ring_.stage_fits(bytes, share); }
     Result<Appended> append(Log& log, Stage& stage, const AppendTime& time = {});
     // What append() says to all batches of so many bytes that are not stored yet: store_offline, shutting_down, busy.
     Status room_for(const Log& log, std::uint64_t bytes);

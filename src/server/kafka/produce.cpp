@@ -96,7 +96,7 @@ bool ProduceInHand::must_wait_outside(Hub& hub, Session& session, std::size_t di
     if (left_ <= direct_max || session.outbox().has_buffer() || 2 * hub.output_pool().lent() < hub.output_pool().count()) return false;
     broker::Broker& broker = hub.broker();
     const std::size_t largest = broker.store().state().options.batch_bytes_max;
-    return !broker.stage_fits(left_ < largest ? left_ : largest);
+    return !broker.stage_fits(left_ < largest ? left_ : largest, session.stage_share());
 }
 
 ProduceInHand::Step ProduceInHand::take_head(Hub& hub, Session& session, Bytes bytes, std::size_t direct_max) {
@@ -194,12 +194,13 @@ ProduceInHand::Step ProduceInHand::take_records(Hub& hub, Session& session, Byte
 }
 
 ProduceInHand::Step ProduceInHand::stage(Hub& hub, Session& session) {
-    if (const Status begun = hub.broker().begin_stage(stage_, records_left_); !begun) {
+    if (const Status begun = hub.broker().begin_stage(stage_, records_left_, session.stage_share()); !begun) {
         if (begun.error() != Error::busy) return refuse(hub, begun.error());
         session.wait_for_blocks();
         return Step::blocked;
     }
     at_ = At::staging;
+    arrived_ = false;
     return Step::further;
 }
 
@@ -214,6 +215,7 @@ ProduceInHand::Step ProduceInHand::take_staged(Hub& hub, Session& session, Bytes
         stage_.put(piece);
         if (records_left_ != 0) return more(1);
     }
+    if (!std::exchange(arrived_, true)) session.staged_within(hub.env().now() - since_);
     return append(hub, session, stage_);
 }
 

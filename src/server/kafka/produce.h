@@ -47,6 +47,7 @@ public:
     Failure failure() const { return failure_; }
 
     bool holds_blocks() const { return stage_.active(); }
+    std::size_t staged_bytes() const { return stage_.size(); }  // of the batch in hand, which holds blocks
     Instant began() const { return began_; }
     Instant since() const { return since_; }  // when the batch in hand began
 
@@ -111,6 +112,7 @@ private:
     Result<store::Appended> unpacked_ = rivulet::fail(Error::busy);  // what came of it
     std::optional<record::Validator> validator_;
     store::Stage stage_;
+    bool arrived_ = false;         // the staged batch is there whole
 };
 
 }  // namespace rivulet::server::kafka

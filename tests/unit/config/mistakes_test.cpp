@@ -66,7 +66,7 @@ TEST_CASE("values out of range or not of the type") {
     CHECK(problems_of("[storage]\ndir = " + std::string(300, 'd') + "\n") ==
           "r.conf:2: storage.dir = " + std::string(64, 'd') + "...: longer than 255 bytes");
     CHECK(problems_of("[listener.compact]\nbind = localhost:9192\n") ==
-          "r.conf:2: listener.compact.bind = localhost:9192: not an address, which is like 0.0.0.0:9192 or [::]:9192");
+          "r.conf:2: listener.compact.bind = localhost:9192: not an address with its port, like 0.0.0.0:9192 or [::]:9192");
     CHECK(problems_of("[listener.compact]\nadvertise = broker\n") == "r.conf:2: listener.compact.advertise = broker: not HOST:PORT");
     CHECK(problems_of("[listener.compact]\nadvertise = broker:0\n") == "r.conf:2: listener.compact.advertise = broker:0: not HOST:PORT");
 }
