@@ -1,5 +1,7 @@
 #include "platform/uv/bulk_senders.h"
 
+#include <climits>
+
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -15,7 +17,7 @@ bool set(const TcpConnection& connection, int bytes) { return ::setsockopt(conne
 // Sent by us, not acknowledged by its reader's kernel.
 int unsent(const TcpConnection& connection) {
     int bytes = 0;
-    return ::ioctl(connection.descriptor(), SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+    return ::ioctl(connection.descriptor(), SIOCOUTQ, &bytes) == 0 ? bytes : INT_MAX;
 }
 
 }  // namespace

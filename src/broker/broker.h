@@ -127,6 +127,8 @@ public:
     void wait_for_room(RoomWaiter& waiter);
     bool room_wanted() const { return !room_waiters_.empty(); }
     bool blocks_wanted() const { return room_wanted() && store_.blocks_wanted(); }
+    bool blocks_wanted(store::StageShare of) const { return room_wanted() && store_.blocks_wanted(of); }  // which a stage of that share holds
+    bool pinned_wanted() const { return room_wanted() && store_.short_of_blocks(); }                      // which readers pin
     static void cancel(CommitWaiter& waiter);
     static void cancel(RoomWaiter& waiter);
 

@@ -317,6 +317,8 @@ private:
                 Place* const place = find(partition.partition_index);
                 if (!place) return fail(Error::malformed);
                 if (partition.error_code != 0) return told(partition.partition_index, partition.error_code), Status();
+                // Not before what was read already: then the topic has been cut or made anew.
+                if (place->lost && partition.offset < place->next) return told(partition.partition_index, error_info(Error::offset_out_of_range).kafka_code), Status();
                 if (std::exchange(place->lost, false)) place->next = partition.offset;
             }
         }

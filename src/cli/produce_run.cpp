@@ -8,6 +8,7 @@ constexpr std::size_t largest_frame = (1U << 20) + (64U << 10);  // a broker's l
 constexpr std::size_t window_bytes = 4U << 20;
 constexpr std::size_t refusals_told_max = 10;
 constexpr std::int64_t progress_ms = 250;
+constexpr std::int64_t stalled_ns = 5 * ns_per_s;  // until it is told that nothing is acknowledged
 
 std::string lines_text(std::uint64_t first, std::uint64_t count) {
     return count == 1 ? "line " + std::to_string(first) : "lines " + std::to_string(first) + " to " + std::to_string(first + count - 1);
@@ -90,7 +91,8 @@ void ProduceRun::on_ready(std::size_t reading_bytes_max) {
     outage_told_ = false;
     lines_.emplace(reading_bytes_max);
     input_ = &context_.process.read_standard_input(*this);
-    if (!options_.quiet && context_.process.standard_error_is_terminal() && !context_.process.standard_input_is_terminal()) on_timer();
+    shows_progress_ = context_.process.standard_error_is_terminal() && !context_.process.standard_input_is_terminal();
+    if (!options_.quiet) on_timer();
 }
 
 void ProduceRun::on_settled() {
@@ -229,8 +231,22 @@ bool ProduceRun::take_line(std::string_view line) {
 // ---- the end ----
 
 void ProduceRun::on_timer() {
-    output_.progress(std::to_string(producer_.sent()) + " sent, " + std::to_string(acknowledged()) + " acknowledged");
+    if (shows_progress_) output_.progress(std::to_string(producer_.sent()) + " sent, " + std::to_string(acknowledged()) + " acknowledged");
+    tell_stall();
     context_.env.arm(*this, context_.env.now() + progress_ms * ns_per_ms);
+}
+
+// A broker that has no room, or a topic that takes no more, is waited for, whatever it takes.
+void ProduceRun::tell_stall() {
+    const Instant now = context_.env.now();
+    if (producer_.settled() != settled_seen_ || producer_.sent() == producer_.settled()) {
+        settled_seen_ = producer_.settled();
+        settled_at_ = now;
+        stall_told_ = false;
+    }
+    if (stall_told_ || outage_told_ || now - settled_at_ < stalled_ns) return;
+    stall_told_ = true;
+    output_.error("nothing has been acknowledged for 5 s: the broker is short of room, or the topic takes no more (overflow=reject, cleanup.policy=compact), which its log tells; waiting");
 }
 
 std::string ProduceRun::stored_words() const {

@@ -45,9 +45,10 @@ private:
     void on_received(std::size_t n) override;
     void on_sent() override {}
     void on_closed(Error reason) override;
-    void on_timer() override;  // progress
+    void on_timer() override;  // progress, or that there is none
 
     client::ProducerOptions producer_options() const;
+    void tell_stall();
     void take_lines();
     bool take_line(std::string_view line);
     void stop_input(std::string_view why, int code);
@@ -78,12 +79,16 @@ private:
     std::uint64_t refused_ = 0;
     std::uint64_t refused_to_ = 0;
     std::size_t refusals_told_ = 0;
+    std::uint64_t settled_seen_ = 0;
+    Instant settled_at_;
     int interrupts_seen_ = 0;
     int code_ = 0;           // of what was wrong with the input
     bool waiting_ = false;   // the window is full
     bool input_ended_ = false;
     bool finishing_ = false;
     bool outage_told_ = false;
+    bool stall_told_ = false;
+    bool shows_progress_ = false;
     bool ended_ = false;
     bool about_topic_ = false;
     client::Ending ending_;

@@ -34,10 +34,11 @@ public:
     void drop(Stage& stage);
     // The batch is as long as what is there: blocks beyond are given back.
     void fit(Stage& stage);
-    // A stage was refused for what others hold, and none has ended since.
-    bool stages_wanted() const { return stages_wanted_; }
+    // A stage was refused for what others hold that have this share, and none has ended since.
+    bool stages_wanted(StageShare of) const { return stages_wanted_ || (of == StageShare::slow && slow_stages_wanted_); }
     // Of all stages together: half of the ring, and one largest batch in any case.
     std::uint32_t stage_blocks_max() const;
+    // Of the slow ones: less, but never less than one largest batch.
     std::uint32_t slow_stage_blocks_max() const;
     // What stages hold leaves room for one more; if not, it is wanted from now on.
     bool stage_fits(std::size_t bytes, StageShare share);
@@ -111,6 +112,7 @@ private:
     State& state_;
     bool short_of_blocks_ = false;
     bool stages_wanted_ = false;
+    bool slow_stages_wanted_ = false;  // for what slow ones hold
 };
 
 }  // namespace rivulet::store

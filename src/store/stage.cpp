@@ -76,15 +76,17 @@ std::uint32_t Ring::stage_blocks_max() const {
 std::uint32_t Ring::slow_stage_blocks_max() const {
     const std::uint32_t most = stage_blocks_max();
     const std::uint32_t largest = blocks_for(state_.options.batch_bytes_max);
-    return most < 2 * largest ? most : most - std::max(largest, most / 4);
+    return most - std::min(most - largest, std::max(largest, most / 4));
 }
 
 bool Ring::stage_fits(std::size_t bytes, StageShare share) {
     const std::uint32_t blocks = blocks_for(bytes);
-    const bool fits = share == StageShare::ahead || (state_.staged_blocks + blocks <= stage_blocks_max() &&
-                                                     (share == StageShare::whole || state_.slowly_staged_blocks + blocks <= slow_stage_blocks_max()));
+    if (share == StageShare::ahead) return true;
+    const bool fits = state_.staged_blocks + blocks <= stage_blocks_max();
+    const bool fits_slow = share == StageShare::whole || state_.slowly_staged_blocks + blocks <= slow_stage_blocks_max();
     stages_wanted_ |= !fits;
-    return fits;
+    slow_stages_wanted_ |= !fits_slow;
+    return fits && fits_slow;
 }
 
 Status Ring::begin(Stage& stage, std::size_t bytes, StageShare share) {
@@ -132,7 +134,7 @@ void Ring::fit(Stage& stage) {
 
 void Ring::end_stage(Stage& stage) {
     count_staged(stage, -stage.blocks_);
-    stages_wanted_ = false;
+    stages_wanted_ = slow_stages_wanted_ = false;
     stage.first_ = stage.last_ = no_block;
     stage.blocks_ = stage.lent_ = 0;
     stage.bytes_ = stage.size_ = 0;

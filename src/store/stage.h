@@ -15,7 +15,7 @@ namespace rivulet::store {
 
 // What a stage may have with all others together.
 enum class StageShare : std::uint8_t {
-    slow,   // its batch may take long to come: leaves a quarter, and a largest batch, to the others, if there are two of these
+    slow,   // its batch may take long to come: leaves a quarter, or a largest batch if that is more, to the others, as far as room for one slow largest batch remains
     whole,  // Ring::stage_blocks_max()
     ahead,  // more, for a batch that others wait for
 };
@@ -35,6 +35,7 @@ public:
     void put(Bytes bytes);
     // Where they go, for who writes them there itself: as many `pieces` as there are, or room() needs, in order; returns how many.
     std::size_t lend(std::span<MutableBytes> pieces);
+    StageShare share() const { return share_; }  // of one that is active
     std::size_t lent() const { return lent_; }  // bytes of these
     std::size_t take_back() { return std::exchange(lent_, 0); }
     // The next bytes of the batch are what lies in the first of these places, at most so many, which are returned.

@@ -175,7 +175,11 @@ public:
     const Committer::Statistics& commit_statistics() const { return committer_.statistics(); }
     const Reader::Statistics& read_statistics() const { return reader_.statistics(); }
     // The last append or stage found no block: those not being written are pinned by views or held by stages. Or a stage waits for what others hold.
-    bool blocks_wanted() const { return ring_.short_of_blocks() || ring_.stages_wanted(); }
+    bool blocks_wanted() const { return blocks_wanted(StageShare::slow); }
+    // What a stage of that share holds would help.
+    bool blocks_wanted(StageShare of) const { return short_of_blocks() || ring_.stages_wanted(of); }
+    // What readers pin would help.
+    bool short_of_blocks() const { return ring_.short_of_blocks(); }
     // Some read waits, or waited until just now, for a window: views hold them, or readers are at them.
     bool windows_wanted() const { return reader_.windows_wanted(); }
     std::uint64_t checkpoint_bytes() const { return checkpointer_.bytes_written(); }

@@ -321,7 +321,7 @@ bool Session::hinders(Instant now) {
         if (!request->is_fetch()) continue;
         if (hub_.fetches_crowded(now)) return true;
         const store::ReadView& view = static_cast<FetchRequest&>(*request).view;
-        if (view.window >= 0 ? hub_.broker().store().windows_wanted() : view.pinned_count != 0 && hub_.broker().blocks_wanted()) return true;
+        if (view.window >= 0 ? hub_.broker().store().windows_wanted() : view.pinned_count != 0 && hub_.broker().pinned_wanted()) return true;
     }
     return false;
 }

@@ -61,6 +61,8 @@ public:
     bool others_wait() const { return output_starving() || broker_.blocks_wanted(); }
     // Requests that are not there whole, and wait, keep half of the output buffers at most while somebody has been in line for one for long. The newest connections go first.
     void thin_out_answers();
+    // A connection is cut off for a large batch that comes too slowly: told in the log, every 10 s at most, with the number of those that were not.
+    void tell_slow(const env::Address& peer);
     Bytes refusal() const { return {}; }
     // One for each connection.
     ProduceInHand* take_produce();
@@ -118,6 +120,8 @@ private:
     List<FetchWaiter> stream_waiters_;
     List<FetchWaiter> search_waiters_;
     HubStatistics statistics_;
+    Instant slow_due_;
+    std::uint64_t slow_untold_ = 0;
 };
 
 }  // namespace rivulet::server::kafka

@@ -16,6 +16,9 @@ using wire::kafka::ProduceTopicHead;
 constexpr std::size_t partition_answer_bytes = 64;
 constexpr std::size_t topic_answer_bytes = 16 + config::topic_name_bytes_max;
 constexpr std::size_t end_answer_bytes = 16;
+// What slow links bring, in any window but the one that a batch ends in: a rate over all of its time would let a beginning in one go buy minutes.
+constexpr std::int64_t slow_window_ns = 10 * ns_per_s;
+constexpr std::size_t slow_window_bytes = 10 * 16 * 1024;
 
 }  // namespace
 
@@ -201,6 +204,8 @@ ProduceInHand::Step ProduceInHand::stage(Hub& hub, Session& session) {
     }
     at_ = At::staging;
     arrived_ = false;
+    window_begun_ = since_;
+    window_bytes_ = 0;
     return Step::further;
 }
 
@@ -215,8 +220,14 @@ ProduceInHand::Step ProduceInHand::take_staged(Hub& hub, Session& session, Bytes
         stage_.put(piece);
         if (records_left_ != 0) return more(1);
     }
-    if (!std::exchange(arrived_, true)) session.staged_within(hub.env().now() - since_);
+    if (!std::exchange(arrived_, true)) session.note_staged(stage_.size(), hub.env().now() - since_);
     return append(hub, session, stage_);
+}
+
+bool ProduceInHand::comes_slowly(Instant now) {
+    if (now - window_begun_ < slow_window_ns) return false;
+    window_begun_ = now;
+    return stage_.size() - std::exchange(window_bytes_, stage_.size()) < slow_window_bytes;
 }
 
 std::size_t ProduceInHand::take_places(Hub& hub, std::size_t bytes) {

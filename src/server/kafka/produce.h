@@ -47,7 +47,9 @@ public:
     Failure failure() const { return failure_; }
 
     bool holds_blocks() const { return stage_.active(); }
-    std::size_t staged_bytes() const { return stage_.size(); }  // of the batch in hand, which holds blocks
+    store::StageShare share() const { return stage_.share(); }  // of these
+    // Of the batch that holds blocks less than a rate came in the last whole window (slow_window_ns); to be asked more often than that.
+    bool comes_slowly(Instant now);
     Instant began() const { return began_; }
     Instant since() const { return since_; }  // when the batch in hand began
 
@@ -113,6 +115,8 @@ private:
     std::optional<record::Validator> validator_;
     store::Stage stage_;
     bool arrived_ = false;         // the staged batch is there whole
+    Instant window_begun_;
+    std::size_t window_bytes_ = 0; // of the batch, that were there then
 };
 
 }  // namespace rivulet::server::kafka

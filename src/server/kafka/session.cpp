@@ -12,11 +12,10 @@ namespace {
 
 constexpr std::size_t length_bytes = 4;
 constexpr std::size_t request_bytes_max = 100 * 1024 * 1024;  // Kafka's socket.request.max.bytes
-// For one batch, while others wait for its blocks: so long, and beyond that as long as it comes at this rate at least. Any fixed time would cut slow links that share the ring off again and again.
-constexpr std::int64_t stage_grace_ns = 10 * ns_per_s;
-constexpr std::int64_t stage_bytes_per_s_min = 16 * 1024;
-constexpr std::int64_t stage_swift_ns_max = ns_per_s;         // whose last one came in this time may have more of the ring
-constexpr std::int64_t stage_stall_ns_max = 750 * ns_per_ms;  // without a byte of it, likewise
+constexpr std::int64_t stage_stall_ns_max = 750 * ns_per_ms;  // without a byte of a batch, while others wait for its blocks
+// Large batches that come at this rate have more of the ring. What may have piled up in kernels before their turn tells nothing of it.
+constexpr std::int64_t swift_bytes_per_s = 256 * 1024;
+constexpr std::size_t piled_up_bytes_max = 128 * 1024;
 
 }  // namespace
 
@@ -379,16 +378,20 @@ void Session::check_time(Instant now) {
 bool Session::delays_others(Instant now) {
     if (s_.blocked) return false;
     const std::int64_t silent = now - s_.heard;
-    if (produce_->holds_blocks() && hub_.broker().blocks_wanted()) {
-        const std::int64_t beyond = now - produce_->since() - stage_grace_ns;
-        if (silent > stage_stall_ns_max || static_cast<std::int64_t>(produce_->staged_bytes()) < beyond / ns_per_ms * stage_bytes_per_s_min / 1000) return true;
+    const bool holds = produce_->holds_blocks();
+    const bool slow = holds && produce_->comes_slowly(now);
+    if (holds && hub_.broker().blocks_wanted(produce_->share()) && (slow || silent > stage_stall_ns_max)) {
+        hub_.tell_slow(connection_->peer());
+        return true;
     }
-    return output_wanted() && (silent > ReceivePool::stall_ns_max || now - produce_->began() > hindering_ns_max);
+    return output_wanted() && (silent > ReceivePool::stall_ns_max || now - (holds ? produce_->since() : produce_->began()) > hindering_ns_max);
 }
 
 store::StageShare Session::stage_share() const { return s_.swift ? store::StageShare::whole : store::StageShare::slow; }
 
-void Session::staged_within(std::int64_t ns) { s_.swift = ns <= stage_swift_ns_max; }
+void Session::note_staged(std::size_t bytes, std::int64_t ns) {
+    if (bytes > piled_up_bytes_max) s_.swift = static_cast<std::int64_t>(bytes - piled_up_bytes_max) >= ns / ns_per_ms * swift_bytes_per_s / 1000;
+}
 
 void Session::give_receive_buffer() {
     if (receive_.empty()) return;
@@ -440,7 +443,7 @@ Progress Session::fail(Failure failure, std::string_view text) {
     if (s_.phase == Phase::ending || s_.phase == Phase::gone) return Progress::ended;
     ++hub_.count().protocol_errors;
     // For what its client would ask again and again somebody must know why it ends.
-    const bool limit = failure.error == Error::limit_reached || failure.error == Error::frame_too_large || failure.error == Error::timed_out;
+    const bool limit = failure.error == Error::limit_reached || failure.error == Error::frame_too_large;
     env::LogLine(hub_.env(), limit && hub_.may_warn() ? env::LogLevel::warning : env::LogLevel::debug)
         << connection_->peer() << ": " << error_info(failure.error).text << " (" << failure.detail << "): " << text;
     if (s_.phase == Phase::fresh) hub_.no_longer_fresh(*this);

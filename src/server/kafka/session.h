@@ -84,10 +84,10 @@ public:
     void wake();                    // run() on the next turn
     void wait_for_room();           // in the store: wakes
     void wait_for_stream();         // likewise
-    // Of large batches of this connection, which last came at once or did not.
-    store::StageShare stage_share() const;
-    void staged_within(std::int64_t ns);
     void wait_for_blocks();         // in the store, which others may keep for batches that are on their way in: likewise
+    // Of its large batches, by how fast the last one came: bytes, and the time from its turn on.
+    store::StageShare stage_share() const;
+    void note_staged(std::size_t bytes, std::int64_t ns);
     bool may_take_cells(std::size_t cells);  // false: blocked, until it is its turn and there are so many
     void wait_for_search();         // one of the hub's to be free: likewise
     // The search by time that its request waits for (offset_search.h).
@@ -173,7 +173,7 @@ private:
         bool sending = false;
         bool incomplete = false;
         bool proven = false;             // receive_pool.h
-        bool swift = false;              // its last large batch came at once: it may have more of the ring's stages
+        bool swift = false;              // its last large batch came fast: the next may have more of what stages have
         bool clean_end = false;          // the broker stops: nothing is waited for
     };
 

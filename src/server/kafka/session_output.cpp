@@ -186,7 +186,7 @@ bool Session::hinders() {
     if (!receive_.empty() && hub_.receive_pool().wanted(receive_, s_.proven)) return true;
     for (Stream* at = outbox_.stream(); at; at = outbox_.next_stream(*at)) {
         if (hub_.streams_wanted()) return true;
-        if (at->view.window >= 0 ? hub_.broker().store().windows_wanted() : at->view.pinned_count != 0 && hub_.broker().blocks_wanted()) return true;
+        if (at->view.window >= 0 ? hub_.broker().store().windows_wanted() : at->view.pinned_count != 0 && hub_.broker().pinned_wanted()) return true;
     }
     return false;
 }

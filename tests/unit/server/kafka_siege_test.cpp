@@ -177,11 +177,11 @@ TEST_CASE("large batches over slow links wait for each other, and all arrive") {
     SUBCASE("each in seconds") {}
     SUBCASE("each in half a minute, so many that they take turns") {
         count = 30;
-        piece = 1600;
+        piece = 2000;
     }
     SUBCASE("others are not held up") {
         count = 30;
-        piece = 1600;
+        piece = 2000;
         bulk = true;
     }
     Siege siege;

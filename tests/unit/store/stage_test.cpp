@@ -191,6 +191,55 @@ TEST_CASE("stage: all that a batch needs is taken at once, and half of the ring 
     CHECK(h.store().state().staged_blocks == 0);
 }
 
+TEST_CASE("stage: slow ones leave room to the others, and what they had is counted back whatever becomes of them") {
+    StoreHarness h;
+    REQUIRE(h.boot().ok());
+    const LogId id = make_logs(h, 1);
+    const auto begin = [&](store::Stage& stage, store::StageShare share) { return h.act([&] { return h.store().begin_stage(stage, 8192, share); }).error(); };
+    const auto slow = store::StageShare::slow;
+    const auto whole = store::StageShare::whole;
+    const auto counted = [&] { return h.store().state().slowly_staged_blocks; };
+    store::Stage stages[7];
+    for (int i = 0; i < 4; ++i) REQUIRE(begin(stages[i], slow) == Error::none);  // 8 blocks: 12 less a quarter, in batches of two
+    CHECK(begin(stages[4], slow) == Error::busy);
+    // What a fast one holds would not help; what a slow one does, would.
+    CHECK(h.store().blocks_wanted(slow));
+    CHECK(!h.store().blocks_wanted(whole));
+    CHECK(!h.store().short_of_blocks());
+    REQUIRE(begin(stages[4], whole) == Error::none);
+    REQUIRE(begin(stages[5], whole) == Error::none);
+    CHECK(begin(stages[6], whole) == Error::busy);
+    CHECK(h.store().blocks_wanted(whole));
+    CHECK(counted() == 8);
+    h.act([&] { h.store().drop(stages[4]); });
+    CHECK(counted() == 8);
+    h.act([&] { h.store().drop(stages[0]); });
+    CHECK(counted() == 6);
+    // Handed over, and shortened.
+    stages[0].take(stages[1]);
+    h.act([&] {
+        stages[0].put(sized_batch(3000));
+        h.store().fit(stages[0]);
+    });
+    CHECK(counted() == 5);
+    h.act([&] { h.store().drop(stages[0]); });
+    CHECK(counted() == 4);
+    // Appended: by its blocks, and copied.
+    const auto append = [&](store::Stage& stage, std::size_t bytes) {
+        return h.act([&] {
+            stage.put(sized_batch(bytes));
+            h.store().fit(stage);
+            return h.store().append(*h.store().find(id), stage).ok();
+        });
+    };
+    CHECK(append(stages[2], 5000));
+    CHECK(counted() == 2);
+    CHECK(append(stages[3], 500));
+    CHECK(counted() == 0);
+    h.act([&] { h.store().drop(stages[5]); });
+    CHECK(h.store().state().staged_blocks == 0);
+}
+
 TEST_CASE("stage: with as few blocks as a store may have the largest batch goes, again and again, beside readings") {
     store::StoreOptions options = small_store();
     options.blocks = 4;  // two of the largest batches
