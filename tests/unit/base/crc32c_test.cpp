@@ -21,7 +21,6 @@ std::vector<Crc32cMethod> methods() {
     std::vector<Crc32cMethod> found;
     for (const Crc32cMethod method : {Crc32cMethod::tables, Crc32cMethod::instruction, Crc32cMethod::folding})
         if (crc32c_has(method)) found.push_back(method);
-        else MESSAGE("not compared, since this processor lacks it: way ", static_cast<int>(method));
     return found;
 }
 
@@ -51,6 +50,8 @@ TEST_CASE("crc32c: the examples of RFC 3720, appendix B.4") {
 }
 
 TEST_CASE("crc32c: each way agrees with the definition, at every length and alignment") {
+    for (const Crc32cMethod method : {Crc32cMethod::instruction, Crc32cMethod::folding})
+        if (!crc32c_has(method)) MESSAGE("not compared, since this processor lacks it: way ", static_cast<int>(method));
     test::Random random(1);
     const auto data = random_bytes(random, 300);
     // About whole rounds of three lanes; of four folded registers by the way.

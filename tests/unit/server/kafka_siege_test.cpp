@@ -9,7 +9,7 @@ using namespace rivulet::test;
 namespace {
 
 constexpr std::size_t connections_max = 160;
-constexpr std::int64_t wait_ns_max = 1250 * ns_per_ms;  // 750 until a batch counts as stalled, 250 until that is looked for, two commits of 100 each and their syncs
+constexpr std::int64_t wait_ns_max = 2 * ns_per_s;  // twice 750 ms until a batch counts as stalled and 250 until that is looked for: whoever comes first when one is cut may be the next that stalls
 const std::string built_in = R"(
 [storage]
 size = 64M
