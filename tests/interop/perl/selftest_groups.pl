@@ -144,7 +144,7 @@ sub test_groups () {
     };
     test 'groups: kill -9' => sub {
         my $c = cl(); my $m = $c->join('hand', ['hand'], auto => 60000); my $slot = do { $c->wait(sub { $c->{member}{ $m->{corr} }{told} }, 'assigned'); slot_of($c, $m->{corr}, 0) };
-        is($c->commit_slots($m->{corr}, [ $slot, 2 ])->{error}, 0, 'commit'); stop('KILL'); start(); $c->connect; my $n = $c->join('hand', ['hand']); $c->wait(sub { $c->{member}{ $n->{corr} }{told} }, 'assigned again');
+        is($c->commit_slots($m->{corr}, [ $slot, 2 ])->{error}, 0, 'commit'); stop('KILL'); start(); $c->connect; my $n = $c->join('hand', ['hand']); $c->wait(sub { $c->{member}{ $n->{corr} }{told} }, 'assigned again', 60);
         is([ $n->{generation} > $m->{generation}, $c->{member}{ $n->{corr} }{slots}{ slot_of($c, $n->{corr}, 0) }{at} ], [ 1, 2 ], 'generation and offsets go on'); $c->close;
     };
     test 'groups: a silent member' => sub {
