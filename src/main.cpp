@@ -5,15 +5,13 @@
 #include "platform/linux/descriptors.h"
 #include "platform/linux/disk.h"
 #include "platform/linux/memory.h"
+#include "platform/linux/standard_streams.h"
 #include "platform/uv/loop.h"
 #include "platform/uv/network.h"
 #include "platform/uv/process.h"
 #include "server/check_config.h"
 #include "server/serve.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <new>
 
 namespace rivulet {
@@ -53,8 +51,8 @@ public:
 
     std::string_view software() const override { return {software_, software_size_}; }
     env::Disk& disk() override { return disk_; }
-    Status write_output(std::string_view text) override { return write_all(STDOUT_FILENO, text); }
-    void write_error(std::string_view text) override { static_cast<void>(write_all(STDERR_FILENO, text)); }
+    Status write_output(std::string_view text) override { return platform::write_standard_output(text); }
+    void write_error(std::string_view text) override { static_cast<void>(platform::write_standard_error(text)); }
 
     server::PlatformCosts costs(const server::EnvNeeds& needs) const override {
         const std::size_t all = platform::UvEnv::memory_bytes(uv_options(needs, env::LogLevel::info)) + platform::UvProcess::memory_bytes() +
@@ -62,7 +60,7 @@ public:
         server::PlatformCosts costs;
         costs.process_bytes = process_bytes;
         costs.connection_bytes = sizeof(platform::TcpConnection);
-        costs.bulk_sender_bytes = 2 * platform::BulkSenders::buffer_bytes;  // the kernel doubles what it is asked for
+        costs.bulk_sender_bytes = platform::BulkSenders::kernel_bytes;
         costs.env_bytes = all - needs.connections * costs.connection_bytes;
         return costs;
     }
@@ -78,15 +76,6 @@ public:
     void set_log_level(env::LogLevel level) override { env_->set_log_level(level); }
 
 private:
-    static Status write_all(int descriptor, std::string_view text) {
-        while (!text.empty()) {
-            const ssize_t n = ::write(descriptor, text.data(), text.size());
-            if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
-            else if (errno != EINTR) return fail(Error::io, errno);
-        }
-        return {};
-    }
-
     char software_[48] = {};
     std::size_t software_size_ = 0;
     platform::LinuxDisk disk_;

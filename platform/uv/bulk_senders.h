@@ -19,6 +19,7 @@ public:
     // From so much on that is left to send a connection asks for a place.
     static constexpr std::size_t worth_bytes = 128 * 1024;
     static constexpr int buffer_bytes = 1024 * 1024;  // the kernel may give less (net.core.wmem_max)
+    static constexpr std::size_t kernel_bytes = 2 * std::size_t{buffer_bytes};  // that it counts for one
 
     explicit BulkSenders(std::size_t places) : count_(places < places_max ? places : places_max) {}
 

@@ -170,12 +170,14 @@ protected:
         }
     }
 
+protected:
+    static constexpr std::int64_t refusals_ns = 10 * ns_per_s;        // between two log lines about those that are refused or cut off
+
 private:
     static constexpr std::size_t turn_sessions = 8;
     static constexpr std::size_t turn_send_bytes = 512 * 1024;
     static constexpr std::int64_t unopened_ns_min = 250 * ns_per_ms;  // time for a first frame that follows the handshake
     static constexpr std::int64_t parting_ns_min = 10 * ns_per_ms;    // for a client to read why, and to end
-    static constexpr std::int64_t refusals_ns = 10 * ns_per_s;        // between two log lines about the limit
 
     template <void (ConnectionHub::*call)()>
     struct HubTimer final : env::Timer {

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from _cli import RIVULET, expect, free_port, main, rivulet, with_broker
 from _kafka import KafkaBroker
 
 with_kafka = functools.partial(with_broker, make=KafkaBroker)
+with_small_store = functools.partial(with_broker, make=lambda folder: KafkaBroker(folder, "--set", "storage.size=32M", "--set", "storage.segment_bytes=2M"))
 
 
 def bench(rv, *arguments, code=0, **more):
@@ -86,6 +88,39 @@ def mistakes_and_broken_connections_are_told(rv):
     rv.broker.kill()
     _, err = run.communicate(timeout=20)
     expect(run.returncode == 3 and b"lost" in err, f"{run.returncode} {err}")
+
+
+@with_small_store
+def a_ring_that_turns_under_the_reader_is_read_on(rv):
+    rv.create("fast")
+    writer = subprocess.Popen([RIVULET, "bench", "produce", "fast", "--protocol", "kafka", "--duration", "6s", "--bootstrap", rv.broker.kafka], stdout=subprocess.PIPE)
+    time.sleep(1)
+    # It stands still for long enough that what it was to read next is gone.
+    reader = subprocess.Popen([RIVULET, "bench", "consume", "fast", "--protocol", "kafka", "--bootstrap", rv.broker.kafka, "--records", "100000000", "--duration", "4s", "--json"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    reader.send_signal(signal.SIGSTOP)
+    time.sleep(2)
+    reader.send_signal(signal.SIGCONT)
+    out, err = reader.communicate(timeout=30)
+    expect(reader.returncode == 0 and json.loads(out)["records"] > 0, (reader.returncode, err))
+    writer.communicate(timeout=30)
+    start = json.loads(rv("topic", "describe", "fast", "--json", code=0).out)[0]["partitions"][0]["log_start"]
+    expect(start > 0, "the ring has not turned")
+
+
+@with_small_store
+def a_topic_that_takes_no_more_is_told(rv):
+    rv.create("full", 1, "--config", "pinned=true", "--config", "overflow=reject")
+    bench(rv, "produce", "full", "--duration", "20s", code=1).says("refused a batch")
+    producer = subprocess.Popen([RIVULET, "produce", "full", "--bootstrap", rv.broker.address], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        producer.communicate(b"a line\n", timeout=8)
+        raise AssertionError("a full topic has taken a line")
+    except subprocess.TimeoutExpired:
+        producer.kill()
+    _, err = producer.communicate()
+    expect(b"nothing has been acknowledged for 5 s" in err and b"overflow=reject" in err, err)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,6 @@
 
 namespace rivulet::server::kafka {
 
-namespace {
-
-constexpr std::int64_t slow_told_ns = 10 * ns_per_s;
-
-}  // namespace
-
 Hub::Hub(env::Env& env, Arena& arena, broker::Broker& broker, broker::Coordinator& groups, const HubOptions& options)
     : ConnectionHub(env, arena, options.for_connections()),
       broker_(broker),
@@ -107,8 +101,8 @@ void Hub::thin_out_answers() {
 void Hub::tell_slow(const env::Address& peer) {
     ++slow_untold_;
     if (env().now() < slow_due_) return;
-    slow_due_ = env().now() + slow_told_ns;
-    env::LogLine(env(), env::LogLevel::warning) << peer << " is cut off: its batch stands still or comes at less than 16 KB/s, while others wait for memory; " << std::exchange(slow_untold_, 0) << " since the last such line";
+    slow_due_ = env().now() + refusals_ns;
+    env::LogLine(env(), env::LogLevel::warning) << peer << " is cut off: its batch stands still or comes at less than 16 KB/s, while others wait for memory; so were " << std::exchange(slow_untold_, 0) << " in all since this was told last";
 }
 
 void Hub::hurry_longest() {

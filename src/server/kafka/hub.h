@@ -61,7 +61,7 @@ public:
     bool others_wait() const { return output_starving() || broker_.blocks_wanted(); }
     // Requests that are not there whole, and wait, keep half of the output buffers at most while somebody has been in line for one for long. The newest connections go first.
     void thin_out_answers();
-    // A connection is cut off for a large batch that comes too slowly: told in the log, every 10 s at most, with the number of those that were not.
+    // A connection is cut off for a large batch that comes too slowly: told in the log, every 10 s at most, with their number.
     void tell_slow(const env::Address& peer);
     Bytes refusal() const { return {}; }
     // One for each connection.

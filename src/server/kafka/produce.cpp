@@ -206,6 +206,7 @@ ProduceInHand::Step ProduceInHand::stage(Hub& hub, Session& session) {
     arrived_ = false;
     window_begun_ = since_;
     window_bytes_ = 0;
+    slow_ = false;
     return Step::further;
 }
 
@@ -225,9 +226,11 @@ ProduceInHand::Step ProduceInHand::take_staged(Hub& hub, Session& session, Bytes
 }
 
 bool ProduceInHand::comes_slowly(Instant now) {
-    if (now - window_begun_ < slow_window_ns) return false;
-    window_begun_ = now;
-    return stage_.size() - std::exchange(window_bytes_, stage_.size()) < slow_window_bytes;
+    if (now - window_begun_ >= slow_window_ns) {
+        window_begun_ = now;
+        slow_ = stage_.size() - std::exchange(window_bytes_, stage_.size()) < slow_window_bytes;
+    }
+    return slow_;
 }
 
 std::size_t ProduceInHand::take_places(Hub& hub, std::size_t bytes) {

@@ -115,6 +115,7 @@ private:
     std::optional<record::Validator> validator_;
     store::Stage stage_;
     bool arrived_ = false;         // the staged batch is there whole
+    bool slow_ = false;            // by its last whole window
     Instant window_begun_;
     std::size_t window_bytes_ = 0; // of the batch, that were there then
 };

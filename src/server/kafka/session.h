@@ -63,9 +63,9 @@ public:
     // Its request is late, and its receive buffer wanted (receive_pool.h).
     bool overstays(Instant now) const;
     void give_up_frame();
-    // Keeps an output buffer of that kind for a request that is not there whole, and waits.
-    bool half_answers(bool large) const { return s_.blocked && outbox_.has_buffer() && (outbox_.capacity() > output_bytes) == large && half_produced(); }
-    bool half_answers_since(bool large, Instant at) const { return half_answers(large) && produce_->began() <= at; }
+    // Keeps an output buffer of that kind for a request that is not there whole; waits with it since then.
+    bool half_answers(bool large) const { return outbox_.has_buffer() && (outbox_.capacity() > output_bytes) == large && half_produced(); }
+    bool half_answers_since(bool large, Instant at) const { return s_.blocked && half_answers(large) && produce_->began() <= at; }
     bool lacks_output_since(bool large, Instant at) const;
 
     // --- for handlers

@@ -8,8 +8,6 @@ cd "$(dirname "$0")/../../.." || exit 2
 out=${OUT:-build/native-release}
 cxx=${CXX:-g++}
 here=tests/crash/mutants
-# What unit tests have of the simulator's judges: group_oracle_files of the Makefile.
-oracle='tests/sim/run/kafka_history.cpp tests/sim/run/group_history.cpp tests/sim/run/batches.cpp tests/sim/run/compression.cpp'
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT INT TERM
 passed=0
@@ -17,12 +15,12 @@ failed=0
 
 bad() { echo "FAILED $1: $2"; failed=$((failed + 1)); }
 
-# The program that shows a state, and its sources beside those that all have.
+# The program that shows a state.
 program_of() {
     case $1 in
-    seed:*) program=sim_run own='tests/sim/run/*.cpp tests/support/guard/*.cpp' ;;
-    unit:*) program=unit_test own="tests/unit/*_test.cpp tests/unit/*/*_test.cpp tests/support/guard/*.cpp tests/support/doctest_main.cpp $oracle" ;;
-    *) program=crash_run own='tests/crash/*.cpp' ;;
+    seed:*) program=sim_run ;;
+    unit:*) program=unit_test ;;
+    *) program=crash_run ;;
     esac
 }
 
@@ -36,14 +34,10 @@ show() {
     esac >"$work/log" 2>&1
 }
 
-# Objects of the program, but for those of the sources named on standard input.
+# Objects that the program was linked with, by its map, but for those of the sources named on standard input.
 objects() {
-    cat >"$work/skip"
-    for source in src/*/*.cpp src/*/*.c src/*/*/*.cpp tests/sim/*.cpp tests/support/*.cpp $own; do
-        [ -f "$source" ] && ! grep -qx "$source" "$work/skip" || continue
-        case $source in tests/support/doctest_main.cpp) [ $program = unit_test ] || continue ;; esac
-        echo "$out/obj/${source%.*}.o"
-    done | sort -u
+    sed "s|^|$out/obj/|; s|\.[a-z]*\$|.o|" >"$work/skip"
+    sed -n "s|^LOAD \($out/obj/.*\.o\)\$|\1|p" "$out/$program.map" | grep -vxFf "$work/skip"
 }
 
 mutant() {

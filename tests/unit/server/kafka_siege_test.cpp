@@ -9,7 +9,7 @@ using namespace rivulet::test;
 namespace {
 
 constexpr std::size_t connections_max = 160;
-constexpr std::int64_t wait_ns_max = 2 * ns_per_s;  // twice 750 ms until a batch counts as stalled and 250 until that is looked for: whoever comes first when one is cut may be the next that stalls
+constexpr std::int64_t wait_ns_max = 1200 * ns_per_ms;
 const std::string built_in = R"(
 [storage]
 size = 64M
@@ -168,37 +168,4 @@ TEST_CASE("searches by time in crowds do not keep the receive buffers from the o
     siege.come(110, manner);
     CHECK(siege.longest_wait(15) < wait_ns_max);
     CHECK(siege.cuts() > 20);
-}
-
-TEST_CASE("large batches over slow links wait for each other, and all arrive") {
-    std::size_t count = 20;
-    std::size_t piece = 5000;
-    bool bulk = false;  // a client that is not slow works beside them
-    SUBCASE("each in seconds") {}
-    SUBCASE("each in half a minute, so many that they take turns") {
-        count = 30;
-        piece = 2000;
-    }
-    SUBCASE("others are not held up") {
-        count = 30;
-        piece = 2000;
-        bulk = true;
-    }
-    Siege siege;
-    std::vector<KafkaClient*> senders;
-    for (std::size_t i = 0; i < count; ++i) senders.push_back(&siege.served.connect_kafka());
-    const Buffer batch = big_batch(445'000);
-    std::vector<Buffer> requests;
-    for (KafkaClient* sender : senders) requests.push_back(produce_bytes(*sender, {{"temps", {{0, batch}}}}, {.bytes_max = 512 * 1024}));
-    for (std::size_t at = 0; at < requests[0].size(); at += piece) {
-        siege.served.world.after(static_cast<std::int64_t>(at / piece) * 100 * ns_per_ms, [&, at] {
-            for (std::size_t i = 0; i < senders.size(); ++i) senders[i]->send_bytes(Bytes(requests[i]).subspan(at, std::min(piece, requests[i].size() - at)));
-        });
-    }
-    for (int i = 0; bulk && i < 20; ++i) {
-        siege.served.run(ns_per_s);
-        siege.good.send_bytes(produce_bytes(siege.good, {{"temps", {{0, batch}}}}, {.bytes_max = 512 * 1024}));
-        CHECK(placed(siege.good, {}, ns_per_s).at(0).error == 0);
-    }
-    for (KafkaClient* sender : senders) CHECK(placed(*sender, {}, 120 * ns_per_s).at(0).error == 0);
 }
